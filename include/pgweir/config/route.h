@@ -1,0 +1,54 @@
+/*
+ * route.h - where a login for (database, user) leads: the database entry, the user's and the global settings resolved into one
+ * immutable, reference-counted value that a pool and its servers read.
+ */
+#ifndef PGWEIR_CONFIG_ROUTE_H
+#define PGWEIR_CONFIG_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pgweir/config/settings.h"
+
+struct route_host {
+    char *host; /* name, address, directory or '@name' */
+    unsigned port;
+};
+
+struct route {
+    char *database;    /* as the client names it */
+    char *user;        /* the role on the server: the client's, or the entry's forced one */
+    bool is_forced;    /* the entry names the user */
+    bool is_autodb;    /* made from the "*" entry */
+    char *server_database;
+    char *password;    /* from the entry or, for a forced user, its auth file secret; NULL: the client's own credentials */
+    struct route_host *hosts; /* owned; at least one */
+    unsigned host_count;
+    char *host_key;    /* "host:port,host:port": names the budget */
+
+    int pool_mode;     /* enum pool_mode */
+    unsigned pool_size; /* 0: bounded by the budget only */
+    unsigned min_pool_size;
+    uint64_t query_wait_timeout_us, query_timeout_us, idle_transaction_timeout_us,
+        client_idle_timeout_us, server_connect_timeout_us, server_idle_timeout_us,
+        server_lifetime_us, server_login_retry_us;
+    unsigned server_parallel_logins;
+    char *server_reset_query; /* "": none */
+    bool server_reset_query_always;
+    char *connect_query; /* "": none */
+    /* Startup parameters that the entry sets for its servers (client_encoding, datestyle, timezone, application_name): name, value, … NULL. */
+    char **startup;
+
+    const struct settings *settings; /* held */
+};
+
+/* NULL when there is no such database and no "*" entry (or the name is longer than 63 bytes). The caller owns one reference. */
+struct route *settings_route(const struct settings *s, const char *database, const char *user);
+struct route *route_hold(struct route *r);
+void route_drop(struct route *r); /* any thread; NULL is fine */
+
+/* Whether servers made for A would be made differently for B: host, port, database, user, TLS, startup parameters, connect_query. A changed password
+ * does not count. */
+bool route_needs_new_servers(const struct route *a, const struct route *b);
+
+#endif

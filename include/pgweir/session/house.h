@@ -1,0 +1,69 @@
+/*
+ * house.h - what all workers share, and the workers themselves as seen from the main thread.
+ *
+ * main:   house_new() -> house_worker_loop() for each, one thread runs loop_run() on it -> house_deliver() for each accepted socket
+ *         house_reconfigure() after a reload, house_drain() at the end, then loop_stop(), join, house_free()
+ */
+#ifndef PGWEIR_SESSION_HOUSE_H
+#define PGWEIR_SESSION_HOUSE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "pgweir/base/err.h"
+#include "pgweir/config/settings.h"
+#include "pgweir/net/address.h"
+#include "pgweir/net/loop.h"
+#include "pgweir/net/tls.h"
+#include "pgweir/pool/pool.h"
+
+struct house;
+
+/* A configuration with its TLS contexts: immutable, reference counted, any thread. */
+struct house_config {
+    _Atomic unsigned refs;
+    const struct settings *settings; /* held */
+    struct tls_context *client_tls;  /* held; NULL while client_tls_sslmode is disable */
+    struct tls_context *server_tls;  /* held; NULL while server_tls_sslmode is disable */
+};
+/* Builds the TLS contexts and checks them; SETTINGS is held. ERR_TLS and friends with the file's name in *WHY. */
+MUST_CHECK enum err house_config_new(const struct settings *settings, struct house_config **out,
+                                     struct error *why);
+struct house_config *house_config_hold(struct house_config *c);
+void house_config_drop(struct house_config *c); /* NULL is fine */
+
+struct house_params {
+    struct house_config *config; /* held */
+    const struct clock *clock;
+    unsigned worker_count;
+    /* A host whose capacity is not known is wanted; any thread. Answer some time with budget_set_limit(). */
+    void (*on_unknown_host)(void *arg, struct budget_host *host);
+    /* After house_drain(): the last client and the last server of all workers are gone. Called in some worker's thread. */
+    void (*on_drained)(void *arg);
+    void *arg;
+};
+
+MUST_CHECK enum err house_new(const struct house_params *params, struct house **out,
+                              struct error *why);
+void house_free(struct house *h); /* after the worker threads have ended; closes what is left */
+
+unsigned house_worker_count(const struct house *h);
+struct loop *house_worker_loop(struct house *h, unsigned worker);
+struct pools *house_pools(struct house *h);
+
+/* Hands an accepted socket to the worker with the fewest clients. Main thread. */
+void house_deliver(struct house *h, int fd, const struct address *peer);
+/* Puts CONFIG in force everywhere; holds it. Main thread. */
+void house_reconfigure(struct house *h, struct house_config *config);
+
+/* Ends at transaction boundaries: a client outside a transaction is told 57P01 and closed, one inside when its transaction ends; servers are closed
+ * as they come back. on_drained follows. Main thread, once. */
+void house_drain(struct house *h);
+
+struct house_totals {
+    unsigned clients;  /* logged in */
+    unsigned logins;   /* not logged in yet */
+};
+void house_totals(const struct house *h, struct house_totals *out); /* any thread, relaxed */
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * ledger.h - what a server connection still owes, in the order in which it will come.
+ *
+ * Every message sent to a server that will be answered is entered here with what is to be done with the answer: forward it to the client, swallow it (the
+ * message was ours), or synthesise it (the message was never sent; the answer is made up when its turn has come). All rewriting of
+ * replies is done from this queue, so it stays in order under any pipelining and after any error. It also knows what PostgreSQL will *not* answer:
+ *
+ *   - after an error in the extended protocol everything up to the next Sync is skipped;
+ *   - while COPY IN is open, Sync is ignored, until CopyDone or CopyFail;
+ *   - CopyDone and CopyFail have no answer of their own; they stand here as marks, to tell which Syncs came before them.
+ *
+ *     client: Parse Bind Execute Sync            ledger: [PARSE BIND EXECUTE SYNC]
+ *     server: ParseComplete                      [BIND EXECUTE SYNC]
+ *     server: ErrorResponse                      [SYNC]         BIND failed, EXECUTE is skipped
+ *     server: ReadyForQuery                      []
+ *
+ * source PostgreSQL docs, protocol-flow "Extended Query", "COPY Operations", "Function Call"; src/backend/tcop/postgres.c (ignore_till_sync).
+ */
+#ifndef PGWEIR_SESSION_LEDGER_H
+#define PGWEIR_SESSION_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pgweir/base/attr.h"
+#include "pgweir/wire/rules.h"
+
+#define LEDGER_MOST 65536u /* entries; a client that pipelines more is not read until some are paid */
+
+enum owed_kind {
+    OWED_PARSE,
+    OWED_BIND,
+    OWED_DESCRIBE,
+    OWED_EXECUTE,
+    OWED_CLOSE,
+    OWED_SYNC,
+    OWED_QUERY,
+    OWED_FUNCTION,
+    OWED_COPY_END, /* a mark, no answer */
+};
+
+enum owed_action { OWED_FORWARD, OWED_SWALLOW, OWED_SYNTHESISE };
+
+struct owed {
+    uint8_t kind;   /* enum owed_kind */
+    uint8_t action; /* enum owed_action */
+};
+
+struct ledger {
+    struct owed *ring; /* owned; NULL until first used */
+    uint32_t first;
+    uint32_t count;
+    uint32_t size;        /* power of two */
+    bool is_open;         /* messages of the extended protocol were sent since the last Sync: its transaction may be open */
+    bool is_skipping;     /* the server ignores all but Sync, and no Sync has been sent */
+    bool is_copy_in_open; /* CopyInResponse came, neither CopyDone nor CopyFail was sent */
+    bool is_head_copying; /* CopyInResponse came for the head, its CommandComplete or error has not */
+};
+
+enum ledger_verdict {
+    LEDGER_FORWARD,
+    LEDGER_SWALLOW,
+    LEDGER_UNEXPECTED, /* nothing owed matches: the server broke the protocol */
+};
+
+void ledger_init(struct ledger *l);
+void ledger_fini(struct ledger *l);
+
+static inline bool
+ledger_is_empty(const struct ledger *l)
+{
+    return l->count == 0;
+}
+
+static inline bool
+ledger_is_full(const struct ledger *l)
+{
+    return l->count >= LEDGER_MOST;
+}
+
+/* A message of KIND goes to the server (or, SYNTHESISE, would have gone). Not entered when PostgreSQL will not answer it. */
+void ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action);
+
+/* The server sent a message of KIND (not one of those that come at any time). Tells what to do with it and settles what it pays. */
+enum ledger_verdict ledger_settle(struct ledger *l, enum back_kind kind);
+
+/* The made-up answer whose turn has come: takes it from the ledger; false when the next one is the server's to give. Call after every push and settle. */
+bool ledger_take_synthetic(struct ledger *l, struct owed *out);
+
+/* What the server works on; the ledger must not be empty. */
+static inline const struct owed *
+ledger_head(const struct ledger *l)
+{
+    return &l->ring[l->first & (l->size - 1)];
+}
+
+/* The client is gone: whatever still comes is swallowed, nothing is made up any more. */
+void ledger_swallow_all(struct ledger *l);
+/* Whether a Sync must be sent so that the server comes to a ReadyForQuery. */
+static inline bool
+ledger_needs_sync(const struct ledger *l)
+{
+    return l->is_open || l->is_skipping;
+}
+
+/* Nothing is owed and nothing half-done: what the last ReadyForQuery said still holds. */
+static inline bool
+ledger_is_quiet(const struct ledger *l)
+{
+    return l->count == 0 && !l->is_open && !l->is_skipping;
+}
+
+#endif

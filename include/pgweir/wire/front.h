@@ -1,0 +1,36 @@
+/*
+ * front.h - messages from frontends: readers for the bodies that pgweir must understand, builders for those
+ * that it sends. A reader gets the whole message from its type byte on, as the scanner yields it, unless it
+ * says otherwise.
+ *
+ * source PostgreSQL docs, protocol-message-formats.
+ */
+#ifndef PGWEIR_WIRE_FRONT_H
+#define PGWEIR_WIRE_FRONT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pgweir/base/buf.h"
+#include "pgweir/wire/startup.h"
+
+/* PasswordMessage: the password without its NUL. */
+MUST_CHECK enum parse front_password_read(struct slice message, struct slice *out_password);
+
+struct sasl_initial {
+    struct slice mechanism;
+    struct slice response;
+    bool has_response; /* false: the length was -1 */
+};
+MUST_CHECK enum parse front_sasl_initial_read(struct slice message, struct sasl_initial *out);
+MUST_CHECK enum parse front_sasl_response_read(struct slice message, struct slice *out);
+
+void build_query(struct buf *out, const char *sql);
+void build_sync(struct buf *out);
+void build_terminate(struct buf *out);
+void build_copy_fail(struct buf *out, const char *reason);
+void build_password(struct buf *out, const char *secret);
+void build_sasl_initial(struct buf *out, const char *mechanism, struct slice response);
+void build_sasl_response(struct buf *out, struct slice response);
+
+#endif

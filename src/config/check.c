@@ -1,0 +1,225 @@
+/* check.c - what only shows when settings are held side by side, or against the file system. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "pgweir/base/attr.h"
+#include "settings_impl.h"
+
+#define SLOT(field) offsetof(struct settings, field)
+
+/* ".s.PGSQL.65535" and its slash, behind the directory. */
+#define SOCKET_NAME_BYTES sizeof("/.s.PGSQL.65535")
+
+static void
+check_sections(struct loading *l)
+{
+    struct place whole = { l->file, 0 };
+
+    if (!l->ini.has_section[INI_PGWEIR] && !l->ini.has_section[INI_PGBOUNCER])
+        problem_add(&l->problems, whole, "there is neither a [pgweir] nor a [pgbouncer] section");
+    for (size_t i = 0; i < l->ini.count; i++)
+        if (l->ini.entries[i].section == INI_DATABASES)
+            return; /* one that is wrong was complained about */
+    problem_add(&l->problems, whole,
+                "[databases] is empty, so there is nothing to connect to (`* = host=... port=...` passes on "
+                "every name)");
+}
+
+static void
+check_listen_addr(struct loading *l)
+{
+    const char *at = l->settings->listen_addr;
+
+    if (*at == '\0')
+        return;
+    for (;;) {
+        size_t len = strcspn(at, ",");
+
+        if (strspn(at, " \t") >= len) {
+            problem_add(&l->problems, loading_place(l, SLOT(listen_addr)),
+                        "listen_addr: an empty address in the list");
+            return;
+        }
+        if (at[len] == '\0')
+            return;
+        at += len + 1;
+    }
+}
+
+static void
+check_unix_socket(struct loading *l)
+{
+    const char *dir = l->settings->unix_socket_dir;
+    struct place place = loading_place(l, SLOT(unix_socket_dir));
+    struct stat st;
+
+    if (*dir == '\0') {
+        if (l->settings->listen_addr[0] == '\0')
+            problem_add(&l->problems, place,
+                        "nothing to listen on: listen_addr and unix_socket_dir are both empty");
+        return;
+    }
+    if (strlen(dir) + SOCKET_NAME_BYTES > sizeof(((struct sockaddr_un *)0)->sun_path))
+        problem_add(&l->problems, place, "unix_socket_dir: the name is too long for a Unix socket");
+    else if (*dir == '@')
+        return;
+    else if (stat(dir, &st) != 0)
+        problem_add(&l->problems, place, "unix_socket_dir: `%.120s`: %s", dir, strerror(errno));
+    else if (!S_ISDIR(st.st_mode))
+        problem_add(&l->problems, place, "unix_socket_dir: `%.120s` is not a directory", dir);
+}
+
+static void
+check_auth(struct loading *l)
+{
+    const struct settings *s = l->settings;
+    bool needs_secrets = s->auth_type != AUTH_TYPE_ANY && s->auth_type != AUTH_TYPE_TRUST;
+
+    if (needs_secrets && s->auth_file[0] == '\0')
+        problem_add(&l->problems, loading_place(l, SLOT(auth_type)),
+                    "auth_file is missing: auth_type %s needs to know users and their secrets",
+                    option_find("auth_type")->choices[s->auth_type]);
+}
+
+/* ---- TLS ---- */
+
+/* One side's TLS options, with the names that its complaints use. */
+struct tls_side {
+    const char *name; /* "client_tls" */
+    const struct tls_files *files;
+    size_t sslmode, ca_file, cert_file, key_file; /* slots */
+};
+
+/* False when there is no such file that we could read. */
+static void
+check_file(struct loading *l, const struct tls_side *side, const char *what, const char *file, size_t slot)
+{
+    struct stat st;
+    struct place place = loading_place(l, slot);
+
+    if (*file == '\0')
+        return;
+    if (access(file, R_OK) != 0 || stat(file, &st) != 0)
+        problem_add(&l->problems, place, "%s_%s: cannot read `%.200s`: %s", side->name, what, file,
+                    strerror(errno));
+    else if (S_ISDIR(st.st_mode))
+        problem_add(&l->problems, place, "%s_%s: `%.200s` is a directory", side->name, what, file);
+    else if (slot == side->key_file && (st.st_mode & 0004) != 0)
+        problem_add(&l->warnings, place, "%s_%s: `%.200s` can be read by everybody (mode %04o)", side->name,
+                    what, file, (unsigned)st.st_mode & 07777);
+}
+
+static void
+check_tls_side(struct loading *l, const struct tls_side *side)
+{
+    const struct tls_files *files = side->files;
+    const char *mode = option_find("server_tls_sslmode")->choices[files->sslmode];
+
+    check_file(l, side, "ca_file", files->ca_file, side->ca_file);
+    check_file(l, side, "cert_file", files->cert_file, side->cert_file);
+    check_file(l, side, "key_file", files->key_file, side->key_file);
+    if (files->cert_file[0] != '\0' && files->key_file[0] == '\0')
+        problem_add(&l->problems, loading_place(l, side->cert_file),
+                    "%s_cert_file is given without %s_key_file", side->name, side->name);
+    if (files->key_file[0] != '\0' && files->cert_file[0] == '\0')
+        problem_add(&l->problems, loading_place(l, side->key_file),
+                    "%s_key_file is given without %s_cert_file", side->name, side->name);
+    if (files->sslmode >= SSL_VERIFY_CA && files->ca_file[0] == '\0')
+        problem_add(&l->problems, loading_place(l, side->sslmode),
+                    "%s_ca_file is missing: %s_sslmode %s checks against it", side->name, side->name, mode);
+}
+
+static void
+check_tls(struct loading *l)
+{
+    const struct tls_side client = { "client_tls",
+                                     &l->settings->client_tls,
+                                     SLOT(client_tls.sslmode),
+                                     SLOT(client_tls.ca_file),
+                                     SLOT(client_tls.cert_file),
+                                     SLOT(client_tls.key_file) };
+    const struct tls_side server = { "server_tls",
+                                     &l->settings->server_tls,
+                                     SLOT(server_tls.sslmode),
+                                     SLOT(server_tls.ca_file),
+                                     SLOT(server_tls.cert_file),
+                                     SLOT(server_tls.key_file) };
+
+    check_tls_side(l, &client);
+    check_tls_side(l, &server);
+    if (client.files->sslmode != SSL_DISABLE && client.files->cert_file[0] == '\0' &&
+        client.files->key_file[0] == '\0')
+        problem_add(&l->problems, loading_place(l, client.sslmode),
+                    "client_tls_sslmode %s needs client_tls_cert_file and client_tls_key_file",
+                    option_find("client_tls_sslmode")->choices[client.files->sslmode]);
+}
+
+/* ---- pools and databases ---- */
+
+static unsigned
+pool_size_of(const struct settings *s, const struct database *db)
+{
+    return db->own.is_set.pool_size ? db->own.pool_size : s->default_pool_size;
+}
+
+static unsigned
+min_pool_size_of(const struct settings *s, const struct database *db)
+{
+    return db->own.is_set.min_pool_size ? db->own.min_pool_size : s->min_pool_size;
+}
+
+static void
+check_database(struct loading *l, const struct database *db)
+{
+    const struct settings *s = l->settings;
+    struct place place = { db->file, db->line };
+    unsigned size = pool_size_of(s, db), least = min_pool_size_of(s, db);
+
+    if (db->host == NULL && s->unix_socket_dir[0] == '\0')
+        problem_add(&l->problems, place, "database `%s`: `host` is missing, and unix_socket_dir is empty",
+                    db->name);
+    if (db->user == NULL && s->auth_type == AUTH_TYPE_ANY)
+        problem_add(&l->warnings, place, "database `%s`: auth_type any needs `user` here; nobody can log in",
+                    db->name);
+    if (size > 0 && least > size)
+        problem_add(&l->warnings, place, "database `%s`: min_pool_size %u is more than its pool size %u",
+                    db->name, least, size);
+}
+
+/* Passwords in a file that everybody can read. */
+static void
+check_passwords(struct loading *l)
+{
+    const struct settings_content *content = l->settings->content;
+
+    for (size_t i = 0; i < l->ini.file_count; i++) {
+        const struct ini_file *file = l->ini.files[i];
+
+        for (size_t j = 0; (file->facts.mode & 0004) != 0 && j < content->database_count; j++) {
+            const struct database *db = content->databases[j];
+
+            if (db->password == NULL || strcmp(db->file, file->path) != 0)
+                continue;
+            problem_add(&l->warnings, (struct place){ db->file, db->line },
+                        "database `%s` has a password in a file that everybody can read (mode %04o)",
+                        db->name, (unsigned)file->facts.mode & 07777);
+            break;
+        }
+    }
+}
+
+void
+settings_check(struct loading *l)
+{
+    check_sections(l);
+    check_listen_addr(l);
+    check_unix_socket(l);
+    check_auth(l);
+    check_tls(l);
+    for (size_t i = 0; i < l->settings->content->database_count; i++)
+        check_database(l, l->settings->content->databases[i]);
+    check_passwords(l);
+}

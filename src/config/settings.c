@@ -1,0 +1,353 @@
+/*
+ * settings.c - from files to an immutable struct settings.
+ *
+ *     presets -> ini -> main section, databases, users -> auth file -> settings_check() -> out, or all problems
+ *
+ *     The whole ini is read before any of it is understood, for a [pgbouncer] section anywhere decides the presets. A load
+ *     goes on after a problem, with the preset or without the entry, so that one run tells everything that is wrong.
+ */
+#include "pgweir/config/settings.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pgweir/base/log.h"
+#include "pgweir/base/mem.h"
+#include "settings_impl.h"
+
+/* ---- life ---- */
+
+static void
+settings_preset(struct settings *s, bool is_pgbouncer)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *o = &options[i];
+        const char *preset = is_pgbouncer && o->preset_pgbouncer != NULL ? o->preset_pgbouncer : o->preset;
+        enum err e = option_parse(o, preset, option_slot(o, s), NULL);
+
+        assert(e == ERR_NONE);
+        (void)e;
+    }
+}
+
+static struct settings *
+settings_new(bool is_pgbouncer)
+{
+    struct settings *s = mem_new(sizeof(*s));
+    struct settings_content *content = mem_new(sizeof(*content));
+
+    atomic_init(&content->holds, 1);
+    content->settings = s;
+    content->is_pgbouncer = is_pgbouncer;
+    map_init(&content->databases_by_name);
+    map_init(&content->users_by_name);
+    userlist_init(&content->secrets);
+    s->content = content;
+    settings_preset(s, is_pgbouncer);
+    return s;
+}
+
+static void
+content_free(struct settings_content *content)
+{
+    struct map_node *node;
+
+    map_fini(&content->databases_by_name);
+    for (size_t i = 0; i < content->database_count; i++)
+        database_free(content->databases[i]);
+    free(content->databases);
+    while ((node = map_take_any(&content->users_by_name)) != NULL)
+        user_free(CONTAINER_OF(node, struct user, in_users));
+    map_fini(&content->users_by_name);
+    userlist_fini(&content->secrets);
+    free(content);
+}
+
+static void
+settings_free(struct settings *s)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (options[i].type == OPT_TEXT)
+            free(*(char **)option_slot(&options[i], s));
+    content_free(s->content);
+    free(s);
+}
+
+const struct settings *
+settings_hold(const struct settings *s)
+{
+    atomic_fetch_add_explicit(&s->content->holds, 1, memory_order_relaxed);
+    return s;
+}
+
+void
+settings_drop(const struct settings *s)
+{
+    if (s != NULL && atomic_fetch_sub_explicit(&s->content->holds, 1, memory_order_acq_rel) == 1)
+        settings_free(s->content->settings);
+}
+
+/* ---- looking things up ---- */
+
+static bool
+database_is(const struct map_node *node, const void *name)
+{
+    return strcmp(CONTAINER_OF_CONST(node, struct database, in_databases)->name, name) == 0;
+}
+
+static struct database *
+content_database(const struct settings_content *content, const char *name)
+{
+    struct map_node *node = map_find(&content->databases_by_name, map_hash(slice_of_text(name)), database_is,
+                                     name);
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct database, in_databases);
+}
+
+const struct database *
+settings_database(const struct settings *s, const char *name)
+{
+    return content_database(s->content, name);
+}
+
+static bool
+user_is(const struct map_node *node, const void *name)
+{
+    return strcmp(CONTAINER_OF_CONST(node, struct user, in_users)->name, name) == 0;
+}
+
+static struct user *
+content_user(const struct settings_content *content, const char *name)
+{
+    struct map_node *node = map_find(&content->users_by_name, map_hash(slice_of_text(name)), user_is, name);
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct user, in_users);
+}
+
+const struct user *
+settings_user(const struct settings *s, const char *name)
+{
+    return content_user(s->content, name);
+}
+
+const char *
+settings_auth_secret(const struct settings *s, const char *user)
+{
+    const struct userlist_user *found = userlist_find(&s->content->secrets, user);
+
+    return found == NULL ? NULL : found->secret;
+}
+
+const char *
+settings_database_name(const struct settings *s, unsigned index)
+{
+    return index < s->content->database_count ? s->content->databases[index]->name : NULL;
+}
+
+/* ---- loading ---- */
+
+struct place
+loading_place(const struct loading *l, size_t slot)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (options[i].slot == slot && l->set_at[i].file != NULL)
+            return l->set_at[i];
+    return (struct place){ l->file, 0 };
+}
+
+static void
+load_option(struct loading *l, const struct ini_entry *entry, struct entry_reading *r)
+{
+    const struct option *o = option_find(entry->key);
+    const struct option_to_come *to_come = option_to_come_find(entry->key, IN_GLOBAL);
+    struct error why;
+
+    if (o != NULL) {
+        l->set_at[o - options] = entry->place;
+        if (option_parse(o, entry->value, option_slot(o, l->settings), &why) != ERR_NONE)
+            problem_add(&l->problems, entry->place, "%s: %s", o->name, why.text);
+    } else if (to_come != NULL) {
+        warn_to_come(r, entry->place, to_come);
+    } else {
+        const char *nearest = option_nearest(entry->key, IN_GLOBAL, NULL, 0);
+
+        if (nearest != NULL)
+            problem_add(&l->problems, entry->place, "unknown key `%.60s`, did you mean `%s`?", entry->key,
+                        nearest);
+        else
+            problem_add(&l->problems, entry->place, "unknown key `%.60s`", entry->key);
+    }
+}
+
+/* A name that comes again takes the place of the first, as in PgBouncer. */
+static void
+load_database(struct loading *l, struct ini_entry *entry, struct entry_reading *r)
+{
+    struct settings_content *content = l->settings->content;
+    struct database *db = database_new(entry, r);
+    struct database *twin = content_database(content, entry->key);
+
+    if (db == NULL)
+        return;
+    if (twin != NULL) {
+        size_t i = 0;
+
+        while (content->databases[i] != twin)
+            i++;
+        content->databases[i] = db;
+        map_remove(&content->databases_by_name, &twin->in_databases);
+        database_free(twin);
+    } else {
+        content->databases = mem_grow(content->databases, content->database_count + 1,
+                                      sizeof(struct database *));
+        content->databases[content->database_count++] = db;
+    }
+    map_add(&content->databases_by_name, &db->in_databases, map_hash(slice_of_text(db->name)));
+}
+
+static void
+load_user(struct loading *l, struct ini_entry *entry, struct entry_reading *r)
+{
+    struct settings_content *content = l->settings->content;
+    struct user *user = user_new(entry, r);
+    struct user *twin = content_user(content, entry->key);
+
+    if (user == NULL)
+        return;
+    if (twin != NULL) {
+        map_remove(&content->users_by_name, &twin->in_users);
+        user_free(twin);
+    }
+    map_add(&content->users_by_name, &user->in_users, map_hash(slice_of_text(user->name)));
+}
+
+static void
+load_entry(struct loading *l, struct ini_entry *entry, struct entry_reading *r)
+{
+    switch (entry->section) {
+    case INI_PGWEIR:
+    case INI_PGBOUNCER:
+        load_option(l, entry, r);
+        break;
+    case INI_DATABASES:
+        load_database(l, entry, r);
+        break;
+    case INI_USERS:
+        load_user(l, entry, r);
+        break;
+    case INI_PEERS:
+        peer_check(entry, r);
+        break;
+    case INI_NONE:
+    case INI_UNKNOWN:
+    case INI_SECTIONS:
+        break; /* ini_read() leaves these out */
+    }
+}
+
+static void
+load_entries(struct loading *l)
+{
+    bool *is_told = mem_new(option_to_come_count * sizeof(bool));
+    struct entry_reading r = { .problems = &l->problems, .warnings = &l->warnings, .is_told = is_told };
+    bool has_peers = false;
+
+    for (size_t i = 0; i < l->ini.count; i++) {
+        struct ini_entry *entry = &l->ini.entries[i];
+
+        if (entry->section == INI_PEERS && !has_peers)
+            problem_add(&l->warnings, entry->place, "[peers] is not implemented yet and has no effect");
+        has_peers |= entry->section == INI_PEERS;
+        load_entry(l, entry, &r);
+    }
+    free(is_told);
+}
+
+static void
+load_secrets(struct loading *l)
+{
+    const char *file = l->settings->auth_file;
+    struct place place = loading_place(l, offsetof(struct settings, auth_file));
+    struct file_facts facts = { 0 };
+    struct buf text;
+    struct error why;
+
+    if (*file == '\0')
+        return;
+    buf_init(&text);
+    if (l->read(file, &text, &facts, &why) != ERR_NONE) {
+        problem_add(&l->problems, place, "auth_file: %s", why.text);
+        buf_wipe(&text);
+        return;
+    }
+    if ((facts.mode & 0004) != 0)
+        problem_add(&l->warnings, place, "auth_file `%.200s` can be read by everybody (mode %04o)", file,
+                    (unsigned)facts.mode & 07777);
+    userlist_read(&l->settings->content->secrets, file, &text, &l->problems, &l->warnings);
+}
+
+static void
+load_all(struct loading *l)
+{
+    load_entries(l);
+    load_secrets(l);
+    settings_check(l);
+    problems_finish(&l->problems);
+    problems_finish(&l->warnings);
+}
+
+enum err
+settings_load_through(file_reader *read, const char *file, struct settings **out, struct buf *problems,
+                      struct buf *warnings, struct error *why)
+{
+    struct loading l = { .file = file, .read = read };
+    enum err e;
+
+    problems_init(&l.problems, problems);
+    problems_init(&l.warnings, warnings);
+    e = ini_read(&l.ini, file, read, &l.problems, why);
+    if (e != ERR_NONE) {
+        if (problems != NULL && why != NULL)
+            buf_add_format(problems, "%s\n", why->text);
+        return e;
+    }
+    l.set_at = mem_new(option_count * sizeof(struct place));
+    l.settings = settings_new(l.ini.has_section[INI_PGBOUNCER]);
+    load_all(&l);
+    if (l.problems.count == 0) {
+        *out = l.settings;
+    } else {
+        settings_drop(l.settings);
+        e = error_set(why, ERR_CONFIG, "%s", l.problems.first.text);
+    }
+    free(l.set_at);
+    ini_fini(&l.ini);
+    return e;
+}
+
+static void
+warnings_log(struct buf *warnings)
+{
+    char *line, *rest;
+
+    buf_add_u8(warnings, '\0');
+    rest = (char *)warnings->at + warnings->start;
+    while ((line = strsep(&rest, "\n")) != NULL)
+        if (*line != '\0')
+            log_line(LOG_WARNING_LEVEL, "%s", line);
+}
+
+enum err
+settings_load(const char *file, struct settings **out, struct buf *problems, struct error *why)
+{
+    struct buf warnings;
+    enum err e;
+
+    buf_init(&warnings);
+    e = settings_load_through(file_read, file, out, problems, &warnings, why);
+    if (e == ERR_NONE)
+        warnings_log(&warnings);
+    buf_release(&warnings);
+    return e;
+}

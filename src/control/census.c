@@ -1,0 +1,534 @@
+/*
+ * census.c - one census_host for each host that pools have wanted; it rests, or one question is under way.
+ *
+ *     census_want() --letter--> look() --+-- server_connections = N: that is the limit --> rest
+ *                                 ^      +-- auto: capacity_ask() with the first login
+ *     timer `again` --------------+            |-- facts: limits set, rest for capacity_check_period
+ *     census_reconfigure() -------+            |-- login refused: the next login; none left: blind limit, rest
+ *                                              +-- not reached, or full (53300): limits stay, again after a back-off
+ *
+ *     A failure is told when it begins and when it changes its words, not at each repetition, and so is its end.
+ *     The budget keeps the limit; what is kept here is what was last said, to say only what is new.
+ */
+#include "pgweir/control/census.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "logins_impl.h"
+#include "pgweir/base/log.h"
+#include "pgweir/base/mem.h"
+#include "pgweir/base/random.h"
+#include "pgweir/control/capacity.h"
+
+#define AGAIN_LEAST_US (UINT64_C(250) * US_PER_MS)
+#define AGAIN_MOST_US (UINT64_C(15) * US_PER_S)  /* where server_login_retry is 0 */
+#define ANSWER_MOST_US (UINT64_C(15) * US_PER_S) /* where server_connect_timeout is 0 */
+#define WANTED_LEAST_US \
+    (UINT64_C(5) * US_PER_S)          /* between questions that census_want() causes for a known host */
+#define LIMITS_TOLD_MOST 10u          /* changed CONNECTION LIMITs logged one by one */
+#define NO_SUCH_FILE "/dev/null/none" /* instead of what libpq would look for in the home directory */
+
+struct census_host {
+    struct link in_hosts;
+    struct census *census;
+    struct budget_host *budget;   /* borrowed; lives as long as its budget */
+    struct capacity_query *query; /* NULL while resting */
+    struct timer again;
+    struct logins logins; /* of the round under way */
+    unsigned login;       /* index of the one that asks */
+    uint64_t asked_us;    /* when the last round began */
+    unsigned failures;    /* rounds in a row without an answer */
+    char trouble[256];    /* the failure that was told last; "": none */
+    unsigned limit;       /* 0: not known yet */
+    char why[160];
+    struct capacity_limit *limits; /* quotas in force, as set; owned */
+    unsigned limit_count;
+};
+
+struct census {
+    struct loop *loop;
+    struct house *house;
+    struct house_config *config; /* held */
+    struct list hosts;
+    uint64_t jitter; /* state of random_between() */
+    struct letter wanted_letter;
+    struct {
+        pthread_mutex_t lock;
+        struct budget_host **wanted; /* owned array */
+        unsigned wanted_count;
+        bool is_posted; /* the letter is on its way */
+    } _shared;          /* by any thread, under its lock */
+};
+
+static const struct settings *
+settings_of(const struct census_host *h)
+{
+    return h->census->config->settings;
+}
+
+/* --- what is said to the budget --- */
+
+static void
+set_limit(struct census_host *h, unsigned limit, const char *why)
+{
+    const char *key = budget_host_key(h->budget);
+
+    if (limit == h->limit && strcmp(why, h->why) == 0)
+        return;
+    if (h->limit == 0)
+        log_line(LOG_NOTICE_LEVEL, "host %s: at most %u server connections: %s", key, limit, why);
+    else
+        log_line(LOG_NOTICE_LEVEL, "host %s: at most %u server connections, before %u: %s", key, limit,
+                 h->limit, why);
+    h->limit = limit;
+    snprintf(h->why, sizeof(h->why), "%s", why);
+    budget_set_limit(h->budget, limit, why);
+}
+
+static void
+set_quota(struct census_host *h, const struct capacity_limit *limit, unsigned count)
+{
+    budget_set_quota(budget_quota(h->budget, limit->is_role ? QUOTA_ROLE : QUOTA_DATABASE, limit->name),
+                     count);
+}
+
+static int
+compare_limits(const void *a, const void *b)
+{
+    const struct capacity_limit *x = a, *y = b;
+
+    return x->is_role != y->is_role ? (x->is_role ? -1 : 1) : strcmp(x->name, y->name);
+}
+
+static void
+tell_limit(struct census_host *h, const struct capacity_limit *limit, unsigned *told)
+{
+    const char *key = budget_host_key(h->budget);
+    const char *kind = limit->is_role ? "role" : "database";
+
+    if (++*told > LIMITS_TOLD_MOST)
+        return;
+    if (limit->limit == 0)
+        log_line(LOG_NOTICE_LEVEL, "host %s: %s \"%s\" has no connection limit any more", key, kind,
+                 limit->name);
+    else
+        log_line(LOG_NOTICE_LEVEL, "host %s: %s \"%s\": at most %u server connections: its CONNECTION LIMIT",
+                 key, kind, limit->name, limit->limit);
+}
+
+/* Puts LIMITS (COUNT, sorted, adopted; as the pools may use them) in force instead of those before. */
+static void
+set_limits(struct census_host *h, struct capacity_limit *limits, unsigned count)
+{
+    unsigned told = 0, i = 0, j = 0;
+
+    while (i < h->limit_count || j < count) {
+        int order = i == h->limit_count ? 1 : j == count ? -1 : compare_limits(&h->limits[i], &limits[j]);
+
+        if (order < 0) {
+            struct capacity_limit gone = h->limits[i];
+
+            gone.limit = 0;
+            set_quota(h, &gone, 0);
+            tell_limit(h, &gone, &told);
+        } else if (order > 0 || h->limits[i].limit != limits[j].limit) {
+            set_quota(h, &limits[j], limits[j].limit);
+            tell_limit(h, &limits[j], &told);
+        }
+        i += order <= 0;
+        j += order >= 0;
+    }
+    if (told > LIMITS_TOLD_MOST)
+        log_line(LOG_NOTICE_LEVEL, "host %s: %u more connection limits of roles and databases have changed",
+                 budget_host_key(h->budget), told - LIMITS_TOLD_MOST);
+    free(h->limits);
+    h->limits = limits;
+    h->limit_count = count;
+}
+
+/* --- when it is asked again --- */
+
+static void
+rest(struct census_host *h, uint64_t for_us)
+{
+    logins_fini(&h->logins);
+    if (for_us == 0)
+        timer_cancel(&h->again);
+    else
+        loop_arm(h->census->loop, &h->again, for_us);
+}
+
+/* A tenth more or less, so that instances that were started together do not ask together. */
+static uint64_t
+around(struct census *c, uint64_t us)
+{
+    return random_between(&c->jitter, us - us / 10, us + us / 10);
+}
+
+static void
+rest_for_the_period(struct census_host *h)
+{
+    rest(h, around(h->census, settings_of(h)->capacity_check_period_us));
+}
+
+static void
+rest_for_the_back_off(struct census_host *h)
+{
+    uint64_t most_us = settings_of(h)->server_login_retry_us;
+    uint64_t delay_us = AGAIN_LEAST_US << (h->failures < 16 ? h->failures : 16);
+
+    if (most_us < AGAIN_LEAST_US)
+        most_us = AGAIN_MOST_US;
+    h->failures++;
+    rest(h, around(h->census, delay_us < most_us ? delay_us : most_us));
+}
+
+/* --- the answers --- */
+
+static void
+tell_trouble(struct census_host *h, enum log_level level, const char *what, const char *consequence)
+{
+    bool is_news = strncmp(h->trouble, what, sizeof(h->trouble) - 1) != 0;
+
+    log_line(is_news ? level : LOG_DEBUG_LEVEL, "host %s: its limits cannot be asked for: %s; %s",
+             budget_host_key(h->budget), what, consequence);
+    snprintf(h->trouble, sizeof(h->trouble), "%s", what);
+}
+
+static void
+forget_trouble(struct census_host *h)
+{
+    if (h->trouble[0] != '\0')
+        log_line(LOG_NOTICE_LEVEL, "host %s: its limits can be asked for again", budget_host_key(h->budget));
+    h->trouble[0] = '\0';
+    h->failures = 0;
+}
+
+static void
+on_answer(void *arg, const struct capacity_facts *facts)
+{
+    struct census_host *h = arg;
+    const struct login *login = &h->logins.at[h->login];
+    struct capacity_limit *limits = NULL;
+    char why[sizeof(h->why)];
+    unsigned limit = capacity_for_pools(facts, settings_of(h)->direct_reserve, why, sizeof(why));
+
+    h->query = NULL;
+    forget_trouble(h);
+    if (facts->limit_count > 0)
+        limits = mem_new(facts->limit_count * sizeof(limits[0]));
+    for (unsigned i = 0; i < facts->limit_count; i++) {
+        limits[i] = facts->limits[i];
+        limits[i].limit = capacity_of_limit(
+            &limits[i], strcmp(limits[i].name, limits[i].is_role ? login->user : login->database) == 0);
+    }
+    if (limits != NULL)
+        qsort(limits, facts->limit_count, sizeof(limits[0]), compare_limits);
+    set_limits(h, limits, facts->limit_count); /* before the host's own, which lets connections begin */
+    set_limit(h, limit, why);
+    rest_for_the_period(h);
+}
+
+/* No login is left to try. What was known stays known; if nothing was, somebody has to say a number. */
+static void
+go_blind(struct census_host *h, const struct error *why)
+{
+    char consequence[160];
+
+    if (h->limit == 0)
+        set_limit(h, CENSUS_BLIND_LIMIT, "a guess: no login to ask the server with");
+    snprintf(consequence, sizeof(consequence),
+             "the limit is %u: set control_user, with its plain password in auth_file, or server_connections",
+             h->limit);
+    tell_trouble(h, LOG_WARNING_LEVEL, why->text, consequence);
+    h->failures = 0;
+    rest_for_the_period(h);
+}
+
+static void ask(struct census_host *h);
+
+static void
+on_failure(void *arg, const struct error *why)
+{
+    struct census_host *h = arg;
+
+    h->query = NULL;
+    if (why->code == ERR_AUTH && h->login + 1 < h->logins.count) {
+        h->login++;
+        ask(h);
+    } else if (why->code == ERR_AUTH) {
+        go_blind(h, why);
+    } else {
+        tell_trouble(h, LOG_WARNING_LEVEL, why->text,
+                     h->limit == 0 ? "clients wait" : "the limit stays as it is");
+        rest_for_the_back_off(h);
+    }
+}
+
+/* --- the questions --- */
+
+/* libpq's word for what we do; `allow` speaks TLS first here, as `prefer` does. */
+static const char *
+sslmode_word(int sslmode)
+{
+    static const char *const words[] = {
+        [SSL_DISABLE] = "disable", [SSL_ALLOW] = "prefer",        [SSL_PREFER] = "prefer",
+        [SSL_REQUIRE] = "require", [SSL_VERIFY_CA] = "verify-ca", [SSL_VERIFY_FULL] = "verify-full",
+    };
+
+    return words[sslmode];
+}
+
+static const char *
+file_or_none(const char *file)
+{
+    return file[0] != '\0' ? file : NO_SUCH_FILE;
+}
+
+static void
+ask(struct census_host *h)
+{
+    static const struct capacity_handler handler = { .on_answer = on_answer, .on_failure = on_failure };
+    const struct settings *s = settings_of(h);
+    const struct tls_files *tls = &s->server_tls;
+    const struct login *login = &h->logins.at[h->login];
+    const char *const words[][2] = {
+        { "host", h->logins.hosts },
+        { "port", h->logins.ports },
+        { "dbname", login->database },
+        { "user", login->user },
+        { "password", login->password },
+        { "application_name", "pgweir/control" },
+        { "client_encoding", "SQL_ASCII" }, /* names as clients write them: no conversion */
+        { "target_session_attrs", "any" },
+        { "gssencmode", "disable" },
+        { "sslmode", sslmode_word(tls->sslmode) },
+        /* With `require`, libpq verifies when it finds a CA file; we do not. */
+        { "sslrootcert", tls->sslmode >= SSL_VERIFY_CA ? file_or_none(tls->ca_file) : NO_SUCH_FILE },
+        { "sslcert", file_or_none(tls->cert_file) },
+        { "sslkey", file_or_none(tls->key_file) },
+        { NULL, NULL },
+    };
+    const char *keywords[COUNT_OF(words)], *values[COUNT_OF(words)];
+
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        keywords[i] = words[i][0];
+        values[i] = words[i][1];
+    }
+    h->query = capacity_ask(
+        h->census->loop,
+        &(struct capacity_params){
+            .keywords = keywords,
+            .values = values,
+            .timeout_us = s->server_connect_timeout_us > 0 ? s->server_connect_timeout_us : ANSWER_MOST_US,
+        },
+        &handler, h);
+}
+
+struct pool_list {
+    struct pool **at;
+    unsigned count, room;
+};
+
+static void
+note_pool(void *arg, struct pool *pool)
+{
+    struct pool_list *list = arg;
+
+    if (list->count == list->room) {
+        list->room = list->room == 0 ? 64 : 2 * list->room;
+        list->at = mem_grow(list->at, list->room, sizeof(list->at[0]));
+    }
+    list->at[list->count++] = pool;
+}
+
+/* The logins that the pools of this host allow. */
+static void
+collect_logins(struct census_host *h)
+{
+    struct pool_list pools = { .at = NULL };
+    struct route **routes;
+    unsigned count = 0;
+
+    logins_fini(&h->logins);
+    pools_each(house_pools(h->census->house), note_pool, &pools);
+    routes = mem_new((pools.count + 1) * sizeof(routes[0]));
+    for (unsigned i = 0; i < pools.count; i++) {
+        struct route *r = pool_route(pools.at[i]);
+
+        if (r != NULL && strcmp(r->host_key, budget_host_key(h->budget)) == 0)
+            routes[count++] = r;
+        else
+            route_drop(r);
+    }
+    logins_of(&h->logins, settings_of(h), (const struct route *const *)routes, count);
+    while (count > 0)
+        route_drop(routes[--count]);
+    free(routes);
+    free(pools.at);
+}
+
+/* Finds out what the limit is now, whatever is under way. */
+static void
+look(struct census_host *h)
+{
+    unsigned given = settings_of(h)->server_connections;
+
+    capacity_cancel(h->query);
+    h->query = NULL;
+    h->login = 0;
+    h->asked_us = loop_now_us(h->census->loop);
+    if (given > 0) {
+        char why[64];
+
+        snprintf(why, sizeof(why), "server_connections = %u", given);
+        set_limits(h, NULL, 0);
+        set_limit(h, given, why);
+        rest(h, 0);
+        return;
+    }
+    collect_logins(h);
+    if (h->logins.count > 0)
+        ask(h);
+    else if (h->limit == 0)
+        rest_for_the_back_off(h); /* its pool is being made */
+    else
+        rest_for_the_period(h); /* no pool leads there any more */
+}
+
+static void
+on_again(struct timer *timer)
+{
+    look(CONTAINER_OF(timer, struct census_host, again));
+}
+
+static struct census_host *
+host_of(struct census *c, struct budget_host *budget)
+{
+    struct census_host *h;
+
+    LIST_EACH(&c->hosts, it) {
+        h = CONTAINER_OF(it, struct census_host, in_hosts);
+        if (h->budget == budget)
+            return h;
+    }
+    h = mem_new(sizeof(*h));
+    h->census = c;
+    h->budget = budget;
+    timer_init(&h->again, on_again);
+    link_init(&h->in_hosts);
+    list_push_last(&c->hosts, &h->in_hosts);
+    return h;
+}
+
+/* A host that is known was wanted again: it said 53300, or what we know is not enough. */
+static void
+look_soon(struct census_host *h)
+{
+    uint64_t now_us = loop_now_us(h->census->loop);
+    bool is_first = h->asked_us == 0;
+
+    if (h->query != NULL || h->failures > 0)
+        return; /* an answer is on its way, or a question is */
+    if (is_first || now_us >= h->asked_us + WANTED_LEAST_US)
+        look(h);
+    else if (settings_of(h)->server_connections == 0)
+        loop_arm(h->census->loop, &h->again, h->asked_us + WANTED_LEAST_US - now_us);
+}
+
+static void
+on_wanted(struct letter *letter, void *recipient)
+{
+    struct census *c = CONTAINER_OF(letter, struct census, wanted_letter);
+    struct budget_host **wanted;
+    unsigned count;
+
+    (void)recipient;
+    pthread_mutex_lock(&c->_shared.lock);
+    wanted = c->_shared.wanted;
+    count = c->_shared.wanted_count;
+    c->_shared.wanted = NULL;
+    c->_shared.wanted_count = 0;
+    c->_shared.is_posted = false;
+    pthread_mutex_unlock(&c->_shared.lock);
+    for (unsigned i = 0; i < count; i++)
+        look_soon(host_of(c, wanted[i]));
+    free(wanted);
+}
+
+static bool
+is_wanted_locked(const struct census *c, const struct budget_host *host)
+{
+    for (unsigned i = 0; i < c->_shared.wanted_count; i++)
+        if (c->_shared.wanted[i] == host)
+            return true;
+    return false;
+}
+
+void
+census_want(struct census *c, struct budget_host *host)
+{
+    pthread_mutex_lock(&c->_shared.lock);
+    if (!is_wanted_locked(c, host)) {
+        c->_shared.wanted = mem_grow(c->_shared.wanted, c->_shared.wanted_count + 1,
+                                     sizeof(c->_shared.wanted[0]));
+        c->_shared.wanted[c->_shared.wanted_count++] = host;
+    }
+    if (!c->_shared.is_posted)
+        c->_shared.is_posted = loop_post(c->loop, &c->wanted_letter);
+    pthread_mutex_unlock(&c->_shared.lock);
+}
+
+struct census *
+census_new(struct loop *main_loop, struct house *house, struct house_config *config)
+{
+    struct census *c = mem_new(sizeof(*c));
+
+    c->loop = main_loop;
+    c->house = house;
+    c->config = house_config_hold(config);
+    c->wanted_letter.on_arrival = on_wanted;
+    list_init(&c->hosts);
+    random_secret(&c->jitter, sizeof(c->jitter));
+    c->jitter |= 1; /* never 0 */
+    pthread_mutex_init(&c->_shared.lock, NULL);
+    return c;
+}
+
+static void
+host_free(struct census_host *h)
+{
+    capacity_cancel(h->query);
+    timer_cancel(&h->again);
+    logins_fini(&h->logins);
+    link_remove(&h->in_hosts);
+    free(h->limits);
+    free(h);
+}
+
+void
+census_free(struct census *c)
+{
+    if (c == NULL)
+        return;
+    LIST_EACH(&c->hosts, it)
+        host_free(CONTAINER_OF(it, struct census_host, in_hosts));
+    house_config_drop(c->config);
+    pthread_mutex_destroy(&c->_shared.lock);
+    free(c->_shared.wanted);
+    free(c);
+}
+
+void
+census_reconfigure(struct census *c, struct house_config *config)
+{
+    struct house_config *before = c->config;
+
+    c->config = house_config_hold(config);
+    house_config_drop(before);
+    LIST_EACH(&c->hosts, it)
+        look(CONTAINER_OF(it, struct census_host, in_hosts));
+}

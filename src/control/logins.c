@@ -1,0 +1,120 @@
+/* logins.c - several passes over the routes, one per kind of login, from the best to the last resort. */
+#include "logins_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pgweir/base/buf.h"
+#include "pgweir/base/mem.h"
+#include "pgweir/wire/secret.h"
+
+/* STORED when libpq can log in with it: md5 and SCRAM verifiers tell us no password. */
+static const char *
+plain_of(const char *stored)
+{
+    return secret_kind_of(stored) == SECRET_PLAIN ? stored : NULL;
+}
+
+static bool
+has_login(const struct logins *l, const char *user, const char *database)
+{
+    for (unsigned i = 0; i < l->count; i++)
+        if (strcmp(l->at[i].user, user) == 0 && strcmp(l->at[i].database, database) == 0)
+            return true;
+    return false;
+}
+
+static void
+add_login(struct logins *l, const char *user, const char *password, const char *database)
+{
+    if (l->count == LOGINS_MOST || has_login(l, user, database))
+        return;
+    l->at[l->count++] = (struct login){
+        .user = mem_text(user),
+        .password = mem_text(password),
+        .database = mem_text(database),
+    };
+}
+
+static void
+add_control_user(struct logins *l, const struct settings *s, const struct route *r)
+{
+    if (s->control_user[0] != '\0')
+        add_login(l, s->control_user, plain_of(settings_auth_secret(s, s->control_user)), r->server_database);
+}
+
+static void
+add_entry_user(struct logins *l, const struct settings *s, const struct route *r)
+{
+    const char *password = plain_of(r->password);
+
+    (void)s;
+    if (password != NULL)
+        add_login(l, r->user, password, r->server_database);
+}
+
+static void
+add_file_user(struct logins *l, const struct settings *s, const struct route *r)
+{
+    const char *password = plain_of(settings_auth_secret(s, r->user));
+
+    if (password != NULL)
+        add_login(l, r->user, password, r->server_database);
+}
+
+static void
+add_bare_user(struct logins *l, const struct settings *s, const struct route *r)
+{
+    (void)s;
+    add_login(l, r->user, NULL, r->server_database);
+}
+
+static void
+add_hosts(struct logins *l, const struct route *r)
+{
+    struct buf hosts, ports;
+
+    buf_init(&hosts);
+    buf_init(&ports);
+    for (unsigned i = 0; i < r->host_count; i++) {
+        buf_add_format(&hosts, "%s%s", i == 0 ? "" : ",", r->hosts[i].host);
+        buf_add_format(&ports, "%s%u", i == 0 ? "" : ",", r->hosts[i].port);
+    }
+    l->hosts = mem_text_of(buf_slice(&hosts));
+    l->ports = mem_text_of(buf_slice(&ports));
+    buf_release(&hosts);
+    buf_release(&ports);
+}
+
+void
+logins_of(struct logins *out, const struct settings *settings, const struct route *const *routes,
+          unsigned route_count)
+{
+    static void (*const passes[])(struct logins *, const struct settings *, const struct route *) = {
+        add_control_user,
+        add_entry_user,
+        add_file_user,
+        add_bare_user,
+    };
+
+    *out = (struct logins){ .count = 0 };
+    if (route_count == 0)
+        return;
+    add_hosts(out, routes[0]);
+    for (size_t p = 0; p < COUNT_OF(passes); p++)
+        for (unsigned i = 0; i < route_count; i++)
+            passes[p](out, settings, routes[i]);
+}
+
+void
+logins_fini(struct logins *l)
+{
+    for (unsigned i = 0; i < l->count; i++) {
+        free(l->at[i].user);
+        mem_free_secret(l->at[i].password);
+        free(l->at[i].database);
+    }
+    free(l->hosts);
+    free(l->ports);
+    *l = (struct logins){ .count = 0 };
+}

@@ -1,0 +1,929 @@
+/*
+ * budget.c - the books of connections: who has how many, who waits for one, who should give one back.
+ *
+ *     A connection of an account draws from several pots at once: its host's, and those of the role and the database it belongs to.
+ *     A want waits in the line of the first thing that is full, looked at in this order: its account, its quotas, the host.
+ *
+ *         want -> account.line    \
+ *         want -> quota.pot.line   }  when one is given back there, the oldest moves on ->  host.pot.line -> on_slot()
+ *
+ *     So everybody in the host's line waits for the host alone, and the age of the first of them says how hard the host is pressed.
+ *
+ *     Room in a host for an account: a free slot that is not kept for somebody's guarantee. Guarantees that would eat the whole
+ *     limit cannot all be kept; then an account that has nothing may take any free slot, so that nobody starves.
+ *
+ *     What should close is counted as `leaving` from the moment it is told until its slot comes back; never more than wants wait.
+ *
+ *     Invariants, whenever the lock of a host is free: taken never grows beyond limit; unmet is the sum of what accounts lack to their
+ *     guarantee; no want is left waiting that could be served, except by the thread that is just about to serve it.
+ */
+#include "pgweir/pool/budget.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pgweir/base/clock.h"
+#include "pgweir/base/map.h"
+#include "pgweir/base/mem.h"
+
+/* An account gives way to a want of another one when that is older than its own oldest by this much. Less, and two busy pools would
+ * close and reopen connections in turns; a login costs some milliseconds on both sides. */
+#define YIELD_MARGIN_US (100 * US_PER_MS)
+
+/* After a 53300: this share of what was open stays in force, … */
+#define CONGESTED_SHARE_OF_8 7u
+/* … further 53300s within this time belong to the same event and do not step down again, … */
+#define CONGESTED_CALM_US US_PER_S
+/* … and then one part in so many comes back at each step. */
+#define RECOVERY_PART 32u
+#define RECOVERY_STEP_US (5 * US_PER_S)
+
+#define PRESSED_NOT 0
+#define PRESSED_OVER_LIMIT 1
+
+struct pot {
+    unsigned limit; /* in force; 0: none (of a quota), not known (of a host) */
+    unsigned taken;
+    unsigned leaving; /* of those: told to close */
+    struct budget_line line;
+};
+
+struct budget_quota {
+    struct map_node in_quotas;
+    struct link in_noticed; /* of the host, exactly while its line is not empty or it is over its limit */
+    struct budget_host *host;
+    enum budget_quota_kind kind;
+    char *name;
+    struct pot pot;
+};
+
+struct budget_host {
+    struct map_node in_hosts;
+    struct budget *budget;
+    char *key;
+    _Atomic uint64_t pressed_us; /* what budget_pressed_since() answers; written under the lock */
+    struct {
+        pthread_mutex_t lock;
+        struct pot pot;       /* its limit is the one in force */
+        unsigned limit;       /* as set; 0: not known */
+        bool is_asked;        /* on_unknown() was called since it was last known */
+        uint64_t calm_us;     /* until then another 53300 is the same event */
+        uint64_t recovers_us; /* when the limit in force takes its next step up */
+        unsigned guaranteed;  /* the sum over all accounts */
+        unsigned unmet;       /* the sum of what accounts lack to their guarantee */
+        unsigned want_count;  /* in all lines */
+        unsigned round;       /* who could not be squeezed is asked again in the next one */
+        struct list holders;  /* accounts that have any */
+        struct map quotas;
+        struct list noticed; /* quotas */
+        char why[160];
+    } _shared;
+};
+
+struct budget {
+    struct budget_handler handler;
+    struct {
+        pthread_mutex_t lock;
+        struct map hosts;
+    } _shared;
+};
+
+/* --- lines --- */
+
+static void
+line_init(struct budget_line *line)
+{
+    list_init(&line->wants);
+    line->count = 0;
+}
+
+static struct budget_want *
+want_of(struct link *l)
+{
+    return CONTAINER_OF(l, struct budget_want, in_wants);
+}
+
+static struct budget_want *
+line_first(const struct budget_line *line)
+{
+    return list_is_empty(&line->wants) ? NULL : want_of(list_first(&line->wants));
+}
+
+/* New wants are mostly the youngest, so the search begins at the end. */
+static void
+line_add(struct budget_line *line, struct budget_want *want)
+{
+    struct link *where = line->wants.head.prev;
+
+    while (where != &line->wants.head && want_of(where)->since_us > want->since_us)
+        where = where->prev;
+    link_insert_after(where, &want->in_wants);
+    want->line = line;
+    line->count++;
+}
+
+static void
+line_remove(struct budget_want *want)
+{
+    link_remove(&want->in_wants);
+    want->line->count--;
+    want->line = NULL;
+}
+
+static void
+line_move(struct budget_line *to, struct budget_want *want)
+{
+    line_remove(want);
+    line_add(to, want);
+}
+
+/* --- pots and rooms --- */
+
+static void
+pot_init(struct pot *pot)
+{
+    pot->limit = pot->taken = pot->leaving = 0;
+    line_init(&pot->line);
+}
+
+/* How many too many there are, when those that leave have left. */
+static unsigned
+pot_excess(const struct pot *pot)
+{
+    unsigned staying = pot->taken - pot->leaving;
+
+    return pot->limit != 0 && staying > pot->limit ? staying - pot->limit : 0;
+}
+
+/* Whether somebody should leave who has not been told yet. */
+static bool
+pot_needs_leavers(const struct pot *pot)
+{
+    unsigned over = pot->limit != 0 && pot->taken > pot->limit ? pot->taken - pot->limit : 0;
+
+    return pot->leaving < pot->line.count + over;
+}
+
+static bool
+quota_has_room(const struct budget_quota *q)
+{
+    return q->pot.limit == 0 || q->pot.taken < q->pot.limit;
+}
+
+#define EACH_QUOTA(a, q)                                                                           \
+    for (size_t q##_i = 0; q##_i < COUNT_OF((a)->quotas) && (a)->quotas[q##_i] != NULL; q##_i++)   \
+        for (struct budget_quota *q = (a)->quotas[q##_i]; q != NULL; q = NULL)
+
+static bool
+host_has_room_locked(const struct budget_host *h, const struct budget_account *a)
+{
+    const struct pot *pot = &h->_shared.pot;
+
+    if (pot->taken >= pot->limit)
+        return false;
+    if (a->taken < a->guaranteed)
+        return true;
+    if (a->taken == 0 && h->_shared.guaranteed >= pot->limit)
+        return true;
+    return pot->limit - pot->taken > h->_shared.unmet;
+}
+
+/* Where a want of A has to wait; NULL: nowhere, it may be served. */
+static struct budget_line *
+line_for_locked(struct budget_account *a)
+{
+    if (a->limit != 0 && a->taken >= a->limit)
+        return &a->line;
+    EACH_QUOTA (a, q) {
+        if (!quota_has_room(q))
+            return &q->pot.line;
+    }
+    return host_has_room_locked(a->host, a) ? NULL : &a->host->_shared.pot.line;
+}
+
+/* --- bookkeeping --- */
+
+static unsigned
+account_lacks(const struct budget_account *a)
+{
+    return a->guaranteed > a->taken ? a->guaranteed - a->taken : 0;
+}
+
+static void
+quota_notice_locked(struct budget_quota *q)
+{
+    bool is_worth_it = q->pot.line.count > 0 || pot_excess(&q->pot) > 0;
+
+    if (is_worth_it && !link_is_in(&q->in_noticed))
+        list_push_last(&q->host->_shared.noticed, &q->in_noticed);
+    else if (!is_worth_it && link_is_in(&q->in_noticed))
+        link_remove(&q->in_noticed);
+}
+
+static void
+account_took_locked(struct budget_account *a)
+{
+    struct budget_host *h = a->host;
+
+    h->_shared.unmet -= account_lacks(a);
+    if (a->taken++ == 0)
+        list_push_last(&h->_shared.holders, &a->in_holders);
+    h->_shared.unmet += account_lacks(a);
+    h->_shared.pot.taken++;
+    EACH_QUOTA (a, q)
+        q->pot.taken++;
+}
+
+static void
+account_gave_locked(struct budget_account *a)
+{
+    struct budget_host *h = a->host;
+
+    assert(a->taken > 0);
+    h->_shared.unmet -= account_lacks(a);
+    if (--a->taken == 0)
+        link_remove(&a->in_holders);
+    h->_shared.unmet += account_lacks(a);
+    h->_shared.pot.taken--;
+    EACH_QUOTA (a, q)
+        q->pot.taken--;
+}
+
+static void
+account_will_leave_locked(struct budget_account *a)
+{
+    a->leaving++;
+    a->host->_shared.pot.leaving++;
+    EACH_QUOTA (a, q)
+        q->pot.leaving++;
+}
+
+/* One that was told to leave has left, or will not. */
+static void
+account_has_left_locked(struct budget_account *a)
+{
+    if (a->leaving == 0)
+        return;
+    a->leaving--;
+    a->host->_shared.pot.leaving--;
+    EACH_QUOTA (a, q)
+        q->pot.leaving--;
+}
+
+static void
+want_queue_locked(struct budget_want *want, struct budget_line *line)
+{
+    line_add(line, want);
+    want->account->want_count++;
+    want->account->host->_shared.want_count++;
+    EACH_QUOTA (want->account, q)
+        quota_notice_locked(q);
+}
+
+static void
+want_unqueue_locked(struct budget_want *want)
+{
+    line_remove(want);
+    want->account->want_count--;
+    want->account->host->_shared.want_count--;
+    EACH_QUOTA (want->account, q)
+        quota_notice_locked(q);
+}
+
+/* LINE, which is not a host's, has got room for so many: its oldest move on to where they have to wait now. */
+static void
+line_advance_locked(struct budget_host *h, struct budget_line *line, unsigned room)
+{
+    while (room > 0 && line->count > 0) {
+        struct budget_want *want = line_first(line);
+        struct budget_line *next = line_for_locked(want->account);
+
+        if (next == line)
+            return;
+        if (next == NULL)
+            next = &h->_shared.pot.line;
+        if (next == &h->_shared.pot.line)
+            room--;
+        line_move(next, want);
+        EACH_QUOTA (want->account, q)
+            quota_notice_locked(q);
+    }
+}
+
+/* The limit in force comes back to the limit, step by step. */
+static void
+host_recover_locked(struct budget_host *h, uint64_t now_us)
+{
+    unsigned step = h->_shared.limit / RECOVERY_PART;
+
+    if (step == 0)
+        step = 1;
+    while (h->_shared.pot.limit < h->_shared.limit && now_us >= h->_shared.recovers_us) {
+        unsigned missing = h->_shared.limit - h->_shared.pot.limit;
+
+        h->_shared.pot.limit += step < missing ? step : missing;
+        h->_shared.recovers_us += RECOVERY_STEP_US;
+    }
+}
+
+/* --- who is served, who is squeezed --- */
+
+/* The oldest want that may have a slot now. Who turns out to wait for something else than the host is moved there. */
+static struct budget_want *
+servable_want_locked(struct budget_host *h)
+{
+    struct pot *pot = &h->_shared.pot;
+
+    if (pot->taken >= pot->limit)
+        return NULL;
+    LIST_EACH (&pot->line.wants, l) {
+        struct budget_want *want = want_of(l);
+        struct budget_line *line = line_for_locked(want->account);
+
+        if (line == NULL)
+            return want;
+        if (line != &pot->line) {
+            line_move(line, want);
+            EACH_QUOTA (want->account, q)
+                quota_notice_locked(q);
+        }
+    }
+    return NULL;
+}
+
+static bool
+account_draws_from(const struct budget_account *a, const struct pot *pot)
+{
+    if (pot == &a->host->_shared.pot)
+        return true;
+    EACH_QUOTA (a, q) {
+        if (pot == &q->pot)
+            return true;
+    }
+    return false;
+}
+
+static bool
+account_may_have_idle(const struct budget_account *a)
+{
+    return a->idle_hint == NULL || atomic_load_explicit(a->idle_hint, memory_order_relaxed) != 0;
+}
+
+static uint64_t
+account_worked_us(struct budget_account *a)
+{
+    return atomic_load_explicit(&a->worked_us, memory_order_relaxed);
+}
+
+/* Who should close an idle connection for the sake of POT: above its guarantee and longest without work. One at or below its guarantee only
+ * when there are more connections than the limit allows. */
+static struct budget_account *
+victim_of_locked(struct budget_host *h, const struct pot *pot)
+{
+    struct budget_account *best = NULL;
+    bool is_best_above = false;
+
+    LIST_EACH (&h->_shared.holders, l) {
+        struct budget_account *a = CONTAINER_OF(l, struct budget_account, in_holders);
+        bool is_above = a->taken - a->leaving > a->guaranteed;
+
+        if (a->leaving >= a->taken || (!is_above && pot_excess(pot) == 0))
+            continue;
+        if (a->want_count > 0 || a->failed_round == h->_shared.round)
+            continue; /* who waits has nothing idle, or will need it at once */
+        if (!account_draws_from(a, pot) || !account_may_have_idle(a))
+            continue;
+        if (best == NULL || (is_above && !is_best_above) ||
+            (is_above == is_best_above && account_worked_us(a) < account_worked_us(best))) {
+            best = a;
+            is_best_above = is_above;
+        }
+    }
+    return best;
+}
+
+static struct budget_account *
+victim_locked(struct budget_host *h)
+{
+    struct budget_account *victim = NULL;
+
+    if (pot_needs_leavers(&h->_shared.pot) && h->_shared.limit != 0)
+        victim = victim_of_locked(h, &h->_shared.pot);
+    LIST_EACH (&h->_shared.noticed, l) {
+        struct budget_quota *q = CONTAINER_OF(l, struct budget_quota, in_noticed);
+
+        if (victim == NULL && pot_needs_leavers(&q->pot))
+            victim = victim_of_locked(h, &q->pot);
+    }
+    return victim;
+}
+
+/* How much POT presses on returning connections: an age stamp or one of the PRESSED words. */
+static uint64_t
+pot_pressure(const struct pot *pot)
+{
+    if (pot_excess(pot) > 0)
+        return PRESSED_OVER_LIMIT;
+    return pot->line.count > 0 ? line_first(&pot->line)->since_us : PRESSED_NOT;
+}
+
+static uint64_t
+more_pressing(uint64_t a, uint64_t b)
+{
+    if (a == PRESSED_NOT || b == PRESSED_NOT)
+        return a > b ? a : b;
+    return a < b ? a : b;
+}
+
+static void
+host_note_pressure_locked(struct budget_host *h)
+{
+    struct budget_line *line = &h->_shared.pot.line;
+    uint64_t pressed_us;
+
+    while (line->count > 0) { /* the first must be one that waits for the host */
+        struct budget_want *want = line_first(line);
+        struct budget_line *where = line_for_locked(want->account);
+
+        if (where == NULL || where == line)
+            break;
+        line_move(where, want);
+        EACH_QUOTA (want->account, q)
+            quota_notice_locked(q);
+    }
+    /* While the limit is not known, closing connections would help nobody. */
+    pressed_us = h->_shared.limit == 0 ? PRESSED_NOT : pot_pressure(&h->_shared.pot);
+    LIST_EACH (&h->_shared.noticed, l)
+        pressed_us = more_pressing(pressed_us, pot_pressure(&CONTAINER_OF(l, struct budget_quota, in_noticed)->pot));
+    if (pressed_us != atomic_load_explicit(&h->pressed_us, memory_order_relaxed))
+        atomic_store_explicit(&h->pressed_us, pressed_us, memory_order_relaxed);
+}
+
+static void
+host_lock(struct budget_host *h)
+{
+    pthread_mutex_lock(&h->_shared.lock);
+}
+
+/* After every change: serves who can be served, squeezes whom it must, one at a time and each told without the lock. */
+static void
+host_settle_and_unlock(struct budget_host *h)
+{
+    for (;;) {
+        struct budget_want *want = servable_want_locked(h);
+        struct budget_account *victim = NULL;
+
+        if (want != NULL) {
+            want_unqueue_locked(want);
+            account_took_locked(want->account);
+        } else {
+            victim = victim_locked(h);
+            if (victim != NULL)
+                account_will_leave_locked(victim);
+        }
+        host_note_pressure_locked(h);
+        pthread_mutex_unlock(&h->_shared.lock);
+        if (want != NULL)
+            h->budget->handler.on_slot(want);
+        else if (victim != NULL)
+            h->budget->handler.on_squeeze(victim);
+        else
+            return;
+        host_lock(h);
+    }
+}
+
+/* --- the budget and its hosts --- */
+
+struct budget *
+budget_new(const struct budget_handler *handler)
+{
+    struct budget *b = mem_new(sizeof(*b));
+
+    b->handler = *handler;
+    pthread_mutex_init(&b->_shared.lock, NULL);
+    map_init(&b->_shared.hosts);
+    return b;
+}
+
+static void
+quota_free(struct budget_quota *q)
+{
+    free(q->name);
+    free(q);
+}
+
+static void
+host_free(struct budget_host *h)
+{
+    struct map_node *node;
+
+    while ((node = map_take_any(&h->_shared.quotas)) != NULL)
+        quota_free(CONTAINER_OF(node, struct budget_quota, in_quotas));
+    map_fini(&h->_shared.quotas);
+    pthread_mutex_destroy(&h->_shared.lock);
+    free(h->key);
+    free(h);
+}
+
+void
+budget_free(struct budget *b)
+{
+    struct map_node *node;
+
+    if (b == NULL)
+        return;
+    while ((node = map_take_any(&b->_shared.hosts)) != NULL)
+        host_free(CONTAINER_OF(node, struct budget_host, in_hosts));
+    map_fini(&b->_shared.hosts);
+    pthread_mutex_destroy(&b->_shared.lock);
+    free(b);
+}
+
+static bool
+host_has_key(const struct map_node *node, const void *key)
+{
+    return strcmp(CONTAINER_OF_CONST(node, struct budget_host, in_hosts)->key, key) == 0;
+}
+
+static struct budget_host *
+host_new(struct budget *b, const char *key)
+{
+    struct budget_host *h = mem_new(sizeof(*h));
+
+    h->budget = b;
+    h->key = mem_text(key);
+    atomic_init(&h->pressed_us, PRESSED_NOT);
+    pthread_mutex_init(&h->_shared.lock, NULL);
+    pot_init(&h->_shared.pot);
+    h->_shared.round = 1;
+    list_init(&h->_shared.holders);
+    map_init(&h->_shared.quotas);
+    list_init(&h->_shared.noticed);
+    snprintf(h->_shared.why, sizeof(h->_shared.why), "not known yet");
+    return h;
+}
+
+struct budget_host *
+budget_host(struct budget *b, const char *host_key)
+{
+    uint64_t hash = map_hash(slice_of_text(host_key));
+    struct budget_host *h;
+    struct map_node *node;
+
+    pthread_mutex_lock(&b->_shared.lock);
+    node = map_find(&b->_shared.hosts, hash, host_has_key, host_key);
+    if (node != NULL) {
+        h = CONTAINER_OF(node, struct budget_host, in_hosts);
+    } else {
+        h = host_new(b, host_key);
+        map_add(&b->_shared.hosts, &h->in_hosts, hash);
+    }
+    pthread_mutex_unlock(&b->_shared.lock);
+    return h;
+}
+
+const char *
+budget_host_key(const struct budget_host *host)
+{
+    return host->key;
+}
+
+void
+budget_set_limit(struct budget_host *host, unsigned limit, const char *why)
+{
+    struct pot *pot = &host->_shared.pot;
+    bool is_congested;
+
+    host_lock(host);
+    is_congested = host->_shared.limit != 0 && pot->limit < host->_shared.limit;
+    host->_shared.limit = limit;
+    if (!is_congested || pot->limit > limit)
+        pot->limit = limit;
+    if (limit != 0)
+        host->_shared.is_asked = false;
+    host->_shared.round++;
+    snprintf(host->_shared.why, sizeof(host->_shared.why), "%s", why == NULL ? "" : why);
+    host_settle_and_unlock(host);
+}
+
+void
+budget_congested(struct budget_host *host, uint64_t now_us)
+{
+    struct pot *pot = &host->_shared.pot;
+    unsigned open;
+
+    host_lock(host);
+    if (host->_shared.limit != 0) {
+        host_recover_locked(host, now_us);
+        open = pot->taken > 1 ? pot->taken - 1 : 1; /* the one that was refused is still counted */
+        if (pot->limit > open)
+            pot->limit = open;
+        if (now_us >= host->_shared.calm_us && pot->limit > 1)
+            pot->limit = pot->limit * CONGESTED_SHARE_OF_8 / 8;
+        host->_shared.calm_us = now_us + CONGESTED_CALM_US;
+        host->_shared.recovers_us = now_us + RECOVERY_STEP_US;
+        host->_shared.round++;
+    }
+    host_settle_and_unlock(host);
+}
+
+/* --- quotas --- */
+
+struct quota_key {
+    enum budget_quota_kind kind;
+    const char *name;
+};
+
+static bool
+quota_has_key(const struct map_node *node, const void *key)
+{
+    const struct budget_quota *q = CONTAINER_OF_CONST(node, struct budget_quota, in_quotas);
+    const struct quota_key *wanted = key;
+
+    return q->kind == wanted->kind && strcmp(q->name, wanted->name) == 0;
+}
+
+struct budget_quota *
+budget_quota(struct budget_host *host, enum budget_quota_kind kind, const char *name)
+{
+    struct quota_key key = { kind, name };
+    uint64_t hash = map_hash_after((uint64_t)kind, slice_of_text(name));
+    struct budget_quota *q;
+    struct map_node *node;
+
+    host_lock(host);
+    node = map_find(&host->_shared.quotas, hash, quota_has_key, &key);
+    if (node != NULL) {
+        q = CONTAINER_OF(node, struct budget_quota, in_quotas);
+    } else {
+        q = mem_new(sizeof(*q));
+        q->host = host;
+        q->kind = kind;
+        q->name = mem_text(name);
+        link_init(&q->in_noticed);
+        pot_init(&q->pot);
+        map_add(&host->_shared.quotas, &q->in_quotas, hash);
+    }
+    pthread_mutex_unlock(&host->_shared.lock);
+    return q;
+}
+
+void
+budget_set_quota(struct budget_quota *quota, unsigned limit)
+{
+    struct budget_host *h = quota->host;
+
+    host_lock(h);
+    quota->pot.limit = limit;
+    if (quota_has_room(quota))
+        line_advance_locked(h, &quota->pot.line, limit == 0 ? UINT32_MAX : limit - quota->pot.taken);
+    quota_notice_locked(quota);
+    h->_shared.round++;
+    host_settle_and_unlock(h);
+}
+
+/* --- accounts --- */
+
+void
+budget_want_init(struct budget_want *want)
+{
+    *want = (struct budget_want){ .line = NULL };
+    link_init(&want->in_wants);
+}
+
+void
+budget_account_open(struct budget_account *a, struct budget_host *host, unsigned limit, unsigned guaranteed)
+{
+    link_init(&a->in_holders);
+    a->host = host;
+    memset(a->quotas, 0, sizeof(a->quotas));
+    a->limit = limit;
+    a->guaranteed = guaranteed;
+    a->taken = a->leaving = a->want_count = a->failed_round = 0;
+    line_init(&a->line);
+    atomic_init(&a->worked_us, 0);
+    a->idle_hint = NULL;
+    host_lock(host);
+    host->_shared.guaranteed += guaranteed;
+    host->_shared.unmet += guaranteed;
+    pthread_mutex_unlock(&host->_shared.lock);
+}
+
+void
+budget_account_add_quota(struct budget_account *a, struct budget_quota *quota)
+{
+    size_t i = 0;
+
+    host_lock(a->host);
+    assert(a->taken == 0 && a->want_count == 0);
+    while (i < COUNT_OF(a->quotas) && a->quotas[i] != NULL)
+        i++;
+    assert(i < COUNT_OF(a->quotas));
+    a->quotas[i] = quota;
+    pthread_mutex_unlock(&a->host->_shared.lock);
+}
+
+void
+budget_account_resize(struct budget_account *a, unsigned limit, unsigned guaranteed)
+{
+    struct budget_host *h = a->host;
+
+    host_lock(h);
+    h->_shared.guaranteed += guaranteed - a->guaranteed;
+    h->_shared.unmet -= account_lacks(a);
+    a->guaranteed = guaranteed;
+    h->_shared.unmet += account_lacks(a);
+    a->limit = limit;
+    if (limit == 0 || a->taken < limit)
+        line_advance_locked(h, &a->line, limit == 0 ? UINT32_MAX : limit - a->taken);
+    host_settle_and_unlock(h);
+}
+
+enum budget_answer
+budget_take(struct budget_account *a, struct budget_want *want, uint64_t since_us, uint64_t now_us)
+{
+    struct budget_host *h = a->host;
+    enum budget_answer answer = BUDGET_WAIT;
+    const struct budget_want *oldest;
+    struct budget_line *line;
+    bool is_unknown;
+
+    host_lock(h);
+    host_recover_locked(h, now_us);
+    is_unknown = h->_shared.limit == 0 && !h->_shared.is_asked;
+    if (is_unknown)
+        h->_shared.is_asked = true;
+    oldest = servable_want_locked(h);
+    line = line_for_locked(a);
+    if (line == NULL && (oldest == NULL || oldest->since_us > since_us)) {
+        account_took_locked(a);
+        answer = BUDGET_TAKEN;
+    } else if (want != NULL) {
+        assert(want->line == NULL);
+        want->account = a;
+        want->since_us = since_us;
+        want_queue_locked(want, line == NULL ? &h->_shared.pot.line : line);
+        h->_shared.round++;
+    }
+    host_settle_and_unlock(h);
+    if (is_unknown && h->budget->handler.on_unknown != NULL)
+        h->budget->handler.on_unknown(h->budget->handler.arg, h);
+    return answer;
+}
+
+void
+budget_give(struct budget_account *a, uint64_t now_us)
+{
+    struct budget_host *h = a->host;
+
+    host_lock(h);
+    host_recover_locked(h, now_us);
+    account_has_left_locked(a);
+    account_gave_locked(a);
+    if (a->limit == 0 || a->taken < a->limit)
+        line_advance_locked(h, &a->line, 1);
+    EACH_QUOTA (a, q) {
+        if (quota_has_room(q))
+            line_advance_locked(h, &q->pot.line, 1);
+        quota_notice_locked(q);
+    }
+    host_settle_and_unlock(h);
+}
+
+bool
+budget_forget(struct budget_want *want)
+{
+    struct budget_host *h;
+    bool was_queued;
+
+    if (want->account == NULL)
+        return false;
+    h = want->account->host;
+    host_lock(h);
+    was_queued = want->line != NULL;
+    if (was_queued)
+        want_unqueue_locked(want);
+    host_settle_and_unlock(h);
+    return was_queued;
+}
+
+void
+budget_want_since(struct budget_want *want, uint64_t since_us)
+{
+    struct budget_host *h;
+
+    if (want->account == NULL)
+        return;
+    h = want->account->host;
+    host_lock(h);
+    if (want->line != NULL) {
+        struct budget_line *line = want->line;
+
+        line_remove(want);
+        want->since_us = since_us;
+        line_add(line, want);
+    }
+    host_settle_and_unlock(h);
+}
+
+void
+budget_squeeze_failed(struct budget_account *a)
+{
+    struct budget_host *h = a->host;
+
+    host_lock(h);
+    account_has_left_locked(a);
+    a->failed_round = h->_shared.round;
+    host_settle_and_unlock(h);
+}
+
+void
+budget_revisit(struct budget_host *host, uint64_t now_us)
+{
+    host_lock(host);
+    host_recover_locked(host, now_us);
+    host->_shared.round++;
+    host_settle_and_unlock(host);
+}
+
+/* --- who gives way --- */
+
+uint64_t
+budget_pressed_since(const struct budget_host *host)
+{
+    return atomic_load_explicit(&host->pressed_us, memory_order_relaxed);
+}
+
+/* Whether somebody else in POT's line has waited so much longer that A gives way. */
+static bool
+pot_has_elder(const struct pot *pot, const struct budget_account *a, uint64_t own_since_us)
+{
+    if (!pot_needs_leavers(pot))
+        return false;
+    LIST_EACH (&pot->line.wants, l) {
+        const struct budget_want *want = want_of(l);
+
+        if (want->account != a)
+            return own_since_us == 0 || want->since_us + YIELD_MARGIN_US < own_since_us;
+    }
+    return false;
+}
+
+static bool
+account_should_yield_locked(const struct budget_account *a, uint64_t own_since_us)
+{
+    const struct budget_host *h = a->host;
+
+    if (a->leaving >= a->taken)
+        return false;
+    if (pot_excess(&h->_shared.pot) > 0)
+        return true;
+    EACH_QUOTA (a, q) {
+        if (pot_excess(&q->pot) > 0)
+            return true;
+    }
+    if (a->taken - a->leaving <= a->guaranteed)
+        return false;
+    if (h->_shared.limit != 0 && pot_has_elder(&h->_shared.pot, a, own_since_us))
+        return true;
+    EACH_QUOTA (a, q) {
+        if (pot_has_elder(&q->pot, a, own_since_us))
+            return true;
+    }
+    return false;
+}
+
+bool
+budget_should_yield(struct budget_account *a, uint64_t own_since_us, uint64_t now_us)
+{
+    struct budget_host *h = a->host;
+    bool is_yielding;
+
+    host_lock(h);
+    host_recover_locked(h, now_us);
+    is_yielding = account_should_yield_locked(a, own_since_us);
+    if (is_yielding)
+        account_will_leave_locked(a);
+    host_settle_and_unlock(h);
+    return is_yielding;
+}
+
+void
+budget_look(const struct budget_account *a, struct budget_view *out)
+{
+    struct budget_host *h = a->host;
+
+    host_lock(h);
+    out->limit = h->_shared.limit;
+    out->in_force = h->_shared.pot.limit;
+    out->taken = h->_shared.pot.taken;
+    out->wanted = h->_shared.want_count;
+    out->account_limit = a->limit;
+    out->account_taken = a->taken;
+    snprintf(out->why, sizeof(out->why), "%s", h->_shared.why);
+    pthread_mutex_unlock(&h->_shared.lock);
+}

@@ -1,0 +1,133 @@
+/* command_line.c - reading flags, and the text of --help. */
+#include "command_line_impl.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#include "pgweir/base/attr.h"
+#include "pgweir/base/text.h"
+
+enum { FLAG_HELP_CONFIG = 256 }; /* flags without a letter */
+
+static const char letters[] = ":dhqRu:vV"; /* the colon in front: a missing value is told apart */
+
+static const struct option flags[] = {
+    { "daemon", no_argument, NULL, 'd' },
+    { "help", no_argument, NULL, 'h' },
+    { "help-config", no_argument, NULL, FLAG_HELP_CONFIG },
+    { "quiet", no_argument, NULL, 'q' },
+    { "reboot", no_argument, NULL, 'R' },
+    { "user", required_argument, NULL, 'u' },
+    { "verbose", no_argument, NULL, 'v' },
+    { "version", no_argument, NULL, 'V' },
+    { NULL, 0, NULL, 0 },
+};
+
+void
+command_line_help(FILE *to)
+{
+    fputs("pgweir pools PostgreSQL connections.\n"
+          "\n"
+          "Usage: pgweir [OPTION]... FILE.ini\n"
+          "  -d, --daemon         run in the background (needs a pidfile)\n"
+          "  -q, --quiet          log nothing to standard error\n"
+          "  -u, --user=USERNAME  become this user after start, whatever the file says\n"
+          "  -v, --verbose        log more; twice: much more\n"
+          "  -R, --reboot         take over from a running process (not available yet)\n"
+          "  -V, --version        show the version and leave\n"
+          "  -h, --help           show this help and leave\n"
+          "      --help-config    show every option of the configuration file and leave\n"
+          "\n"
+          "Signals: HUP reloads; TERM stops when transactions have ended, or after shutdown_timeout;\n"
+          "INT does so without a time limit; QUIT stops at once.\n",
+          to);
+}
+
+static const char *
+nearest_flag(const char *word)
+{
+    const char *names[COUNT_OF(flags) - 1];
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        names[i] = flags[i].name;
+    return text_nearest(word, names, COUNT_OF(names));
+}
+
+/* getopt_long() has refused WORD, an element of argv. */
+static enum err
+refuse(const char *word, struct error *why)
+{
+    const char *near;
+    char name[64];
+
+    if (strncmp(word, "--", 2) != 0)
+        return error_set(why, ERR_SYNTAX, "unknown option -%c", optopt);
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
+    if (optopt != 0)
+        return error_set(why, ERR_SYNTAX, "option --%s takes no value", name);
+    near = nearest_flag(name);
+    if (near == NULL)
+        return error_set(why, ERR_SYNTAX, "unknown option --%s", name);
+    return error_set(why, ERR_SYNTAX, "unknown option --%s, did you mean --%s", name, near);
+}
+
+/* FLAG is what getopt_long() returned. */
+static enum err
+take_flag(struct command_line *line, int flag, char **argv, struct error *why)
+{
+    switch (flag) {
+    case 'd':
+        line->is_daemon = true;
+        return ERR_NONE;
+    case 'q':
+        line->is_quiet = true;
+        return ERR_NONE;
+    case 'v':
+        line->verbose++;
+        return ERR_NONE;
+    case 'u':
+        line->user = optarg;
+        return ERR_NONE;
+    case 'h':
+        line->command = COMMAND_HELP;
+        return ERR_NONE;
+    case 'V':
+        line->command = COMMAND_VERSION;
+        return ERR_NONE;
+    case FLAG_HELP_CONFIG:
+        line->command = COMMAND_HELP_CONFIG;
+        return ERR_NONE;
+    case 'R':
+        return error_set(why, ERR_SYNTAX,
+                         "-R (--reboot) is not available yet: stop the running process with SIGTERM first");
+    case ':':
+        return error_set(why, ERR_SYNTAX, "option %s needs a value", argv[optind - 1]);
+    default:
+        return refuse(argv[optind - 1], why);
+    }
+}
+
+enum err
+command_line_read(int argc, char **argv, struct command_line *out, struct error *why)
+{
+    struct command_line line = { .command = COMMAND_RUN };
+    int flag;
+
+    optind = 0; /* glibc: begin anew, whoever called before */
+    opterr = 0;
+    while (line.command == COMMAND_RUN && (flag = getopt_long(argc, argv, letters, flags, NULL)) != -1) {
+        enum err e = take_flag(&line, flag, argv, why);
+
+        if (e != ERR_NONE)
+            return e;
+    }
+    if (line.command == COMMAND_RUN) {
+        if (optind == argc)
+            return error_set(why, ERR_SYNTAX, "no configuration file given");
+        if (optind + 1 < argc)
+            return error_set(why, ERR_SYNTAX, "one configuration file only, not \"%s\" too", argv[optind + 1]);
+        line.file = argv[optind];
+    }
+    *out = line;
+    return ERR_NONE;
+}

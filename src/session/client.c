@@ -1,0 +1,519 @@
+/*
+ * client.c - the client session's state machine. client_steps[] is the specification; login.c fills the left half of its picture, relay.c the right.
+ */
+#include "client_impl.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cancel_impl.h"
+#include "login_impl.h"
+#include "pgweir/base/mem.h"
+#include "relay_impl.h"
+
+#define STATE_WORD(id, word) [id] = word,
+const char *const client_state_words[CLIENT_STATE_COUNT] = { CLIENT_STATES(STATE_WORD) };
+#undef STATE_WORD
+
+static const struct {
+    enum log_level level;
+    const char *words;
+} end_reasons[END_REASON_COUNT] = {
+#define END_REASON_ROW(id, counter, level, words) [id] = { level, words },
+    END_REASONS(END_REASON_ROW)
+#undef END_REASON_ROW
+};
+
+void
+client_log(const struct client *c, enum log_level level, const char *format, ...)
+{
+    char text[1024];
+    char peer[128];
+    va_list args;
+
+    if (!log_wants(level))
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    stream_peer_text(&c->stream, peer, sizeof peer);
+    log_line(level, "C-%llu: %s/%s@%s %s", (unsigned long long)c->id,
+             c->shard != NULL                               ? pool_database(shard_pool(c->shard))
+             : c->login != NULL && c->login->database != NULL ? c->login->database
+                                                              : "(nodb)",
+             c->shard != NULL                           ? pool_user(shard_pool(c->shard))
+             : c->login != NULL && c->login->user != NULL ? c->login->user
+                                                          : "(nouser)",
+             peer, text);
+}
+
+/* --- the table --- */
+
+static void start_relay(struct client *c);
+static void resume_relay(struct client *c);
+static void close_stream(struct client *c);
+
+struct client_step {
+    bool is_allowed;
+    enum client_state then;
+    void (*act)(struct client *c); /* runs in the new state; NULL: nothing */
+};
+
+#define STEP(then_, act_) { .is_allowed = true, .then = then_, .act = act_ }
+#define ENDS [EV_END] = STEP(CLIENT_ENDED, close_stream)
+
+static const struct client_step client_steps[CLIENT_STATE_COUNT][CLIENT_EVENT_COUNT] = {
+    [CLIENT_STARTUP] = {
+        [EV_TLS_ASKED] = STEP(CLIENT_TLS, NULL),
+        [EV_LOGIN_ASKED] = STEP(CLIENT_AUTH, login_begin_auth),
+        [EV_CANCEL_ASKED] = STEP(CLIENT_CANCELLING, NULL),
+        ENDS,
+    },
+    [CLIENT_TLS] = {
+        [EV_TLS_READY] = STEP(CLIENT_STARTUP, NULL),
+        ENDS,
+    },
+    [CLIENT_AUTH] = {
+        [EV_PROVED] = STEP(CLIENT_WELCOME, login_enter_pool),
+        ENDS,
+    },
+    [CLIENT_WELCOME] = {
+        [EV_WELCOMED] = STEP(CLIENT_IDLE, start_relay),
+        ENDS,
+    },
+    [CLIENT_IDLE] = {
+        [EV_QUEUED] = STEP(CLIENT_WAITING, NULL),
+        [EV_GRANTED] = STEP(CLIENT_ACTIVE, NULL),
+        ENDS,
+    },
+    [CLIENT_WAITING] = {
+        [EV_GRANTED] = STEP(CLIENT_ACTIVE, resume_relay),
+        ENDS,
+    },
+    [CLIENT_ACTIVE] = {
+        [EV_RELEASED] = STEP(CLIENT_IDLE, NULL),
+        ENDS,
+    },
+    [CLIENT_CANCELLING] = { ENDS },
+    [CLIENT_ENDED] = { [EV_END] = STEP(CLIENT_ENDED, NULL) },
+};
+
+/* What must be true in each state, once a step is done. */
+static bool
+client_is_sane(const struct client *c)
+{
+    bool is_waiting = waiter_is_waiting(&c->waiter);
+
+    switch ((enum client_state)c->state) {
+    case CLIENT_STARTUP:
+    case CLIENT_TLS:
+    case CLIENT_AUTH:
+        return c->login != NULL && c->shard == NULL && c->server == NULL && !is_waiting;
+    case CLIENT_WELCOME:
+        return c->login != NULL && c->shard != NULL && c->server == NULL && is_waiting;
+    case CLIENT_IDLE:
+        return c->login == NULL && c->server == NULL && !is_waiting && c->has_keys;
+    case CLIENT_WAITING:
+        return c->login == NULL && c->server == NULL && is_waiting;
+    case CLIENT_ACTIVE:
+        return c->login == NULL && !is_waiting;
+    case CLIENT_CANCELLING:
+        return c->shard == NULL && c->server == NULL;
+    case CLIENT_ENDED:
+        return c->server == NULL && !is_waiting && !c->has_keys && !stream_is_open(&c->stream);
+    case CLIENT_STATE_COUNT:
+        break;
+    }
+    return false;
+}
+
+void
+client_feed(struct client *c, enum client_event ev)
+{
+    const struct client_step *step = &client_steps[c->state][ev];
+
+    assert(step->is_allowed);
+    c->state = (uint8_t)step->then; /* the only writer */
+    if (step->act != NULL)
+        step->act(c);
+    assert(client_is_sane(c));
+    (void)client_is_sane;
+}
+
+/* --- input --- */
+
+/* Input that must wait: bounded, because reading stops above the mark. */
+static void
+keep_for_later(struct client *c, struct slice fresh)
+{
+    buf_add(&c->carry, fresh);
+    if (buf_len(&c->carry) > RELAY_CARRY_BYTES)
+        stream_read_stop(&c->stream);
+}
+
+static void
+read_login(struct client *c, struct slice fresh)
+{
+    struct slice in = fresh;
+    bool is_kept = buf_len(&c->carry) > 0;
+    size_t used;
+
+    if (is_kept) {
+        buf_add(&c->carry, fresh);
+        in = buf_slice(&c->carry);
+    }
+    used = login_read(c, in);
+    if (is_kept)
+        buf_drop(&c->carry, used);
+    else if (c->state != CLIENT_ENDED && used < in.len)
+        buf_add(&c->carry, slice_skip(in, used));
+    if (buf_len(&c->carry) == 0 || c->state == CLIENT_ENDED)
+        buf_wipe(&c->carry);
+    if (c->state == CLIENT_IDLE && buf_len(&c->carry) > 0) /* it did not wait for our greeting */
+        relay_from_client(c, slice_of(NULL, 0));
+}
+
+static void
+on_bytes(void *owner, struct slice fresh)
+{
+    struct client *c = owner;
+
+    switch ((enum client_state)c->state) {
+    case CLIENT_IDLE:
+    case CLIENT_ACTIVE:
+        relay_from_client(c, fresh);
+        break;
+    case CLIENT_STARTUP:
+    case CLIENT_AUTH:
+        read_login(c, fresh);
+        break;
+    case CLIENT_WELCOME:
+    case CLIENT_WAITING:
+        keep_for_later(c, fresh);
+        break;
+    case CLIENT_TLS: /* the stream reads the handshake itself */
+    case CLIENT_CANCELLING:
+    case CLIENT_ENDED:
+    case CLIENT_STATE_COUNT:
+        break;
+    }
+}
+
+static void
+on_drained(void *owner)
+{
+    relay_client_drained(owner);
+}
+
+static void
+on_closed(void *owner, const struct error *why)
+{
+    struct client *c = owner;
+    bool is_probe = c->state == CLIENT_STARTUP && buf_len(&c->carry) == 0 && !c->is_tls_asked;
+
+    if (why != NULL && c->state == CLIENT_TLS)
+        client_log(c, LOG_NOTICE_LEVEL, "TLS handshake failed: %s", why->text);
+    client_end(c, is_probe ? END_PROBE : END_CLIENT_LOST, NULL);
+}
+
+static void
+on_tls(void *owner)
+{
+    client_feed(owner, EV_TLS_READY);
+}
+
+static const struct stream_handler handler = {
+    .on_bytes = on_bytes, .on_drained = on_drained, .on_closed = on_closed, .on_tls = on_tls
+};
+
+/* --- time --- */
+
+static void
+on_due(struct timer *timer)
+{
+    struct client *c = CONTAINER_OF(timer, struct client, timer);
+    uint64_t idle_us;
+    uint64_t bound_us;
+    struct pg_error e;
+
+    if (c->login != NULL || c->state == CLIENT_CANCELLING) {
+        pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION,
+                     "client_login_timeout: the login was not finished within %g s",
+                     (double)worker_settings(c->worker)->client_login_timeout_us / 1e6);
+        client_end(c, END_LOGIN_TIMEOUT, c->state == CLIENT_TLS ? NULL : &e);
+        return;
+    }
+    bound_us = shard_route(c->shard)->client_idle_timeout_us;
+    if (bound_us == 0)
+        return;
+    idle_us = c->state == CLIENT_IDLE ? loop_now_us(c->worker->loop) - c->active_us : 0;
+    if (idle_us < bound_us) { /* it was busy meanwhile: look again when it can be due at the earliest */
+        loop_arm(c->worker->loop, &c->timer, bound_us - idle_us);
+        return;
+    }
+    pg_error_set(&e, PG_FATAL, SQLSTATE_IDLE_SESSION_TIMEOUT,
+                 "terminating connection due to idle-session timeout (client_idle_timeout = %g s)",
+                 (double)bound_us / 1e6);
+    client_end(c, END_CLIENT_IDLE, &e);
+}
+
+/* --- birth --- */
+
+/* Connections that never log in are bounded by closing the oldest of them, so that they cannot keep others out. */
+static void
+crowd_out(struct worker *w)
+{
+    unsigned most = worker_settings(w)->max_login_conn / w->house->worker_count;
+    struct link *oldest = list_first(&w->logins);
+
+    if (w->login_count <= (most > 0 ? most : 1) || oldest == NULL)
+        return;
+    client_end(CONTAINER_OF(oldest, struct client, in_worker), END_LOGIN_CROWDED_OUT, NULL);
+}
+
+struct client *
+client_new(struct worker *w, int fd, bool is_unix)
+{
+    struct client *c = slab_new(&w->client_slab);
+    uint64_t bound_us = worker_settings(w)->client_login_timeout_us;
+
+    c->worker = w;
+    c->id = atomic_fetch_add_explicit(&w->house->last_client_id, 1, memory_order_relaxed) + 1;
+    c->born_us = loop_now_us(w->loop);
+    c->is_unix = is_unix;
+    c->state = CLIENT_STARTUP;
+    c->login = login_new();
+    stream_init(&c->stream, &handler, c);
+    buf_init(&c->carry);
+    waiter_init(&c->waiter);
+    timer_init(&c->timer, on_due);
+    link_init(&c->in_worker);
+    list_push_last(&w->logins, &c->in_worker);
+    w->login_count++;
+    stream_open(&c->stream, w->loop, fd);
+    stream_read_start(&c->stream);
+    if (bound_us > 0)
+        loop_arm(w->loop, &c->timer, bound_us);
+    crowd_out(w);
+    return c;
+}
+
+/* Logged in: the login's memory goes, the relay reads. */
+static void
+start_relay(struct client *c)
+{
+    struct worker *w = c->worker;
+    uint64_t bound_us = shard_route(c->shard)->client_idle_timeout_us;
+
+    timer_cancel(&c->timer);
+    login_free(c->login);
+    c->login = NULL;
+    link_remove(&c->in_worker);
+    w->login_count--;
+    list_push_last(&w->clients, &c->in_worker);
+    scanner_init(&c->scanner, &front_relay_rules, SCAN_MAX_BODY, RELAY_CARRY_BYTES);
+    c->active_us = loop_now_us(w->loop);
+    if (bound_us > 0)
+        loop_arm(w->loop, &c->timer, bound_us);
+    stream_read_start(&c->stream);
+    if (worker_settings(w)->log_connections)
+        client_log(c, LOG_NOTICE_LEVEL, "login attempt: db=%s user=%s tls=%s",
+                   pool_database(shard_pool(c->shard)), pool_user(shard_pool(c->shard)),
+                   stream_is_tls(&c->stream) ? stream_tls_version(&c->stream) : "no");
+}
+
+/* --- server --- */
+
+void
+client_link(struct client *c, struct server *s)
+{
+    c->server = s;
+    s->client = c;
+    c->active_us = loop_now_us(c->worker->loop);
+    server_move(s, SERVER_ACTIVE);
+    client_feed(c, EV_GRANTED);
+}
+
+void
+client_unlink(struct client *c)
+{
+    c->active_us = loop_now_us(c->worker->loop);
+    client_feed(c, EV_RELEASED);
+    if (c->worker->is_draining) {
+        client_drain(c);
+        return;
+    }
+    if (!c->stream.is_reading && stream_backlog_bytes(&c->stream) <= STREAM_HIGH_BYTES)
+        relay_client_drained(c);
+}
+
+static void
+resume_relay(struct client *c)
+{
+    stream_read_start(&c->stream);
+    relay_from_client(c, slice_of(NULL, 0));
+}
+
+void
+client_on_grant(struct waiter *w, struct member *m)
+{
+    client_link(client_of_waiter(w), server_of_member(m));
+}
+
+void
+client_on_welcome(struct waiter *w)
+{
+    struct client *c = client_of_waiter(w);
+
+    login_greet(c);
+    if (c->state == CLIENT_IDLE && buf_len(&c->carry) > 0)
+        relay_from_client(c, slice_of(NULL, 0));
+}
+
+/* Who has the servers that this client did not get, as far as this worker knows. */
+static void
+tell_holders(struct client *c, struct pg_error *e)
+{
+    struct budget_view view;
+    struct server *longest = NULL;
+    uint64_t now_us = loop_now_us(c->worker->loop);
+    char holder[200] = "";
+
+    budget_look(pool_account(shard_pool(c->shard)), &view);
+    LIST_EACH (shard_members(c->shard), it) {
+        struct server *s = server_of_member(CONTAINER_OF(it, struct member, in_all));
+
+        if (s->client != NULL && (longest == NULL || s->client->active_us < longest->client->active_us))
+            longest = s;
+    }
+    if (longest != NULL)
+        snprintf(holder, sizeof holder,
+                 " Held longest: backend %u by \"%s\" (client C-%llu) for %.1f s, %s.", longest->backend_pid,
+                 longest->client->application != NULL ? longest->client->application : "",
+                 (unsigned long long)longest->client->id,
+                 (double)(now_us - longest->client->active_us) / 1e6,
+                 !ledger_is_empty(&longest->ledger) ? "running a query"
+                 : longest->status == 'I'           ? "idle"
+                                                    : "idle in transaction");
+    pg_error_detail(e, "Pool %s/%s has %u of at most %u connections; its host %u of %u (%s); %u clients wait here.%s",
+                    pool_database(shard_pool(c->shard)), pool_user(shard_pool(c->shard)), view.account_taken,
+                    view.account_limit > 0 ? view.account_limit : view.in_force, view.taken, view.in_force,
+                    view.why, shard_waiting_count(c->shard), holder);
+}
+
+void
+client_on_refuse(struct waiter *w, enum refusal refusal, const struct pg_error *why)
+{
+    struct client *c = client_of_waiter(w);
+    struct pg_error e;
+
+    if (refusal == REFUSED_BY_SERVER) {
+        client_end(c, END_SERVER_REFUSED, why);
+        return;
+    }
+    pg_error_set(&e, PG_FATAL, SQLSTATE_TOO_MANY_CONNECTIONS,
+                 "query_wait_timeout: no server connection came free within %g s",
+                 (double)shard_route(c->shard)->query_wait_timeout_us / 1e6);
+    tell_holders(c, &e);
+    pg_error_hint(&e, "Shorten transactions, or raise default_pool_size, server_connections or query_wait_timeout.");
+    client_end(c, END_WAITED_TOO_LONG, &e);
+}
+
+/* --- the end --- */
+
+void
+client_send(struct client *c, struct slice bytes)
+{
+    stream_send(&c->stream, bytes);
+}
+
+static void
+close_stream(struct client *c)
+{
+    struct worker *w = c->worker;
+
+    timer_cancel(&c->timer);
+    shard_leave_queue(&c->waiter);
+    cancel_key_forget(c);
+    cancel_requester_gone(c);
+    stream_close_gently(&c->stream);
+    if (c->login != NULL)
+        w->login_count--;
+    link_remove(&c->in_worker);
+    list_push_last(&w->graveyard, &c->in_worker);
+    worker_bury_later(w);
+}
+
+void
+client_end(struct client *c, enum end_reason reason, const struct pg_error *why)
+{
+    const struct settings *settings = worker_settings(c->worker);
+    struct server *s = c->server;
+
+    if (c->state == CLIENT_ENDED)
+        return;
+    c->end_reason = (uint8_t)reason;
+    c->worker->ended[reason]++;
+    if (why != NULL && stream_is_open(&c->stream)) {
+        struct buf out;
+
+        buf_init(&out);
+        build_error(&out, why);
+        client_send(c, buf_slice(&out));
+        buf_release(&out);
+        if (settings->log_pooler_errors)
+            client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", why->message);
+    }
+    if (settings->log_disconnections || reason == END_LOGIN_FAILED)
+        client_log(c, end_reasons[reason].level, "closing because: %s (age %llus)",
+                   end_reasons[reason].words,
+                   (unsigned long long)((loop_now_us(c->worker->loop) - c->born_us) / US_PER_S));
+    if (s != NULL) {
+        bool is_half = !scanner_is_between_messages(&c->scanner) && !c->is_dropping;
+
+        server_orphan(s, is_half                      ? ORPHAN_HALF_MESSAGE
+                         : reason == END_CLIENT_LEFT ? ORPHAN_POLITE
+                                                     : ORPHAN_LOST);
+    }
+    client_feed(c, EV_END);
+}
+
+void
+client_server_gone(struct client *c, enum end_reason reason, const struct pg_error *why)
+{
+    assert(c->server == NULL);
+    client_end(c, reason, why);
+}
+
+void
+client_drain(struct client *c)
+{
+    struct pg_error e;
+    bool is_between = c->state != CLIENT_ACTIVE ||
+                      (c->server->status == 'I' && ledger_is_quiet(&c->server->ledger) &&
+                       scanner_is_between_messages(&c->scanner));
+
+    if (!is_between)
+        return;
+    pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN,
+                 "terminating connection due to administrator command");
+    pg_error_detail(&e, "The connection pooler is shutting down.");
+    client_end(c, END_SHUTDOWN, c->state == CLIENT_TLS ? NULL : &e);
+}
+
+void
+client_free(struct client *c)
+{
+    struct worker *w = c->worker;
+
+    login_free(c->login);
+    buf_wipe(&c->carry);
+    free(c->application);
+    mem_wipe(c->cancel_secret, sizeof c->cancel_secret);
+    if (c->is_counted)
+        atomic_fetch_sub_explicit(&w->house->client_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&w->client_count, 1, memory_order_relaxed);
+    slab_free(&w->client_slab, c);
+}

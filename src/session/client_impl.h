@@ -1,0 +1,117 @@
+/*
+ * client_impl.h - one client session.
+ *
+ *     STARTUP -> (TLS) -> AUTH -> WELCOME -> IDLE <-> ACTIVE        IDLE -> WAITING -> ACTIVE when no server is idle
+ *        \-> CANCELLING                                              every state -> (ended)
+ */
+#ifndef PGWEIR_SESSION_CLIENT_IMPL_H
+#define PGWEIR_SESSION_CLIENT_IMPL_H
+
+#include "pgweir/base/log.h"
+#include "pgweir/net/stream.h"
+#include "pgweir/wire/scan.h"
+#include "worker_impl.h"
+
+#define CLIENT_STATES(X)                                                                            \
+    X(CLIENT_STARTUP, "startup")       /* the first packets; nothing is known yet */                \
+    X(CLIENT_TLS, "tls")               /* the handshake is under way */                             \
+    X(CLIENT_AUTH, "auth")             /* proving who it is; login is set */                        \
+    X(CLIENT_WELCOME, "welcome")       /* waits for the pool's first server */                      \
+    X(CLIENT_IDLE, "idle")             /* logged in, no server, nothing asked */                    \
+    X(CLIENT_WAITING, "waiting")       /* has asked; its request is in carry */                     \
+    X(CLIENT_ACTIVE, "active")         /* has a server */                                           \
+    X(CLIENT_CANCELLING, "cancelling") /* sent a CancelRequest; closed when it was handled */       \
+    X(CLIENT_ENDED, "ended")           /* the stream is closed; freed after this loop turn */
+
+#define CLIENT_STATE_ID(id, word) id,
+enum client_state { CLIENT_STATES(CLIENT_STATE_ID) CLIENT_STATE_COUNT };
+#undef CLIENT_STATE_ID
+
+enum client_event {
+    EV_TLS_ASKED,      /* SSLRequest granted, or a direct handshake began */
+    EV_TLS_READY,
+    EV_LOGIN_ASKED,    /* a StartupMessage that we accept */
+    EV_PROVED,         /* authentication succeeded */
+    EV_WELCOMED,       /* the greeting was sent */
+    EV_QUEUED,         /* a request, and no server is idle */
+    EV_GRANTED,        /* a server is ours */
+    EV_RELEASED,       /* and given back */
+    EV_CANCEL_ASKED,   /* a CancelRequest */
+    EV_END,
+    CLIENT_EVENT_COUNT,
+};
+
+struct login;
+struct server;
+struct cancel_job;
+
+#define CANCEL_SECRET_BYTES 4u /* protocol 3.0; the pid is random too, save the worker's number in it */
+
+struct client {
+    struct stream stream;
+    struct worker *worker;
+    struct shard *shard;     /* from AUTH's end on */
+    struct server *server;   /* exactly while ACTIVE */
+    struct scanner scanner;  /* messages from the client */
+    struct buf carry;        /* input that cannot be worked on yet; empty and without memory while idle */
+    struct waiter waiter;    /* queued exactly while WAITING or WELCOME */
+    struct timer timer;      /* login time before, idle time after the login */
+    struct link in_worker;   /* logins, clients or graveyard */
+    struct map_node in_keys; /* worker->cancel_keys, from the greeting on */
+    struct login *login;     /* STARTUP to WELCOME; owned */
+    struct cancel_job *cancel; /* CANCELLING; not ours: it looks at `requester` */
+    char *application;       /* application_name of the startup packet, NULL: none; owned */
+    uint64_t id;
+    uint64_t born_us;
+    uint64_t active_us;      /* since when it has its server, or last had one */
+    uint32_t cancel_pid;
+    uint8_t cancel_secret[CANCEL_SECRET_BYTES];
+    uint8_t state;           /* enum client_state; written by client_move() only */
+    uint8_t end_reason;      /* enum end_reason */
+    bool is_unix;
+    bool is_tls_asked;       /* SSLRequest or GSSENCRequest were answered already: once each */
+    bool is_gss_asked;
+    bool is_counted;         /* in house->client_count */
+    bool is_dropping;        /* the current message is not forwarded (COPY data that nobody waits for) */
+    bool has_keys;           /* in_keys is in the map */
+};
+
+extern const char *const client_state_words[CLIENT_STATE_COUNT];
+
+struct client *client_new(struct worker *w, int fd, bool is_unix);
+void client_free(struct client *c); /* after it has ended */
+
+/* Walks the table; the only caller of the states' actions. */
+void client_feed(struct client *c, enum client_event ev);
+
+/* Ends the session: WHY (may be NULL) is sent first where the protocol allows an error. The server, if any, is cleaned and kept. Safe anywhere; the object
+ * lives until the loop turn is over. */
+void client_end(struct client *c, enum end_reason reason, const struct pg_error *why);
+/* The server of this client is gone or said its last word (which was forwarded, if WHY is NULL): the client is told and ended. c->server is NULL already. */
+void client_server_gone(struct client *c, enum end_reason reason, const struct pg_error *why);
+
+/* The relay in this state machine's terms. */
+void client_link(struct client *c, struct server *s);
+void client_unlink(struct client *c); /* the server is given back: to IDLE, or ended when draining */
+
+/* While draining: ends it if it is between transactions. */
+void client_drain(struct client *c);
+
+/* Sends BYTES of our own making. */
+void client_send(struct client *c, struct slice bytes);
+
+/* pool's handlers */
+void client_on_grant(struct waiter *w, struct member *m);
+void client_on_welcome(struct waiter *w);
+void client_on_refuse(struct waiter *w, enum refusal refusal, const struct pg_error *why);
+
+void client_log(const struct client *c, enum log_level level, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+static inline struct client *
+client_of_waiter(struct waiter *w)
+{
+    return CONTAINER_OF(w, struct client, waiter);
+}
+
+#endif

@@ -1,0 +1,412 @@
+/*
+ * house.c - the shared part of all sessions, and each worker's own part. Here, and nowhere else in session/, threads meet: everything from outside a
+ * worker's thread arrives by letter.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cancel_impl.h"
+#include "client_impl.h"
+#include "pgweir/base/mem.h"
+#include "pgweir/base/random.h"
+#include "server_impl.h"
+#include "worker_impl.h"
+
+/* --- configuration --- */
+
+static struct tls_params
+tls_params_of(const struct tls_files *f)
+{
+    enum tls_verify verify = f->sslmode == SSL_VERIFY_FULL ? TLS_VERIFY_FULL
+                             : f->sslmode == SSL_VERIFY_CA ? TLS_VERIFY_CA
+                                                           : TLS_VERIFY_NONE;
+
+    return (struct tls_params){ .ca_file = f->ca_file,
+                                .cert_file = f->cert_file,
+                                .key_file = f->key_file,
+                                .protocols = f->protocols,
+                                .ciphers = f->ciphers,
+                                .ciphersuites = f->ciphersuites,
+                                .ecdhcurve = f->ecdhcurve,
+                                .verify = verify };
+}
+
+enum err
+house_config_new(const struct settings *settings, struct house_config **out, struct error *why)
+{
+    struct house_config *c = mem_new(sizeof *c);
+    struct tls_params params;
+    enum err e = ERR_NONE;
+
+    atomic_init(&c->refs, 1);
+    c->settings = settings_hold(settings);
+    if (settings->client_tls.sslmode != SSL_DISABLE) {
+        params = tls_params_of(&settings->client_tls);
+        e = tls_context_new_accept(&params, &c->client_tls, why);
+    }
+    if (e == ERR_NONE && settings->server_tls.sslmode != SSL_DISABLE) {
+        params = tls_params_of(&settings->server_tls);
+        e = tls_context_new_connect(&params, &c->server_tls, why);
+    }
+    if (e != ERR_NONE) {
+        house_config_drop(c);
+        return e;
+    }
+    *out = c;
+    return ERR_NONE;
+}
+
+struct house_config *
+house_config_hold(struct house_config *c)
+{
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+void
+house_config_drop(struct house_config *c)
+{
+    if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    tls_context_drop(c->client_tls);
+    tls_context_drop(c->server_tls);
+    settings_drop(c->settings);
+    free(c);
+}
+
+/* --- workers --- */
+
+static void
+bury(struct chore *chore)
+{
+    struct worker *w = CONTAINER_OF(chore, struct worker, burial);
+    struct link *l;
+
+    while ((l = list_first(&w->graveyard)) != NULL) {
+        link_remove(l);
+        client_free(CONTAINER_OF(l, struct client, in_worker));
+    }
+    while ((l = list_first(&w->dead_servers)) != NULL) {
+        link_remove(l);
+        server_free(CONTAINER_OF(l, struct server, in_worker));
+    }
+    worker_check_drained(w);
+}
+
+void
+worker_bury_later(struct worker *w)
+{
+    loop_defer(w->loop, &w->burial);
+}
+
+void
+worker_check_drained(struct worker *w)
+{
+    if (!w->is_draining || w->has_drained || w->server_count > 0 || !list_is_empty(&w->clients) ||
+        !list_is_empty(&w->logins) || !list_is_empty(&w->graveyard))
+        return;
+    w->has_drained = true;
+    if (atomic_fetch_sub(&w->house->undrained, 1) == 1)
+        w->house->params.on_drained(w->house->params.arg);
+}
+
+static enum err
+worker_init(struct worker *w, struct house *house, unsigned index, struct error *why)
+{
+    w->house = house;
+    w->index = index;
+    w->config = house_config_hold(house->config);
+    slab_init(&w->client_slab, sizeof(struct client));
+    list_init(&w->logins);
+    list_init(&w->clients);
+    list_init(&w->graveyard);
+    list_init(&w->dead_servers);
+    list_init(&w->servers);
+    map_init(&w->cancel_keys);
+    w->burial.run = bury;
+    random_secret(&w->jitter, sizeof w->jitter);
+    w->jitter |= 1; /* never 0 */
+    w->loop = loop_new(house->params.clock, w, why);
+    if (w->loop == NULL)
+        return ERR_IO;
+    w->resolver = resolver_new(w->loop, house->config->settings->dns_max_ttl_us,
+                               house->config->settings->dns_nxdomain_ttl_us);
+    return ERR_NONE;
+}
+
+/* Shows each client of LIST to EACH, once; one that ends meanwhile, of whatever cause, is passed over. */
+static void
+each_client(struct list *list, void (*each)(struct client *c))
+{
+    struct list todo;
+    struct link *l;
+
+    list_init(&todo);
+    list_append(&todo, list);
+    while ((l = list_first(&todo)) != NULL) {
+        link_remove(l);
+        list_push_last(list, l);
+        each(CONTAINER_OF(l, struct client, in_worker));
+    }
+}
+
+static void
+end_client(struct client *c)
+{
+    client_end(c, END_SHUTDOWN, NULL);
+}
+
+/* After its thread has ended: what is left is closed without ceremony. */
+static void
+worker_close(struct worker *w)
+{
+    w->is_draining = true;
+    w->has_drained = true;
+    each_client(&w->logins, end_client);
+    each_client(&w->clients, end_client);
+    for (struct link *l; (l = list_first(&w->servers)) != NULL;) {
+        struct server *s = CONTAINER_OF(l, struct server, in_worker);
+        struct pg_error e;
+
+        pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN, "the pooler is shutting down");
+        if (s->member.state == MEMBER_DIALING)
+            server_login_failed(s, DIAL_UNREACHABLE, &e);
+        else
+            server_end(s, LOG_DEBUG_LEVEL, "server shutting down");
+    }
+}
+
+static void
+worker_fini(struct worker *w)
+{
+    resolver_free(w->resolver);
+    loop_free(w->loop);
+    map_fini(&w->cancel_keys);
+    slab_fini(&w->client_slab);
+    house_config_drop(w->config);
+}
+
+/* --- letters from the main thread --- */
+
+struct delivery {
+    struct letter letter;
+    int fd;
+    bool is_unix;
+};
+
+static void
+on_delivery(struct letter *letter, void *recipient)
+{
+    struct delivery *d = CONTAINER_OF(letter, struct delivery, letter);
+    struct worker *w = recipient;
+
+    if (w->is_draining) {
+        close(d->fd);
+        atomic_fetch_sub_explicit(&w->client_count, 1, memory_order_relaxed);
+    } else {
+        client_new(w, d->fd, d->is_unix);
+    }
+    free(d);
+}
+
+void
+house_deliver(struct house *h, int fd, const struct address *peer)
+{
+    struct worker *least = &h->workers[0];
+    struct delivery *d = mem_new(sizeof *d);
+
+    for (unsigned i = 1; i < h->worker_count; i++)
+        if (atomic_load_explicit(&h->workers[i].client_count, memory_order_relaxed) <
+            atomic_load_explicit(&least->client_count, memory_order_relaxed))
+            least = &h->workers[i];
+    atomic_fetch_add_explicit(&least->client_count, 1, memory_order_relaxed);
+    d->letter.on_arrival = on_delivery;
+    d->fd = fd;
+    d->is_unix = peer->at.ss_family == AF_UNIX;
+    if (!loop_post(least->loop, &d->letter)) {
+        atomic_fetch_sub_explicit(&least->client_count, 1, memory_order_relaxed);
+        close(fd);
+        free(d);
+    }
+}
+
+struct notice { /* a new configuration, or NULL: drain */
+    struct letter letter;
+    struct house_config *config;
+};
+
+static void
+close_down_pool(void *arg, struct pool *pool)
+{
+    struct worker *w = arg;
+
+    shard_close_down(pool_shard(pool, w->index));
+}
+
+static void
+worker_drain(struct worker *w)
+{
+    w->is_draining = true;
+    each_client(&w->logins, client_drain);
+    each_client(&w->clients, client_drain);
+    pools_each(w->house->pools, close_down_pool, w);
+    worker_check_drained(w);
+}
+
+static void
+on_notice(struct letter *letter, void *recipient)
+{
+    struct notice *n = CONTAINER_OF(letter, struct notice, letter);
+    struct worker *w = recipient;
+
+    if (n->config == NULL) {
+        worker_drain(w);
+    } else {
+        house_config_drop(w->config);
+        w->config = n->config;
+    }
+    free(n);
+}
+
+static void
+tell_workers(struct house *h, struct house_config *config)
+{
+    for (unsigned i = 0; i < h->worker_count; i++) {
+        struct notice *n = mem_new(sizeof *n);
+
+        n->letter.on_arrival = on_notice;
+        n->config = config == NULL ? NULL : house_config_hold(config);
+        while (!loop_post(h->workers[i].loop, &n->letter)) /* full of new sockets: it is emptied in a moment */
+            usleep(1000);
+    }
+}
+
+void
+house_reconfigure(struct house *h, struct house_config *config)
+{
+    house_config_drop(h->config);
+    h->config = house_config_hold(config);
+    tell_workers(h, config);
+    pools_reload(h->pools, config->settings);
+}
+
+void
+house_drain(struct house *h)
+{
+    tell_workers(h, NULL);
+}
+
+/* --- the house --- */
+
+static void
+on_unknown_host(void *arg, struct budget_host *host)
+{
+    struct house *h = arg;
+
+    h->params.on_unknown_host(h->params.arg, host);
+}
+
+enum err
+house_new(const struct house_params *params, struct house **out, struct error *why)
+{
+    struct pool_handler handler = {
+        .dial = server_dial,
+        .on_grant = client_on_grant,
+        .on_welcome = client_on_welcome,
+        .on_refuse = client_on_refuse,
+        .on_retire = server_on_retire,
+        .may_move = server_may_move,
+        .leave = server_leave,
+        .join = server_join,
+        .on_unknown_host = on_unknown_host,
+    };
+    struct house *h = mem_new(sizeof *h);
+    struct loop *loops[POOL_MOST_WORKERS];
+    void *owners[POOL_MOST_WORKERS];
+
+    assert(params->worker_count > 0 && params->worker_count <= POOL_MOST_WORKERS);
+    h->params = *params;
+    h->config = house_config_hold(params->config);
+    h->keyring = keyring_new();
+    h->worker_count = params->worker_count;
+    h->workers = mem_new(h->worker_count * sizeof *h->workers);
+    atomic_init(&h->undrained, h->worker_count);
+    for (unsigned i = 0; i < h->worker_count; i++) {
+        if (worker_init(&h->workers[i], h, i, why) != ERR_NONE) {
+            h->worker_count = i; /* the loop of this one is missing; house_free() handles those before */
+            house_config_drop(h->workers[i].config);
+            house_free(h);
+            return ERR_IO;
+        }
+        loops[i] = h->workers[i].loop;
+        owners[i] = &h->workers[i];
+    }
+    handler.arg = h;
+    h->pools = pools_new(&handler, loops, owners, h->worker_count);
+    *out = h;
+    return ERR_NONE;
+}
+
+#define SETTLE_TURNS 1000
+
+static void
+settle(struct house *h)
+{
+    bool is_busy = true;
+
+    for (unsigned turn = 0; is_busy && turn < SETTLE_TURNS; turn++) {
+        is_busy = false;
+        for (unsigned i = 0; i < h->worker_count; i++)
+            is_busy |= loop_turn(h->workers[i].loop);
+    }
+}
+
+void
+house_free(struct house *h)
+{
+    if (h == NULL)
+        return;
+    /* Letters and chores under way come home first, then what is left is closed, and that may write letters again. */
+    settle(h);
+    for (unsigned i = 0; i < h->worker_count; i++)
+        worker_close(&h->workers[i]);
+    settle(h);
+    if (h->pools != NULL)
+        pools_free(h->pools);
+    for (unsigned i = 0; i < h->worker_count; i++)
+        worker_fini(&h->workers[i]);
+    keyring_free(h->keyring);
+    house_config_drop(h->config);
+    free(h->workers);
+    free(h);
+}
+
+unsigned
+house_worker_count(const struct house *h)
+{
+    return h->worker_count;
+}
+
+struct loop *
+house_worker_loop(struct house *h, unsigned worker)
+{
+    return h->workers[worker].loop;
+}
+
+struct pools *
+house_pools(struct house *h)
+{
+    return h->pools;
+}
+
+void
+house_totals(const struct house *h, struct house_totals *out)
+{
+    unsigned sockets = 0;
+
+    for (unsigned i = 0; i < h->worker_count; i++)
+        sockets += atomic_load_explicit(&h->workers[i].client_count, memory_order_relaxed);
+    out->clients = atomic_load_explicit(&h->client_count, memory_order_relaxed);
+    out->logins = sockets > out->clients ? sockets - out->clients : 0;
+}

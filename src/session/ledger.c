@@ -1,0 +1,236 @@
+/* ledger.c - see ledger.h for the story. */
+#include "pgweir/session/ledger.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "pgweir/base/mem.h"
+
+#define FIRST_SIZE 8u
+
+void
+ledger_init(struct ledger *l)
+{
+    *l = (struct ledger){ 0 };
+}
+
+void
+ledger_fini(struct ledger *l)
+{
+    free(l->ring);
+    ledger_init(l);
+}
+
+static struct owed *
+entry(const struct ledger *l, uint32_t i)
+{
+    return &l->ring[(l->first + i) & (l->size - 1)];
+}
+
+static void
+grow(struct ledger *l)
+{
+    uint32_t size = l->size == 0 ? FIRST_SIZE : l->size * 2;
+    struct owed *ring = mem_grow(NULL, size, sizeof *ring);
+
+    for (uint32_t i = 0; i < l->count; i++)
+        ring[i] = *entry(l, i);
+    free(l->ring);
+    l->ring = ring;
+    l->size = size;
+    l->first = 0;
+}
+
+static void
+pop(struct ledger *l)
+{
+    l->first++;
+    l->count--;
+}
+
+/* Marks have no answer: one that has come to the head is done with. */
+static void
+drop_marks(struct ledger *l)
+{
+    while (l->count > 0 && ledger_head(l)->kind == OWED_COPY_END)
+        pop(l);
+}
+
+static bool
+is_extended(uint8_t kind)
+{
+    return kind <= OWED_CLOSE;
+}
+
+static bool
+ends_in_ready(uint8_t kind)
+{
+    return kind == OWED_SYNC || kind == OWED_QUERY || kind == OWED_FUNCTION;
+}
+
+void
+ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action)
+{
+    if (l->is_skipping) {
+        if (kind != OWED_SYNC)
+            return;
+        l->is_skipping = false;
+    }
+    if (l->is_copy_in_open) {
+        if (kind == OWED_SYNC)
+            return;
+        if (kind == OWED_COPY_END)
+            l->is_copy_in_open = false;
+    }
+    if (kind == OWED_COPY_END && l->count == 0)
+        return;
+    if (kind != OWED_COPY_END)
+        l->is_open = is_extended((uint8_t)kind);
+    if (l->count == l->size)
+        grow(l);
+    *entry(l, l->count++) = (struct owed){ (uint8_t)kind, (uint8_t)action };
+}
+
+/* The server is in COPY IN since the head: it ignores each Sync that was sent before the end of the data. */
+static void
+open_copy_in(struct ledger *l)
+{
+    uint32_t kept = 1;
+    bool is_ended = false;
+
+    for (uint32_t i = 1; i < l->count; i++) {
+        struct owed o = *entry(l, i);
+
+        if (o.kind == OWED_SYNC && !is_ended)
+            continue;
+        if (o.kind == OWED_COPY_END)
+            is_ended = true;
+        *entry(l, kept++) = o;
+    }
+    l->count = kept;
+    l->is_copy_in_open = !is_ended;
+    l->is_head_copying = true;
+    l->is_open = is_extended(ledger_head(l)->kind) && !ends_in_ready(entry(l, kept - 1)->kind);
+}
+
+/* COPY IN of the head is over: the mark of its end, if it was sent, has served. A simple Query may open another. */
+static void
+close_copy_in(struct ledger *l)
+{
+    l->is_copy_in_open = false;
+    l->is_head_copying = false;
+    for (uint32_t i = 1; i < l->count; i++) {
+        if (entry(l, i)->kind != OWED_COPY_END)
+            continue;
+        for (uint32_t j = i + 1; j < l->count; j++)
+            *entry(l, j - 1) = *entry(l, j);
+        l->count--;
+        return;
+    }
+}
+
+/* The head, of the extended protocol, failed: the server skips to the next Sync. */
+static void
+skip_to_sync(struct ledger *l)
+{
+    while (l->count > 0 && ledger_head(l)->kind != OWED_SYNC)
+        pop(l);
+    l->is_skipping = l->count == 0;
+}
+
+/* Whether a reply of KIND may answer, in whole or in part, an entry of kind OWED; *DONE: it settles it. */
+static bool
+answers(enum back_kind kind, uint8_t owed, bool *done)
+{
+    *done = false;
+    switch (kind) {
+    case BACK_PARSE_COMPLETE:
+        *done = true;
+        return owed == OWED_PARSE;
+    case BACK_BIND_COMPLETE:
+        *done = true;
+        return owed == OWED_BIND;
+    case BACK_CLOSE_COMPLETE:
+        *done = true;
+        return owed == OWED_CLOSE;
+    case BACK_PARAMETERS:
+        return owed == OWED_DESCRIBE;
+    case BACK_ROW_SHAPE:
+        *done = owed == OWED_DESCRIBE;
+        return owed == OWED_DESCRIBE || owed == OWED_QUERY || owed == OWED_EXECUTE;
+    case BACK_DATA:
+        return owed == OWED_QUERY || owed == OWED_EXECUTE || owed == OWED_FUNCTION;
+    case BACK_COMMAND_DONE:
+        *done = owed == OWED_EXECUTE;
+        return owed == OWED_QUERY || owed == OWED_EXECUTE;
+    case BACK_COPY_IN:
+    case BACK_COPY_OUT:
+    case BACK_COPY_BOTH:
+        return owed == OWED_QUERY || owed == OWED_EXECUTE;
+    case BACK_READY:
+        *done = true;
+        return ends_in_ready(owed);
+    case BACK_ERROR:
+        return true;
+    case BACK_UNKNOWN:
+    case BACK_NOTICE:
+    case BACK_PARAMETER:
+    case BACK_NOTIFICATION:
+    case BACK_AUTH:
+    case BACK_KEY:
+    case BACK_NEGOTIATE:
+        break;
+    }
+    return false;
+}
+
+enum ledger_verdict
+ledger_settle(struct ledger *l, enum back_kind kind)
+{
+    drop_marks(l);
+    if (l->count == 0)
+        return LEDGER_UNEXPECTED;
+
+    struct owed head = *ledger_head(l);
+    bool done;
+
+    if (!answers(kind, head.kind, &done) || head.action == OWED_SYNTHESISE)
+        return LEDGER_UNEXPECTED;
+    if (kind == BACK_COPY_IN)
+        open_copy_in(l);
+    else if (l->is_head_copying && (kind == BACK_COMMAND_DONE || kind == BACK_ERROR))
+        close_copy_in(l);
+    if (kind == BACK_ERROR && is_extended(head.kind))
+        skip_to_sync(l);
+    if (done)
+        pop(l);
+    drop_marks(l);
+    return head.action == OWED_FORWARD ? LEDGER_FORWARD : LEDGER_SWALLOW;
+}
+
+bool
+ledger_take_synthetic(struct ledger *l, struct owed *out)
+{
+    drop_marks(l);
+    if (l->count == 0 || ledger_head(l)->action != OWED_SYNTHESISE)
+        return false;
+    *out = *ledger_head(l);
+    pop(l);
+    return true;
+}
+
+void
+ledger_swallow_all(struct ledger *l)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < l->count; i++) {
+        struct owed o = *entry(l, i);
+
+        if (o.action == OWED_SYNTHESISE)
+            continue;
+        o.action = OWED_SWALLOW;
+        *entry(l, kept++) = o;
+    }
+    l->count = kept;
+}

@@ -1,0 +1,589 @@
+/*
+ * login.c - a client from its first byte to its greeting.
+ *
+ *     [SSLRequest | GSSENCRequest | direct TLS] StartupMessage -> proof -> AuthenticationOk ParameterStatus… BackendKeyData ReadyForQuery
+ *
+ * Unknown users go through the whole exchange with a made-up verifier, and a database that does not exist is told only to
+ * somebody who has proved who they are: as PostgreSQL does it.
+ *
+ * source PostgreSQL docs, protocol-flow "Start-up", "SSL Session Encryption", "GSSAPI Session Encryption"; sasl-authentication.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cancel_impl.h"
+#include "login_impl.h"
+#include "pgweir/base/mem.h"
+#include "pgweir/base/random.h"
+#include "pgweir/base/text.h"
+#include "pgweir/wire/back.h"
+#include "pgweir/wire/front.h"
+#include "pgweir/wire/rules.h"
+
+struct login *
+login_new(void)
+{
+    struct login *l = mem_new(sizeof *l);
+
+    scram_init(&l->scram);
+    return l;
+}
+
+void
+login_free(struct login *l)
+{
+    if (l == NULL)
+        return;
+    scram_fini(&l->scram);
+    mem_free_secret(l->stored);
+    mem_wipe(&l->keys, sizeof l->keys);
+    free(l->user);
+    free(l->database);
+    free(l);
+}
+
+/* --- the first packets --- */
+
+static bool
+tls_is_on(const struct client *c)
+{
+    return c->worker->config->client_tls != NULL && !c->is_unix;
+}
+
+static void
+refuse(struct client *c, enum end_reason reason, const char *sqlstate, const char *text)
+{
+    struct pg_error e;
+
+    pg_error_set(&e, PG_FATAL, sqlstate, "%s", text);
+    client_end(c, reason, &e);
+}
+
+static void
+ask(struct client *c, struct buf *out)
+{
+    client_send(c, buf_slice(out));
+    buf_wipe(out);
+}
+
+/* SSLRequest or GSSENCRequest, with EXTRA bytes behind it. Whoever has sent more than the request before our answer is not to be
+ * trusted: those bytes would be taken for encrypted ones (CVE-2021-23214). */
+static void
+answer_encryption(struct client *c, bool is_ssl, size_t extra)
+{
+    bool *asked = is_ssl ? &c->is_tls_asked : &c->is_gss_asked;
+
+    if (*asked || stream_is_tls(&c->stream)) {
+        refuse(c, END_STARTUP_BAD, SQLSTATE_PROTOCOL_VIOLATION, "unexpected encryption request");
+        return;
+    }
+    *asked = true;
+    if (extra > 0) {
+        client_log(c, LOG_WARNING_LEVEL, "received unencrypted data after %s request",
+                   is_ssl ? "SSL" : "GSSAPI encryption");
+        refuse(c, END_STARTUP_BAD, SQLSTATE_PROTOCOL_VIOLATION,
+               is_ssl ? "received unencrypted data after SSL request"
+                      : "received unencrypted data after GSSAPI encryption request");
+        return;
+    }
+    if (!is_ssl || !tls_is_on(c)) {
+        client_send(c, slice_of_text("N"));
+        return;
+    }
+    client_send(c, slice_of_text("S"));
+    client_feed(c, EV_TLS_ASKED);
+    stream_start_tls_accept(&c->stream, c->worker->config->client_tls, slice_of(NULL, 0));
+}
+
+static size_t
+direct_tls(struct client *c, struct slice in)
+{
+    if (!tls_is_on(c) || stream_is_tls(&c->stream)) {
+        client_log(c, LOG_NOTICE_LEVEL, "TLS handshake on a connection that has no TLS");
+        client_end(c, END_STARTUP_BAD, NULL);
+        return in.len;
+    }
+    client_feed(c, EV_TLS_ASKED);
+    stream_start_tls_accept(&c->stream, c->worker->config->client_tls, in);
+    return in.len;
+}
+
+/* Takes what we need from the parameters; false when the client was refused. */
+static bool
+read_parameters(struct client *c, uint16_t minor, struct slice pairs)
+{
+    struct login *l = c->login;
+    const char *unknown[STARTUP_MOST_PARAMETERS];
+    size_t unknown_count = 0;
+    struct startup_pair pair;
+    struct buf out;
+
+    while (startup_next(&pairs, &pair)) {
+        if (strcmp(pair.name, "user") == 0 && l->user == NULL) {
+            l->user = mem_text(pair.value);
+        } else if (strcmp(pair.name, "database") == 0 && l->database == NULL) {
+            l->database = mem_text(pair.value);
+        } else if (strcmp(pair.name, "application_name") == 0 && c->application == NULL) {
+            c->application = mem_text(pair.value);
+        } else if (strcmp(pair.name, "replication") == 0 && !text_equal_nocase(pair.value, "false") &&
+                   !text_equal_nocase(pair.value, "off") && !text_equal_nocase(pair.value, "no") &&
+                   strcmp(pair.value, "0") != 0) {
+            refuse(c, END_UNSUPPORTED, SQLSTATE_FEATURE_NOT_SUPPORTED,
+                   "replication connections are not supported; connect to the server directly");
+            return false;
+        } else if (strncmp(pair.name, "_pq_.", 5) == 0) {
+            unknown[unknown_count++] = pair.name;
+        }
+    }
+    if (l->user == NULL || l->user[0] == '\0') {
+        refuse(c, END_STARTUP_BAD, SQLSTATE_INVALID_AUTHORIZATION,
+               "no PostgreSQL user name specified in startup packet");
+        return false;
+    }
+    if (l->database == NULL || l->database[0] == '\0') {
+        free(l->database);
+        l->database = mem_text(l->user);
+    }
+    if (minor > 0 || unknown_count > 0) {
+        buf_init(&out);
+        build_negotiate(&out, 0, unknown, unknown_count);
+        ask(c, &out);
+    }
+    return true;
+}
+
+static bool
+is_room_for(struct client *c)
+{
+    struct house *house = c->worker->house;
+    unsigned most = worker_settings(c->worker)->max_client_conn;
+    unsigned before = atomic_fetch_add_explicit(&house->client_count, 1, memory_order_relaxed);
+    struct pg_error e;
+
+    c->is_counted = true;
+    if (before < most)
+        return true;
+    pg_error_set(&e, PG_FATAL, SQLSTATE_TOO_MANY_CONNECTIONS,
+                 "no more connections allowed (max_client_conn): %u of %u are in use", before, most);
+    pg_error_hint(&e, "Raise max_client_conn, or close clients that are not needed.");
+    client_end(c, END_TOO_MANY, &e);
+    return false;
+}
+
+static void
+on_startup(struct client *c, const struct startup *packet)
+{
+    const struct settings *settings = worker_settings(c->worker);
+
+    if (settings->client_tls.sslmode >= SSL_REQUIRE && !stream_is_tls(&c->stream) && !c->is_unix) {
+        refuse(c, END_TLS_REQUIRED, SQLSTATE_INVALID_AUTHORIZATION, "SSL required");
+        return;
+    }
+    if (c->worker->is_draining) {
+        client_drain(c);
+        return;
+    }
+    if (!read_parameters(c, packet->minor, packet->pairs) || !is_room_for(c))
+        return;
+    client_feed(c, EV_LOGIN_ASKED);
+}
+
+static size_t
+read_startup(struct client *c, struct slice in)
+{
+    struct startup packet;
+    const char *why = "";
+    struct pg_error e;
+
+    switch (startup_read(in, &packet, &why)) {
+    case PARSE_MORE:
+        return 0;
+    case PARSE_BAD:
+        pg_error_set(&e, PG_FATAL,
+                     strncmp(why, "unsupported frontend protocol", 29) == 0 ? SQLSTATE_FEATURE_NOT_SUPPORTED
+                                                                            : SQLSTATE_PROTOCOL_VIOLATION,
+                     "%s", why);
+        client_log(c, LOG_NOTICE_LEVEL, "bad startup packet: %s", why);
+        client_end(c, END_STARTUP_BAD, &e);
+        return in.len;
+    case PARSE_DONE:
+        break;
+    }
+    switch (packet.kind) {
+    case STARTUP_SSL:
+        answer_encryption(c, true, in.len - packet.bytes);
+        break;
+    case STARTUP_GSSENC:
+        answer_encryption(c, false, in.len - packet.bytes);
+        break;
+    case STARTUP_TLS_HELLO:
+        return direct_tls(c, in);
+    case STARTUP_CANCEL:
+        client_feed(c, EV_CANCEL_ASKED);
+        cancel_request(c, packet.cancel_pid, packet.cancel_secret);
+        return in.len;
+    case STARTUP_LOGIN:
+        on_startup(c, &packet);
+        break;
+    }
+    return packet.bytes;
+}
+
+/* --- the proof --- */
+
+static void
+ask_scram(struct client *c)
+{
+    static const char *const with_plus[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", NULL };
+    struct login *l = c->login;
+    uint8_t endpoint[64];
+    bool has_plus = stream_tls_endpoint(&c->stream, endpoint) > 0;
+    struct keyring *keyring = c->worker->house->keyring;
+    unsigned iterations = worker_settings(c->worker)->scram_iterations;
+    struct buf out;
+
+    if (l->stored != NULL)
+        l->is_known = keyring_verifier(keyring, l->user, l->stored, iterations, &l->keys);
+    if (!l->is_known)
+        keyring_mock(keyring, l->user, iterations, &l->keys);
+    buf_init(&out);
+    build_auth_sasl(&out, has_plus ? with_plus : with_plus + 1);
+    ask(c, &out);
+    l->expects = LOGIN_SASL_FIRST;
+}
+
+static void
+ask_md5(struct client *c)
+{
+    struct login *l = c->login;
+    struct buf out;
+
+    l->is_known = l->stored != NULL && l->stored[0] != '\0';
+    random_secret(l->md5_salt, sizeof l->md5_salt);
+    buf_init(&out);
+    build_auth_md5(&out, l->md5_salt);
+    ask(c, &out);
+    l->expects = LOGIN_MD5;
+}
+
+static void
+ask_plain(struct client *c)
+{
+    struct login *l = c->login;
+    struct buf out;
+
+    l->is_known = l->stored != NULL && l->stored[0] != '\0';
+    buf_init(&out);
+    build_auth(&out, AUTH_CLEARTEXT);
+    ask(c, &out);
+    l->expects = LOGIN_PLAIN;
+}
+
+static void
+refuse_proof(struct client *c)
+{
+    struct pg_error e;
+
+    pg_error_set(&e, PG_FATAL, SQLSTATE_INVALID_PASSWORD, "password authentication failed for user \"%s\"",
+                 c->login->user);
+    client_end(c, END_LOGIN_FAILED, &e);
+}
+
+void
+login_begin_auth(struct client *c)
+{
+    const struct settings *settings = worker_settings(c->worker);
+    struct login *l = c->login;
+
+    l->stored = mem_text(settings_auth_secret(settings, l->user));
+    switch ((enum auth_type)settings->auth_type) {
+    case AUTH_TYPE_ANY:
+        client_feed(c, EV_PROVED);
+        break;
+    case AUTH_TYPE_TRUST:
+        if (settings->auth_file[0] != '\0' && l->stored == NULL) {
+            refuse(c, END_LOGIN_FAILED, SQLSTATE_INVALID_AUTHORIZATION, "\"trust\" authentication failed");
+            break;
+        }
+        client_feed(c, EV_PROVED);
+        break;
+    case AUTH_TYPE_PLAIN:
+        ask_plain(c);
+        break;
+    case AUTH_TYPE_MD5:
+        if (l->stored != NULL && secret_kind_of(l->stored) == SECRET_SCRAM)
+            ask_scram(c);
+        else
+            ask_md5(c);
+        break;
+    case AUTH_TYPE_SCRAM:
+        ask_scram(c);
+        break;
+    }
+}
+
+static bool
+plain_fits(struct client *c, const char *password)
+{
+    struct login *l = c->login;
+    char stored[MD5_TEXT];
+    struct scram_keys keys;
+    bool fits = false;
+
+    switch (secret_kind_of(l->stored)) {
+    case SECRET_PLAIN:
+        return strlen(password) == strlen(l->stored) && secret_equal(password, l->stored, strlen(l->stored));
+    case SECRET_MD5:
+        md5_stored(password, l->user, stored);
+        return strlen(l->stored) == strlen(stored) && secret_equal(stored, l->stored, strlen(stored));
+    case SECRET_SCRAM:
+        if (scram_verifier_read(l->stored, &l->keys, NULL) != ERR_NONE)
+            return false;
+        keyring_derive(c->worker->house->keyring, password, slice_of(l->keys.salt, l->keys.salt_len),
+                       l->keys.iterations, &keys);
+        fits = secret_equal(keys.stored_key, l->keys.stored_key, SCRAM_KEY);
+        if (fits)
+            keyring_learn(c->worker->house->keyring, l->user, &keys);
+        mem_wipe(&keys, sizeof keys);
+        return fits;
+    case SECRET_NONE:
+        break;
+    }
+    return false;
+}
+
+static bool
+md5_fits(struct client *c, const char *response)
+{
+    struct login *l = c->login;
+    char stored[MD5_TEXT];
+    char expected[MD5_TEXT];
+    bool fits;
+
+    if (secret_kind_of(l->stored) == SECRET_MD5)
+        snprintf(stored, sizeof stored, "%s", l->stored);
+    else
+        md5_stored(l->stored, l->user, stored);
+    md5_response(stored, l->md5_salt, expected);
+    fits = strlen(response) == strlen(expected) && secret_equal(response, expected, strlen(expected));
+    mem_wipe(stored, sizeof stored);
+    return fits;
+}
+
+static void
+on_password(struct client *c, struct slice message)
+{
+    struct login *l = c->login;
+    struct slice sent;
+    char *password;
+    bool fits;
+
+    if (front_password_read(message, &sent) != PARSE_DONE) {
+        refuse(c, END_PROTOCOL, SQLSTATE_PROTOCOL_VIOLATION, "invalid password message");
+        return;
+    }
+    password = mem_text_of(sent);
+    fits = l->is_known && (l->expects == LOGIN_PLAIN ? plain_fits(c, password) : md5_fits(c, password));
+    mem_free_secret(password);
+    if (fits)
+        client_feed(c, EV_PROVED);
+    else
+        refuse_proof(c);
+}
+
+static void
+refuse_scram(struct client *c, const struct error *why)
+{
+    if (why->code == ERR_AUTH) {
+        refuse_proof(c);
+        return;
+    }
+    client_log(c, LOG_NOTICE_LEVEL, "SASL authentication failed: %s", why->text);
+    refuse(c, END_LOGIN_FAILED, SQLSTATE_PROTOCOL_VIOLATION, "SASL authentication failed");
+}
+
+static void
+on_sasl_first(struct client *c, struct slice message)
+{
+    struct login *l = c->login;
+    struct sasl_initial initial;
+    uint8_t nonce[SCRAM_NONCE_RAW];
+    uint8_t endpoint[64];
+    size_t endpoint_len = stream_tls_endpoint(&c->stream, endpoint);
+    struct buf first;
+    struct buf out;
+    struct error why;
+
+    if (front_sasl_initial_read(message, &initial) != PARSE_DONE || !initial.has_response) {
+        refuse(c, END_PROTOCOL, SQLSTATE_PROTOCOL_VIOLATION, "invalid SASLInitialResponse message");
+        return;
+    }
+    l->is_plus = endpoint_len > 0 && slice_is(initial.mechanism, "SCRAM-SHA-256-PLUS");
+    if (!l->is_plus && !slice_is(initial.mechanism, "SCRAM-SHA-256")) {
+        refuse(c, END_PROTOCOL, SQLSTATE_PROTOCOL_VIOLATION,
+               "client selected an invalid SASL authentication mechanism");
+        return;
+    }
+    random_secret(nonce, sizeof nonce);
+    buf_init(&first);
+    if (scram_server_first(&l->scram, initial.response, l->is_plus, endpoint_len > 0,
+                           slice_of(endpoint, endpoint_len), &l->keys, nonce, &first, &why) != ERR_NONE) {
+        buf_release(&first);
+        refuse_scram(c, &why);
+        return;
+    }
+    buf_init(&out);
+    build_auth_sasl_data(&out, AUTH_SASL_CONTINUE, buf_slice(&first));
+    buf_wipe(&first);
+    ask(c, &out);
+    l->expects = LOGIN_SASL_FINAL;
+}
+
+static void
+on_sasl_final(struct client *c, struct slice message)
+{
+    struct login *l = c->login;
+    struct slice response;
+    struct buf final;
+    struct buf out;
+    struct error why;
+
+    if (front_sasl_response_read(message, &response) != PARSE_DONE) {
+        refuse(c, END_PROTOCOL, SQLSTATE_PROTOCOL_VIOLATION, "invalid SASLResponse message");
+        return;
+    }
+    buf_init(&final);
+    if (scram_server_final(&l->scram, response, &l->keys, &final, &why) != ERR_NONE) {
+        buf_release(&final);
+        refuse_scram(c, &why);
+        return;
+    }
+    if (!l->is_known) { /* the made-up verifier cannot be met, but nothing may hang on that */
+        buf_wipe(&final);
+        refuse_proof(c);
+        return;
+    }
+    buf_init(&out);
+    build_auth_sasl_data(&out, AUTH_SASL_FINAL, buf_slice(&final));
+    buf_wipe(&final);
+    ask(c, &out);
+    memcpy(l->keys.client_key, l->scram.client_key, SCRAM_KEY);
+    l->keys.has_client_key = true;
+    keyring_learn(c->worker->house->keyring, l->user, &l->keys);
+    client_feed(c, EV_PROVED);
+}
+
+static void
+on_login_message(struct client *c, const struct scan_span *span)
+{
+    if (span->type == 'X') {
+        client_end(c, END_CLIENT_LEFT, NULL);
+        return;
+    }
+    if (span->type != 'p' || !span->is_last) {
+        struct pg_error e;
+
+        pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION, "expected password response, got message type %u",
+                     span->type);
+        client_end(c, END_PROTOCOL, &e);
+        return;
+    }
+    switch (c->login->expects) {
+    case LOGIN_PLAIN:
+    case LOGIN_MD5:
+        on_password(c, span->bytes);
+        break;
+    case LOGIN_SASL_FIRST:
+        on_sasl_first(c, span->bytes);
+        break;
+    case LOGIN_SASL_FINAL:
+        on_sasl_final(c, span->bytes);
+        break;
+    case LOGIN_NOTHING:
+        break;
+    }
+}
+
+static size_t
+read_proof(struct client *c, struct slice in)
+{
+    struct slice rest = in;
+    struct scanner scanner;
+    struct scan_span span;
+
+    scanner_init(&scanner, &front_login_rules, STARTUP_MOST_BYTES, STARTUP_MOST_BYTES);
+    switch (scan_next(&scanner, &rest, &span)) {
+    case SCAN_MESSAGE:
+        on_login_message(c, &span);
+        return in.len - rest.len;
+    case SCAN_MORE:
+        return 0;
+    case SCAN_REST:
+    case SCAN_BAD:
+        break;
+    }
+    refuse(c, END_PROTOCOL, SQLSTATE_PROTOCOL_VIOLATION, "invalid message during authentication");
+    return in.len;
+}
+
+size_t
+login_read(struct client *c, struct slice in)
+{
+    size_t used = 0;
+
+    while (used < in.len && (c->state == CLIENT_STARTUP || c->state == CLIENT_AUTH)) {
+        struct slice rest = slice_skip(in, used);
+        size_t step = c->state == CLIENT_STARTUP ? read_startup(c, rest) : read_proof(c, rest);
+
+        if (step == 0)
+            break;
+        used += step;
+    }
+    return used;
+}
+
+/* --- into the pool --- */
+
+void
+login_enter_pool(struct client *c)
+{
+    struct login *l = c->login;
+    struct worker *w = c->worker;
+    struct route *route = settings_route(worker_settings(w), l->database, l->user);
+    struct welcome *welcome;
+    struct pg_error e;
+
+    if (route == NULL) {
+        pg_error_set(&e, PG_FATAL, SQLSTATE_INVALID_DATABASE, "no such database: %s", l->database);
+        pg_error_hint(&e, "The pooler's [databases] section has neither this name nor \"*\".");
+        client_end(c, END_NO_DATABASE, &e);
+        return;
+    }
+    c->shard = pool_shard(pools_get(house_pools(w->house), route), w->index);
+    route_drop(route);
+    welcome = pool_welcome(shard_pool(c->shard));
+    if (welcome == NULL) {
+        shard_await_welcome(c->shard, &c->waiter);
+        return;
+    }
+    welcome_drop(welcome);
+    login_greet(c);
+}
+
+void
+login_greet(struct client *c)
+{
+    struct welcome *welcome = pool_welcome(shard_pool(c->shard));
+    struct buf out;
+
+    cancel_key_make(c);
+    buf_init(&out);
+    build_auth(&out, AUTH_OK);
+    if (welcome != NULL)
+        buf_add(&out, slice_of(welcome->bytes, welcome->len));
+    build_key(&out, c->cancel_pid, slice_of(c->cancel_secret, sizeof c->cancel_secret));
+    build_ready(&out, 'I');
+    welcome_drop(welcome);
+    ask(c, &out);
+    client_feed(c, EV_WELCOMED);
+}

@@ -1,0 +1,475 @@
+/*
+ * relay.c - bytes from clients to servers and back.
+ *
+ *     client bytes -> scanner -> ledger (what will be owed) -> gather -> one write to the server
+ *     server bytes -> scanner -> ledger (what is paid)      -> gather -> one write to the client -> release, when nothing is owed
+ *
+ * Both functions work through one piece of input, gather what leaves and write it once. Slices in the gather point into that input, so it
+ * is flushed before the input is dropped, before a server is released (another client may be linked in the same breath and use the gather), and
+ * before anything ends.
+ */
+#include "relay_impl.h"
+
+#include <assert.h>
+#include <stdint.h>
+
+#include "pgweir/wire/back.h"
+#include "pgweir/wire/pg_error.h"
+#include "pgweir/wire/rules.h"
+
+/* --- gather --- */
+
+static void
+gather_flush(struct gather *g, struct stream *to)
+{
+    if (g->count > 0 && stream_is_open(to))
+        stream_sendv(to, g->iov, g->count);
+    g->count = 0;
+}
+
+static void
+gather_add(struct gather *g, struct stream *to, struct slice bytes)
+{
+    if (g->count > 0) {
+        struct iovec *last = &g->iov[g->count - 1];
+
+        if ((const uint8_t *)last->iov_base + last->iov_len == bytes.at) {
+            last->iov_len += bytes.len;
+            return;
+        }
+        if (g->count == GATHER_MOST)
+            gather_flush(g, to);
+    }
+    g->iov[g->count++] = (struct iovec){ (void *)(uintptr_t)bytes.at, bytes.len };
+}
+
+static bool
+is_clogged(const struct stream *s)
+{
+    return stream_backlog_bytes(s) > STREAM_HIGH_BYTES;
+}
+
+/* --- what is left of an input --- */
+
+/* The bytes to work on: what was kept last time with FRESH behind it. *IS_KEPT says that they lie in KEPT. */
+static struct slice
+input_of(struct buf *kept, struct slice fresh, bool *is_kept)
+{
+    *is_kept = buf_len(kept) > 0;
+    if (!*is_kept)
+        return fresh;
+    buf_add(kept, fresh);
+    return buf_slice(kept);
+}
+
+/* Keeps REST, the end of what input_of() returned. */
+static void
+keep_rest(struct buf *kept, struct slice rest, bool is_kept)
+{
+    if (is_kept)
+        buf_drop(kept, buf_len(kept) - rest.len);
+    else if (rest.len > 0)
+        buf_add(kept, rest);
+    if (buf_len(kept) == 0)
+        buf_release(kept);
+}
+
+/* --- client to server --- */
+
+enum progress {
+    GO_ON,
+    KEEP, /* not now: this message and what follows stay in carry */
+    OVER, /* the client has ended */
+};
+
+static void
+flush_to_server(struct client *c)
+{
+    if (c->server == NULL)
+        return;
+    gather_flush(&c->worker->gather, &c->server->stream);
+    if (is_clogged(&c->server->stream))
+        stream_read_stop(&c->stream);
+}
+
+/* Without a server a client owes and is owed nothing. */
+static enum progress
+message_without_server(struct client *c, enum front_kind kind)
+{
+    struct member *m;
+
+    switch (kind) {
+    case FRONT_COPY_DATA: /* PostgreSQL ignores these outside COPY: the rest of one that has failed */
+    case FRONT_COPY_END:
+    case FRONT_FLUSH:
+        c->is_dropping = true;
+        return GO_ON;
+    case FRONT_SYNC: {
+        static const uint8_t ready[] = { 'Z', 0, 0, 0, 5, 'I' };
+
+        c->is_dropping = true;
+        client_send(c, slice_of(ready, sizeof ready));
+        return GO_ON;
+    }
+    default:
+        break;
+    }
+    if (is_clogged(&c->stream)) { /* it does not read its answers: no new ones until it does */
+        stream_read_stop(&c->stream);
+        return KEEP;
+    }
+    m = shard_take(c->shard, &c->waiter);
+    if (c->state == CLIENT_ENDED) /* refused at once */
+        return OVER;
+    if (m == NULL) {
+        client_feed(c, EV_QUEUED);
+        return KEEP;
+    }
+    client_link(c, server_of_member(m));
+    return GO_ON;
+}
+
+static const uint8_t owed_kinds[] = {
+    [FRONT_QUERY] = OWED_QUERY,       [FRONT_FUNCTION] = OWED_FUNCTION, [FRONT_PARSE] = OWED_PARSE,
+    [FRONT_BIND] = OWED_BIND,         [FRONT_DESCRIBE] = OWED_DESCRIBE, [FRONT_EXECUTE] = OWED_EXECUTE,
+    [FRONT_CLOSE] = OWED_CLOSE,       [FRONT_SYNC] = OWED_SYNC,         [FRONT_COPY_END] = OWED_COPY_END,
+};
+
+static void
+enter_in_ledger(struct server *s, enum front_kind kind)
+{
+    bool was_empty = ledger_is_empty(&s->ledger);
+
+    ledger_push(&s->ledger, (enum owed_kind)owed_kinds[kind], OWED_FORWARD);
+    if (was_empty && !ledger_is_empty(&s->ledger)) {
+        s->request_us = loop_now_us(s->worker->loop);
+        server_watch(s);
+    }
+}
+
+static enum progress
+client_message(struct client *c, const struct scan_span *span)
+{
+    enum front_kind kind = front_kind_of(span->type);
+    struct pg_error e;
+
+    c->is_dropping = false;
+    switch (kind) {
+    case FRONT_TERMINATE:
+        flush_to_server(c);
+        client_end(c, END_CLIENT_LEFT, NULL);
+        return OVER;
+    case FRONT_UNKNOWN:
+    case FRONT_PASSWORD:
+        flush_to_server(c);
+        pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION, "invalid frontend message type %u",
+                     span->type);
+        client_end(c, END_PROTOCOL, &e);
+        return OVER;
+    case FRONT_QUERY:
+    case FRONT_FUNCTION:
+    case FRONT_PARSE:
+    case FRONT_BIND:
+    case FRONT_DESCRIBE:
+    case FRONT_EXECUTE:
+    case FRONT_CLOSE:
+    case FRONT_SYNC:
+    case FRONT_FLUSH:
+    case FRONT_COPY_DATA:
+    case FRONT_COPY_END:
+        break;
+    }
+    if (c->server == NULL) {
+        enum progress p = message_without_server(c, kind);
+
+        if (p != GO_ON || c->is_dropping)
+            return p;
+    }
+    if (kind != FRONT_FLUSH && kind != FRONT_COPY_DATA) {
+        if (ledger_is_full(&c->server->ledger)) {
+            stream_read_stop(&c->stream);
+            return KEEP;
+        }
+        enter_in_ledger(c->server, kind);
+    }
+    gather_add(&c->worker->gather, &c->server->stream, span->bytes);
+    return GO_ON;
+}
+
+static bool
+may_release(const struct server *s)
+{
+    return s->status == 'I' && ledger_is_quiet(&s->ledger) &&
+           scanner_is_between_messages(&s->client->scanner) && s->route->pool_mode != POOL_SESSION;
+}
+
+void
+relay_from_client(struct client *c, struct slice fresh)
+{
+    bool is_kept;
+    struct slice in = input_of(&c->carry, fresh, &is_kept);
+
+    assert(c->worker->gather.count == 0);
+    for (;;) {
+        struct scanner scanner = c->scanner;
+        struct slice from = in;
+        struct scan_span span;
+        enum progress progress = GO_ON;
+
+        switch (scan_next(&c->scanner, &in, &span)) {
+        case SCAN_MESSAGE:
+            progress = client_message(c, &span);
+            break;
+        case SCAN_REST:
+            if (!c->is_dropping)
+                gather_add(&c->worker->gather, &c->server->stream, span.bytes);
+            break;
+        case SCAN_MORE:
+            progress = KEEP;
+            from = in;
+            scanner = c->scanner;
+            break;
+        case SCAN_BAD: {
+            struct pg_error e;
+
+            flush_to_server(c);
+            pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION, "%s", span.why);
+            client_end(c, END_PROTOCOL, &e);
+            progress = OVER;
+            break;
+        }
+        }
+        if (progress == OVER)
+            return;
+        if (progress == KEEP) {
+            c->scanner = scanner;
+            in = from;
+            break;
+        }
+    }
+    flush_to_server(c);
+    keep_rest(&c->carry, in, is_kept);
+    if (buf_len(&c->carry) > RELAY_CARRY_BYTES && c->state == CLIENT_WAITING)
+        stream_read_stop(&c->stream);
+    if (c->server != NULL && may_release(c->server))
+        server_release(c->server);
+}
+
+/* --- server to client --- */
+
+static struct slice
+made_up_reply(const struct server *s, struct owed owed)
+{
+    static const uint8_t parse_complete[] = { '1', 0, 0, 0, 4 };
+    static const uint8_t bind_complete[] = { '2', 0, 0, 0, 4 };
+    static const uint8_t close_complete[] = { '3', 0, 0, 0, 4 };
+    static const uint8_t no_data[] = { 'n', 0, 0, 0, 4 };
+    static const uint8_t ready[3][6] = { { 'Z', 0, 0, 0, 5, 'I' },
+                                         { 'Z', 0, 0, 0, 5, 'T' },
+                                         { 'Z', 0, 0, 0, 5, 'E' } };
+
+    switch ((enum owed_kind)owed.kind) {
+    case OWED_PARSE:
+        return slice_of(parse_complete, sizeof parse_complete);
+    case OWED_BIND:
+        return slice_of(bind_complete, sizeof bind_complete);
+    case OWED_CLOSE:
+        return slice_of(close_complete, sizeof close_complete);
+    case OWED_DESCRIBE:
+        return slice_of(no_data, sizeof no_data);
+    case OWED_SYNC:
+    case OWED_QUERY:
+    case OWED_FUNCTION:
+        return slice_of(ready[s->status == 'T' ? 1 : s->status == 'E' ? 2 : 0], sizeof ready[0]);
+    case OWED_EXECUTE:
+    case OWED_COPY_END:
+        break;
+    }
+    assert(false);
+    return slice_of(NULL, 0);
+}
+
+static void
+flush_to_client(struct server *s)
+{
+    struct client *c = s->client;
+
+    if (c == NULL) {
+        assert(s->worker->gather.count == 0);
+        return;
+    }
+    gather_flush(&s->worker->gather, &c->stream);
+    if (is_clogged(&c->stream) && !s->is_stalled) {
+        s->is_stalled = true;
+        stream_read_stop(&s->stream);
+    }
+}
+
+static void
+note_error(struct server *s, struct slice message)
+{
+    struct pg_error e;
+
+    if (!pg_error_read(message, &e) || e.severity != PG_FATAL)
+        return;
+    s->is_fatal = true;
+    server_log(s, LOG_NOTICE_LEVEL, "server says: FATAL %s: %s", e.sqlstate, e.message);
+}
+
+/* True when the message goes to the client. *IS_READY: it was a ReadyForQuery; *IS_BROKEN: the server must be closed. */
+static bool
+server_message(struct server *s, const struct scan_span *span, bool *is_ready, bool *is_broken)
+{
+    enum back_kind kind = back_kind_of(span->type);
+    char status;
+
+    switch (kind) {
+    case BACK_NOTICE:
+        return ledger_is_empty(&s->ledger) || ledger_head(&s->ledger)->action == OWED_FORWARD;
+    case BACK_NOTIFICATION:
+    case BACK_PARAMETER:
+        return true;
+    case BACK_ERROR:
+        note_error(s, span->bytes);
+        if (s->state == SERVER_CLEANING && s->is_reset_sent)
+            *is_broken = true;
+        if (s->is_fatal && ledger_is_empty(&s->ledger))
+            return true;
+        break;
+    case BACK_READY:
+        if (back_ready_read(span->bytes, &status) != PARSE_DONE) {
+            *is_broken = true;
+            return false;
+        }
+        s->status = status;
+        *is_ready = true;
+        break;
+    default:
+        break;
+    }
+    switch (ledger_settle(&s->ledger, kind)) {
+    case LEDGER_FORWARD:
+        return true;
+    case LEDGER_SWALLOW:
+        return false;
+    case LEDGER_UNEXPECTED:
+        *is_broken = true;
+        break;
+    }
+    return false;
+}
+
+static void
+refuse_transaction_block(struct client *c)
+{
+    struct pg_error e;
+
+    pg_error_set(&e, PG_FATAL, SQLSTATE_ACTIVE_TRANSACTION,
+                 "transaction blocks not allowed in statement pooling mode");
+    pg_error_hint(&e, "Use pool_mode = transaction for this database or user.");
+    client_end(c, END_STATEMENT_MODE, &e);
+}
+
+/* After a piece of input: what the replies in it allow. */
+static void
+server_look_again(struct server *s, bool was_ready)
+{
+    struct client *c = s->client;
+
+    if (was_ready)
+        server_watch(s);
+    if (s->state == SERVER_CLEANING) {
+        if (was_ready)
+            server_clean_on(s);
+        return;
+    }
+    if (c == NULL)
+        return;
+    if (was_ready && s->status != 'I' && s->route->pool_mode == POOL_STATEMENT &&
+        ledger_is_quiet(&s->ledger)) {
+        refuse_transaction_block(c);
+        return;
+    }
+    if (may_release(s)) {
+        server_release(s);
+        return;
+    }
+    if (buf_len(&c->carry) > 0 && !c->stream.is_reading && !is_clogged(&s->stream) &&
+        s->ledger.count < LEDGER_MOST / 2)
+        relay_client_drained(c);
+}
+
+void
+relay_from_server(struct server *s, struct slice fresh)
+{
+    bool is_kept;
+    struct slice in = input_of(&s->carry, fresh, &is_kept);
+    bool is_ready = false;
+    bool is_broken = false;
+
+    assert(s->worker->gather.count == 0);
+    for (bool is_more = true; is_more && !is_broken;) {
+        struct scan_span span;
+        struct owed owed;
+
+        switch (scan_next(&s->scanner, &in, &span)) {
+        case SCAN_MESSAGE:
+            s->is_forwarding = server_message(s, &span, &is_ready, &is_broken);
+            break;
+        case SCAN_REST:
+            break;
+        case SCAN_MORE:
+            is_more = false;
+            continue;
+        case SCAN_BAD:
+            is_broken = true;
+            continue;
+        }
+        if (s->client == NULL)
+            continue;
+        if (s->is_forwarding)
+            gather_add(&s->worker->gather, &s->client->stream, span.bytes);
+        while (span.is_last && ledger_take_synthetic(&s->ledger, &owed))
+            gather_add(&s->worker->gather, &s->client->stream, made_up_reply(s, owed));
+    }
+    flush_to_client(s);
+    if (is_broken) {
+        struct client *c = s->client;
+        struct pg_error e;
+
+        pg_error_set(&e, PG_FATAL, SQLSTATE_CONNECTION_FAILURE,
+                     "the server broke the protocol; its connection was closed");
+        server_end(s, LOG_WARNING_LEVEL, "broke the protocol");
+        if (c != NULL)
+            client_server_gone(c, END_SERVER_LOST, &e);
+        return;
+    }
+    keep_rest(&s->carry, in, is_kept);
+    server_look_again(s, is_ready);
+}
+
+/* --- backpressure --- */
+
+void
+relay_client_drained(struct client *c)
+{
+    if (c->server != NULL && c->server->is_stalled) {
+        c->server->is_stalled = false;
+        stream_read_start(&c->server->stream);
+    }
+    stream_read_start(&c->stream);
+    if (buf_len(&c->carry) > 0 && (c->state == CLIENT_IDLE || c->state == CLIENT_ACTIVE))
+        relay_from_client(c, slice_of(NULL, 0));
+}
+
+void
+relay_server_drained(struct server *s)
+{
+    struct client *c = s->client;
+
+    if (c == NULL)
+        return;
+    stream_read_start(&c->stream);
+    if (buf_len(&c->carry) > 0)
+        relay_from_client(c, slice_of(NULL, 0));
+}

@@ -1,0 +1,21 @@
+/*
+ * relay_impl.h - bytes from clients to servers and back. The fast path: everything else in session/ exists so that this is short.
+ */
+#ifndef PGWEIR_SESSION_RELAY_IMPL_H
+#define PGWEIR_SESSION_RELAY_IMPL_H
+
+#include "client_impl.h"
+#include "server_impl.h"
+
+/* Above this a waiting or stalled client is not read any more. */
+#define RELAY_CARRY_BYTES (16u * 1024u)
+
+/* FRESH bytes of a logged-in client; also called with none to go on with what is carried. */
+void relay_from_client(struct client *c, struct slice fresh);
+/* Bytes of a server past its login. */
+void relay_from_server(struct server *s, struct slice fresh);
+/* The backlog towards one side has drained: the other side is read again. */
+void relay_client_drained(struct client *c);
+void relay_server_drained(struct server *s);
+
+#endif

@@ -1,0 +1,467 @@
+/*
+ * server.c - the life of a server connection after its login (server_login.c has what comes before).
+ *
+ * A server leaves its client in one of two ways. Released: everything was answered, status I. Orphaned: the client went away and left
+ * something; then what is owed is drained (a running query is cancelled first), an open transaction rolled back, and the server is as good as
+ * new, or closed when it does not come clean in time.
+ */
+#include "server_impl.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cancel_impl.h"
+#include "client_impl.h"
+#include "pgweir/base/mem.h"
+#include "pgweir/wire/front.h"
+#include "relay_impl.h"
+
+#define STATE_WORD(id, word) [id] = word,
+const char *const server_state_words[SERVER_STATE_COUNT] = { SERVER_STATES(STATE_WORD) };
+#undef STATE_WORD
+
+void
+server_log(const struct server *s, enum log_level level, const char *format, ...)
+{
+    char text[1024];
+    char peer[128];
+    va_list args;
+
+    if (!log_wants(level))
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    address_text(&s->peer, peer, sizeof peer);
+    log_line(level, "S-%llu: %s/%s@%s pid=%u %s", (unsigned long long)s->id, s->route->database,
+             s->route->user, s->peer.len > 0 ? peer : s->host, s->backend_pid, text);
+}
+
+/* What must be true in each state; see SERVER_STATES. */
+static bool
+server_is_sane(const struct server *s)
+{
+    switch ((enum server_state)s->state) {
+    case SERVER_DIALING:
+        return s->client == NULL && !stream_is_open(&s->stream) && s->login != NULL;
+    case SERVER_TLS_ASKED:
+    case SERVER_TLS:
+    case SERVER_AUTH:
+    case SERVER_SETUP:
+        return s->client == NULL && stream_is_open(&s->stream) && s->login != NULL;
+    case SERVER_IDLE:
+        return s->client == NULL && s->login == NULL && ledger_is_quiet(&s->ledger) && s->status == 'I';
+    case SERVER_ACTIVE:
+        return s->client != NULL && s->client->server == s;
+    case SERVER_CLEANING:
+    case SERVER_SETTLING:
+        return s->client == NULL && s->login == NULL;
+    case SERVER_ENDED:
+        return s->client == NULL && !stream_is_open(&s->stream);
+    case SERVER_STATE_COUNT:
+        break;
+    }
+    return false;
+}
+
+void
+server_move(struct server *s, enum server_state to)
+{
+    s->state = (uint8_t)to;
+    assert(server_is_sane(s));
+    (void)server_is_sane;
+}
+
+/* --- time --- */
+
+static void
+client_took_too_long(struct client *c, enum end_reason reason, const char *sqlstate,
+                     const char *option, uint64_t bound_us)
+{
+    struct pg_error e;
+
+    if (reason == END_QUERY_TIMEOUT)
+        pg_error_set(&e, PG_FATAL, sqlstate, "query_timeout: the query ran longer than %g s",
+                     (double)bound_us / 1e6);
+    else
+        pg_error_set(&e, PG_FATAL, sqlstate,
+                     "terminating connection due to idle-in-transaction timeout (%s = %g s)", option,
+                     (double)bound_us / 1e6);
+    pg_error_hint(&e, "The limit is %s in the pooler's configuration.", option);
+    client_end(c, reason, &e);
+}
+
+static void
+on_due(struct timer *timer)
+{
+    struct server *s = CONTAINER_OF(timer, struct server, timer);
+    struct pg_error e;
+
+    switch ((enum server_state)s->state) {
+    case SERVER_DIALING:
+    case SERVER_TLS_ASKED:
+    case SERVER_TLS:
+    case SERVER_AUTH:
+    case SERVER_SETUP:
+        pg_error_set(&e, PG_FATAL, SQLSTATE_CANNOT_CONNECT,
+                     "connecting to the server took longer than server_connect_timeout (%g s)",
+                     (double)s->route->server_connect_timeout_us / 1e6);
+        server_login_failed(s, DIAL_UNREACHABLE, &e);
+        break;
+    case SERVER_ACTIVE:
+        if (!ledger_is_empty(&s->ledger))
+            client_took_too_long(s->client, END_QUERY_TIMEOUT, SQLSTATE_QUERY_CANCELED,
+                                 "query_timeout", s->route->query_timeout_us);
+        else
+            client_took_too_long(s->client, END_TRANSACTION_IDLE, SQLSTATE_IDLE_TRANSACTION_TIMEOUT,
+                                 "idle_transaction_timeout", s->route->idle_transaction_timeout_us);
+        break;
+    case SERVER_CLEANING:
+        if (list_is_empty(&s->couriers) && !ledger_is_empty(&s->ledger) && !s->is_reset_sent &&
+            s->is_patient) {
+            s->is_patient = false; /* its client said goodbye politely; the query had its time */
+            cancel_dispatch(s, NULL);
+            loop_arm(s->worker->loop, &s->timer, SERVER_CLEAN_US);
+            break;
+        }
+        server_end(s, LOG_NOTICE_LEVEL, "did not come clean after its client left");
+        break;
+    case SERVER_SETTLING:
+        server_end(s, LOG_NOTICE_LEVEL, "a cancel request for its last client did not end");
+        break;
+    case SERVER_IDLE:
+    case SERVER_ENDED:
+    case SERVER_STATE_COUNT:
+        break;
+    }
+}
+
+void
+server_watch(struct server *s)
+{
+    uint64_t bound_us;
+
+    if (s->state != SERVER_ACTIVE)
+        return;
+    if (!ledger_is_empty(&s->ledger))
+        bound_us = s->route->query_timeout_us;
+    else
+        bound_us = s->status == 'I' ? 0 : s->route->idle_transaction_timeout_us;
+    if (bound_us > 0)
+        loop_arm(s->worker->loop, &s->timer, bound_us);
+    else if (timer_is_armed(&s->timer))
+        timer_cancel(&s->timer);
+}
+
+/* --- birth and death --- */
+
+static void
+on_bytes(void *owner, struct slice fresh)
+{
+    relay_from_server(owner, fresh);
+}
+
+static void
+on_drained(void *owner)
+{
+    relay_server_drained(owner);
+}
+
+static void
+on_closed(void *owner, const struct error *why)
+{
+    struct server *s = owner;
+    struct client *c = s->client;
+    bool is_fatal = s->is_fatal;
+    struct pg_error e;
+
+    pg_error_set(&e, PG_FATAL, SQLSTATE_CONNECTION_FAILURE,
+                 "the server connection was lost (%s)", why == NULL ? "closed by the server" : why->text);
+    pg_error_detail(&e, "Backend %u of %s; %s.", s->backend_pid, s->host,
+                    !ledger_is_empty(&s->ledger) ? "a request was under way and may or may not have taken effect"
+                    : s->status == 'I'           ? "no transaction was open"
+                                                 : "the open transaction was rolled back");
+    server_end(s, LOG_NOTICE_LEVEL, is_fatal ? "ended the session" : "server conn crashed?");
+    if (c != NULL)
+        client_server_gone(c, is_fatal ? END_SERVER_FATAL : END_SERVER_LOST, is_fatal ? NULL : &e);
+}
+
+static const struct stream_handler relayed = { .on_bytes = on_bytes,
+                                               .on_drained = on_drained,
+                                               .on_closed = on_closed };
+
+void
+server_dial(struct shard *shard)
+{
+    struct worker *w = shard_owner(shard);
+    struct server *s = mem_new(sizeof *s);
+
+    s->worker = w;
+    s->id = atomic_fetch_add_explicit(&w->house->last_client_id, 1, memory_order_relaxed) + 1;
+    s->route = route_hold((struct route *)(uintptr_t)shard_route(shard));
+    s->host = s->route->hosts[0].host;
+    stream_init(&s->stream, &relayed, s);
+    member_init(&s->member, shard);
+    ledger_init(&s->ledger);
+    buf_init(&s->carry);
+    timer_init(&s->timer, on_due);
+    link_init(&s->in_worker);
+    list_init(&s->couriers);
+    list_push_last(&w->servers, &s->in_worker);
+    w->server_count++;
+    server_login_start(s);
+}
+
+/* Its login is over: from now on the relay reads it. */
+void
+server_begin_work(struct server *s)
+{
+    timer_cancel(&s->timer);
+    server_login_free(s->login);
+    s->login = NULL;
+    s->stream.handler = &relayed;
+    scanner_init(&s->scanner, &back_relay_rules, SCAN_MAX_BODY, RELAY_CARRY_BYTES);
+    s->status = 'I';
+    server_move(s, SERVER_IDLE);
+    shard_adopt(&s->member);
+}
+
+/* Out of the worker; its memory goes when the loop turn is over. */
+static void
+server_bury(struct server *s)
+{
+    struct worker *w = s->worker;
+
+    timer_cancel(&s->timer);
+    cancel_server_gone(s);
+    stream_close(&s->stream);
+    if (s->client != NULL) {
+        s->client->server = NULL;
+        s->client = NULL;
+    }
+    server_move(s, SERVER_ENDED);
+    link_remove(&s->in_worker);
+    list_push_last(&w->dead_servers, &s->in_worker);
+    w->server_count--;
+    worker_bury_later(w);
+}
+
+void
+server_end(struct server *s, enum log_level level, const char *why)
+{
+    if (s->state == SERVER_ENDED)
+        return;
+    server_log(s, level, "closing because: %s (age %llus)", why,
+               (unsigned long long)((loop_now_us(s->worker->loop) - s->member.born_us) / US_PER_S));
+    server_bury(s);
+    shard_lost(&s->member);
+    worker_check_drained(s->worker);
+}
+
+void
+server_login_failed(struct server *s, enum dial_failure failure, const struct pg_error *why)
+{
+    if (s->state == SERVER_ENDED)
+        return;
+    server_log(s, failure == DIAL_CONGESTED ? LOG_NOTICE_LEVEL : LOG_WARNING_LEVEL,
+               "server login failed: %s %s: %s", why->severity == PG_FATAL ? "FATAL" : "ERROR",
+               why->sqlstate, why->message);
+    server_bury(s);
+    server_login_free(s->login);
+    s->login = NULL;
+    shard_dial_failed(&s->member, failure, why);
+    worker_check_drained(s->worker);
+}
+
+void
+server_free(struct server *s)
+{
+    server_login_free(s->login);
+    ledger_fini(&s->ledger);
+    buf_release(&s->carry);
+    route_drop(s->route);
+    mem_wipe(s->backend_secret, sizeof s->backend_secret);
+    free(s);
+}
+
+/* --- pool's handlers --- */
+
+void
+server_on_retire(struct member *m, enum retire_reason reason)
+{
+    static const char *const words[] = {
+        [RETIRE_IDLE] = "server idle timeout",
+        [RETIRE_LIFETIME] = "server lifetime over",
+        [RETIRE_STALE] = "database configuration changed",
+        [RETIRE_BUDGET] = "evicted",
+    };
+    struct server *s = server_of_member(m);
+
+    if (stream_is_open(&s->stream)) {
+        static const uint8_t terminate[] = { 'X', 0, 0, 0, 4 };
+
+        stream_send(&s->stream, slice_of(terminate, sizeof terminate));
+    }
+    server_end(s, LOG_INFO_LEVEL, words[reason]);
+}
+
+bool
+server_may_move(struct member *m)
+{
+    struct server *s = server_of_member(m);
+
+    return s->state == SERVER_IDLE && buf_len(&s->carry) == 0 && list_is_empty(&s->couriers) &&
+           stream_can_move(&s->stream);
+}
+
+void
+server_leave(struct member *m)
+{
+    struct server *s = server_of_member(m);
+
+    timer_cancel(&s->timer);
+    stream_leave(&s->stream);
+    link_remove(&s->in_worker);
+    s->worker->server_count--;
+    worker_check_drained(s->worker);
+}
+
+void
+server_join(struct member *m)
+{
+    struct server *s = server_of_member(m);
+    struct worker *w = shard_owner(m->shard);
+
+    s->worker = w;
+    list_push_last(&w->servers, &s->in_worker);
+    w->server_count++;
+    stream_join(&s->stream, w->loop);
+    stream_read_start(&s->stream);
+}
+
+/* --- back to the pool --- */
+
+static void
+send_own_query(struct server *s, const char *sql)
+{
+    struct buf out;
+
+    buf_init(&out);
+    build_query(&out, sql);
+    stream_send(&s->stream, buf_slice(&out));
+    buf_release(&out);
+    ledger_push(&s->ledger, OWED_QUERY, OWED_SWALLOW);
+}
+
+static bool
+is_reset_due(const struct server *s)
+{
+    return s->route->server_reset_query[0] != '\0' &&
+           (s->route->pool_mode == POOL_SESSION || s->route->server_reset_query_always);
+}
+
+void
+server_clean_on(struct server *s)
+{
+    assert(s->state == SERVER_CLEANING);
+    if (!ledger_is_quiet(&s->ledger))
+        return;
+    if (!list_is_empty(&s->couriers)) { /* a cancel request must not hit what we send ourselves */
+        server_move(s, SERVER_SETTLING);
+        return;
+    }
+    if (s->status != 'I') {
+        send_own_query(s, "ROLLBACK");
+        return;
+    }
+    if (is_reset_due(s) && !s->is_reset_sent) {
+        s->is_reset_sent = true;
+        send_own_query(s, s->route->server_reset_query);
+        return;
+    }
+    timer_cancel(&s->timer);
+    s->is_reset_sent = false;
+    server_move(s, SERVER_IDLE);
+    shard_give(&s->member);
+}
+
+void
+server_settled(struct server *s)
+{
+    if (s->state != SERVER_SETTLING || !list_is_empty(&s->couriers))
+        return;
+    server_move(s, SERVER_CLEANING);
+    server_clean_on(s);
+}
+
+static void
+server_unlink(struct server *s)
+{
+    s->client->server = NULL;
+    s->client = NULL;
+    if (s->is_stalled) {
+        s->is_stalled = false;
+        stream_read_start(&s->stream);
+    }
+}
+
+static void
+server_start_cleaning(struct server *s)
+{
+    server_move(s, SERVER_CLEANING);
+    loop_arm(s->worker->loop, &s->timer, SERVER_CLEAN_US);
+}
+
+void
+server_release(struct server *s)
+{
+    struct client *c = s->client;
+
+    server_unlink(s);
+    if (is_reset_due(s) || !list_is_empty(&s->couriers)) {
+        server_start_cleaning(s);
+        server_clean_on(s);
+    } else {
+        if (timer_is_armed(&s->timer))
+            timer_cancel(&s->timer);
+        server_move(s, SERVER_IDLE);
+        shard_give(&s->member);
+    }
+    client_unlink(c);
+}
+
+void
+server_orphan(struct server *s, enum orphan how)
+{
+    server_unlink(s);
+    if (how == ORPHAN_HALF_MESSAGE) {
+        server_end(s, LOG_INFO_LEVEL, "client disconnected in the middle of a message");
+        return;
+    }
+    server_start_cleaning(s);
+    ledger_swallow_all(&s->ledger);
+    if (s->ledger.is_copy_in_open) {
+        struct buf out;
+
+        buf_init(&out);
+        build_copy_fail(&out, "the client went away");
+        stream_send(&s->stream, buf_slice(&out));
+        buf_release(&out);
+        ledger_push(&s->ledger, OWED_COPY_END, OWED_SWALLOW);
+    } else if (!ledger_is_empty(&s->ledger)) {
+        s->is_patient = how == ORPHAN_POLITE;
+        if (s->is_patient)
+            loop_arm(s->worker->loop, &s->timer, SERVER_GRACE_US);
+        else
+            cancel_dispatch(s, NULL);
+    }
+    if (ledger_needs_sync(&s->ledger)) {
+        static const uint8_t sync[] = { 'S', 0, 0, 0, 4 };
+
+        stream_send(&s->stream, slice_of(sync, sizeof sync));
+        ledger_push(&s->ledger, OWED_SYNC, OWED_SWALLOW);
+    }
+    server_clean_on(s);
+}

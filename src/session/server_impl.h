@@ -1,0 +1,113 @@
+/*
+ * server_impl.h - one connection to PostgreSQL.
+ *
+ *     DIALING -> (TLS_ASKED -> TLS) -> AUTH -> (SETUP) -> IDLE <-> ACTIVE
+ *                                                          ^         |  its client left
+ *                                                          +- CLEANING, SETTLING -> IDLE
+ */
+#ifndef PGWEIR_SESSION_SERVER_IMPL_H
+#define PGWEIR_SESSION_SERVER_IMPL_H
+
+#include "pgweir/base/log.h"
+#include "pgweir/net/stream.h"
+#include "pgweir/session/ledger.h"
+#include "pgweir/wire/scan.h"
+#include "pgweir/wire/startup.h"
+#include "worker_impl.h"
+
+#define SERVER_STATES(X)                                                                            \
+    X(SERVER_DIALING, "dialing")     /* no socket yet */                                            \
+    X(SERVER_TLS_ASKED, "tls_asked") /* SSLRequest sent */                                          \
+    X(SERVER_TLS, "tls")             /* the handshake is under way */                               \
+    X(SERVER_AUTH, "auth")           /* startup packet sent, up to the first ReadyForQuery */       \
+    X(SERVER_SETUP, "setup")         /* runs connect_query */                                       \
+    X(SERVER_IDLE, "idle")           /* in the pool */                                              \
+    X(SERVER_ACTIVE, "active")       /* has a client */                                             \
+    X(SERVER_CLEANING, "cleaning")   /* its client left something: what is owed drains, then ROLLBACK, reset query */ \
+    X(SERVER_SETTLING, "settling")   /* a cancel request for its last client is still under way */ \
+    X(SERVER_ENDED, "ended")
+
+#define SERVER_STATE_ID(id, word) id,
+enum server_state { SERVER_STATES(SERVER_STATE_ID) SERVER_STATE_COUNT };
+#undef SERVER_STATE_ID
+
+struct client;
+struct server_login;
+
+/* A dead client's query gets this long to end by itself after a Terminate, and a cancelled one to give up, before the connection is closed. */
+#define SERVER_GRACE_US (UINT64_C(5) * US_PER_S)
+#define SERVER_CLEAN_US (UINT64_C(10) * US_PER_S)
+
+struct server {
+    struct stream stream;
+    struct member member;
+    struct worker *worker;
+    struct client *client;  /* exactly while ACTIVE */
+    struct scanner scanner; /* messages from the server */
+    struct ledger ledger;
+    struct buf carry;       /* an incomplete message that must be seen whole */
+    struct route *route;    /* held: what it was made for */
+    struct timer timer;     /* by state: login time, query or idle-in-transaction time, cleaning bound */
+    struct link in_worker;
+    struct server_login *login; /* until the first ReadyForQuery; owned */
+    struct list couriers;   /* cancel requests on their way to it: courier.in_server */
+    struct address peer;    /* for cancel requests */
+    char *host;             /* of route->hosts, borrowed: the name TLS is checked against */
+    uint64_t id;
+    uint64_t request_us;    /* when the oldest unanswered request began; for query_timeout and the log */
+    uint32_t backend_pid;
+    uint8_t backend_secret[CANCEL_SECRET_MOST];
+    uint16_t backend_secret_len;
+    uint8_t state;          /* enum server_state; written by server_move() only */
+    char status;            /* of the last ReadyForQuery: I, T, E */
+    bool is_forwarding;     /* the rest of the message begun last goes to the client */
+    bool is_reset_sent;     /* CLEANING: the reset query is on its way or done */
+    bool is_fatal;          /* it sent a FATAL error: the end of the connection follows */
+    bool is_stalled;        /* not read: its client does not take its output */
+    bool is_patient;        /* CLEANING: what runs may end by itself first, its client left politely */
+};
+
+extern const char *const server_state_words[SERVER_STATE_COUNT];
+
+/* pool's handlers */
+void server_dial(struct shard *shard);
+void server_on_retire(struct member *m, enum retire_reason reason);
+bool server_may_move(struct member *m);
+void server_leave(struct member *m);
+void server_join(struct member *m);
+
+void server_move(struct server *s, enum server_state to);
+/* server_login.c is through: into the pool. */
+void server_begin_work(struct server *s);
+
+/* Its client is through: all answered, status I, between messages. Back to the pool, after the reset query where one is due. */
+void server_release(struct server *s);
+/* Its client is gone. IS_POLITE: it said Terminate, so what it asked for may run to its end. */
+enum orphan { ORPHAN_LOST, ORPHAN_POLITE, ORPHAN_HALF_MESSAGE };
+void server_orphan(struct server *s, enum orphan how);
+/* Goes on with CLEANING after a ReadyForQuery. */
+void server_clean_on(struct server *s);
+/* A courier has come back: goes on where SETTLING stopped. */
+void server_settled(struct server *s);
+/* Closes it for good and gives its slot back. */
+void server_end(struct server *s, enum log_level level, const char *why);
+void server_free(struct server *s); /* after it has ended */
+
+/* Arms or cancels the timer for what it does now; called when a request begins and at each ReadyForQuery. */
+void server_watch(struct server *s);
+
+void server_log(const struct server *s, enum log_level level, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+/* server_login.c: the handler of its stream up to the first ReadyForQuery, and the end of a login. */
+void server_login_start(struct server *s);
+void server_login_free(struct server_login *login);
+void server_login_failed(struct server *s, enum dial_failure failure, const struct pg_error *why);
+
+static inline struct server *
+server_of_member(struct member *m)
+{
+    return CONTAINER_OF(m, struct server, member);
+}
+
+#endif

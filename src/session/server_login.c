@@ -1,0 +1,540 @@
+/*
+ * server_login.c - a server connection from dial to its first ReadyForQuery.
+ *
+ *     dial -> [SSLRequest -> handshake] -> StartupMessage -> proof -> ParameterStatus… BackendKeyData ReadyForQuery -> [connect_query]
+ *
+ * Credentials, in this order: the password of the database entry, the user's secret in the auth file, the SCRAM keys that the user's own login to us
+ * has revealed. A host that cannot be reached is followed by the next of the list; a login that was refused is not tried elsewhere.
+ *
+ * source PostgreSQL docs, protocol-flow "Start-up", "SSL Session Encryption"; sasl-authentication.
+ */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pgweir/base/mem.h"
+#include "pgweir/base/random.h"
+#include "pgweir/wire/back.h"
+#include "pgweir/wire/front.h"
+#include "pgweir/wire/rules.h"
+#include "pgweir/wire/secret.h"
+#include "relay_impl.h"
+#include "server_impl.h"
+
+struct server_login {
+    struct dial *dial;     /* while DIALING */
+    struct scram scram;
+    struct buf parameters; /* ParameterStatus messages as they came */
+    unsigned host;         /* index of the one being tried */
+    unsigned hosts_tried;
+    enum { SASL_NOT_YET, SASL_FIRST_SENT, SASL_FINAL_SENT, SASL_VERIFIED } sasl;
+};
+
+void
+server_login_free(struct server_login *login)
+{
+    if (login == NULL)
+        return;
+    dial_cancel(login->dial);
+    scram_fini(&login->scram);
+    buf_release(&login->parameters);
+    free(login);
+}
+
+/* --- failing --- */
+
+static void fail(struct server *s, enum dial_failure failure, const char *sqlstate,
+                 const char *format, ...) PRINTF_LIKE(4, 5);
+
+static void
+fail(struct server *s, enum dial_failure failure, const char *sqlstate, const char *format, ...)
+{
+    struct pg_error e;
+    char text[256];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    pg_error_set(&e, PG_FATAL, sqlstate, "%s", text);
+    server_login_failed(s, failure, &e);
+}
+
+static void dial_host(struct server *s);
+
+/* This host cannot be reached; the list may have another. */
+static void
+fail_host(struct server *s, const char *sqlstate, const char *why)
+{
+    struct server_login *l = s->login;
+
+    if (++l->hosts_tried < s->route->host_count) {
+        server_log(s, LOG_NOTICE_LEVEL, "trying the next host: %s", why);
+        stream_close(&s->stream);
+        server_move(s, SERVER_DIALING);
+        l->host = (l->host + 1) % s->route->host_count;
+        dial_host(s);
+        return;
+    }
+    fail(s, DIAL_UNREACHABLE, sqlstate, "cannot reach the server \"%s\": %s", s->host, why);
+}
+
+/* --- startup and proof --- */
+
+static void
+send_buf(struct server *s, struct buf *out)
+{
+    stream_send(&s->stream, buf_slice(out));
+    buf_wipe(out);
+}
+
+static void
+send_startup(struct server *s)
+{
+    struct startup_pair pairs[16] = { { "user", s->route->user },
+                                      { "database", s->route->server_database } };
+    size_t count = 2;
+    struct buf out;
+
+    for (char **p = s->route->startup; p != NULL && *p != NULL && count < COUNT_OF(pairs); p += 2)
+        pairs[count++] = (struct startup_pair){ p[0], p[1] };
+    buf_init(&out);
+    build_startup(&out, 0, pairs, count);
+    send_buf(s, &out);
+    scanner_init(&s->scanner, &back_login_rules, SCAN_MAX_BODY, SCAN_MAX_BODY);
+    server_move(s, SERVER_AUTH);
+}
+
+/* The secret we know by heart for this route; "" when there is none. */
+static const char *
+known_secret(const struct server *s)
+{
+    const char *secret = s->route->password;
+
+    if (secret == NULL)
+        secret = settings_auth_secret(worker_settings(s->worker), s->route->user);
+    return secret == NULL ? "" : secret;
+}
+
+static bool
+sasl_begin(struct server *s, const struct auth_request *request)
+{
+    struct server_login *l = s->login;
+    uint8_t nonce[SCRAM_NONCE_RAW];
+    uint8_t endpoint[64];
+    size_t endpoint_len = stream_tls_endpoint(&s->stream, endpoint);
+    bool is_plus = endpoint_len > 0 && auth_offers(request, "SCRAM-SHA-256-PLUS");
+    char flag = is_plus ? 'p' : endpoint_len > 0 ? 'y' : 'n';
+    struct buf first;
+    struct buf out;
+
+    if (!is_plus && !auth_offers(request, "SCRAM-SHA-256")) {
+        fail(s, DIAL_REFUSED, SQLSTATE_INVALID_AUTHORIZATION,
+             "the server offers no SASL mechanism that the pooler speaks");
+        return false;
+    }
+    random_secret(nonce, sizeof nonce);
+    buf_init(&first);
+    buf_init(&out);
+    scram_client_first(&l->scram, nonce, flag, slice_of(endpoint, is_plus ? endpoint_len : 0), &first);
+    build_sasl_initial(&out, is_plus ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256", buf_slice(&first));
+    buf_wipe(&first);
+    send_buf(s, &out);
+    l->sasl = SASL_FIRST_SENT;
+    return true;
+}
+
+static bool
+sasl_continue(struct server *s, const struct auth_request *request)
+{
+    struct server_login *l = s->login;
+    struct keyring *keyring = s->worker->house->keyring;
+    const char *secret = known_secret(s);
+    struct scram_keys keys;
+    uint8_t salt[SCRAM_SALT_MOST];
+    uint8_t salt_len;
+    uint32_t iterations;
+    struct error why;
+    struct buf final;
+    struct buf out;
+
+    if (l->sasl != SASL_FIRST_SENT ||
+        scram_client_challenge(&l->scram, request->data, salt, &salt_len, &iterations, &why) != ERR_NONE) {
+        fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "bad SASL challenge from the server");
+        return false;
+    }
+    if (secret_kind_of(secret) == SECRET_PLAIN) {
+        keyring_derive(keyring, secret, slice_of(salt, salt_len), iterations, &keys);
+    } else if (!keyring_learnt(keyring, s->route->user, &keys)) {
+        fail(s, DIAL_REFUSED, SQLSTATE_INVALID_PASSWORD,
+             "wrong password type: the server wants SCRAM and no usable password of user \"%s\" is known",
+             s->route->user);
+        return false;
+    } else if (keys.iterations != iterations ||
+               !slice_equal(slice_of(keys.salt, keys.salt_len), slice_of(salt, salt_len))) {
+        fail(s, DIAL_REFUSED, SQLSTATE_INVALID_PASSWORD,
+             "the SCRAM verifier of user \"%s\" in auth_file is not the server's", s->route->user);
+        mem_wipe(&keys, sizeof keys);
+        return false;
+    }
+    buf_init(&final);
+    buf_init(&out);
+    scram_client_final(&l->scram, &keys, &final);
+    build_sasl_response(&out, buf_slice(&final));
+    mem_wipe(&keys, sizeof keys);
+    buf_wipe(&final);
+    send_buf(s, &out);
+    l->sasl = SASL_FINAL_SENT;
+    return true;
+}
+
+static bool
+answer_password(struct server *s, const struct auth_request *request)
+{
+    const char *secret = known_secret(s);
+    enum secret_kind kind = secret_kind_of(secret);
+    char stored[MD5_TEXT];
+    char response[MD5_TEXT];
+    struct buf out;
+
+    buf_init(&out);
+    if (request->kind == AUTH_CLEARTEXT && kind == SECRET_PLAIN) {
+        build_password(&out, secret);
+    } else if (request->kind == AUTH_MD5 && (kind == SECRET_PLAIN || kind == SECRET_MD5)) {
+        if (kind == SECRET_PLAIN)
+            md5_stored(secret, s->route->user, stored);
+        else
+            snprintf(stored, sizeof stored, "%s", secret);
+        md5_response(stored, request->md5_salt, response);
+        build_password(&out, response);
+        mem_wipe(stored, sizeof stored);
+    } else {
+        fail(s, DIAL_REFUSED, SQLSTATE_INVALID_PASSWORD,
+             "wrong password type: the server wants %s and no such password of user \"%s\" is known",
+             request->kind == AUTH_MD5 ? "md5" : "a cleartext password", s->route->user);
+        return false;
+    }
+    send_buf(s, &out);
+    return true;
+}
+
+static bool
+on_auth(struct server *s, struct slice message)
+{
+    struct server_login *l = s->login;
+    struct auth_request request;
+    struct error why;
+
+    if (back_auth_read(message, &request) != PARSE_DONE) {
+        fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "unreadable authentication request");
+        return false;
+    }
+    switch (request.kind) {
+    case AUTH_OK:
+        /* A server that skips the end of the exchange has not proved that it knows the password. */
+        if (l->sasl == SASL_FIRST_SENT || l->sasl == SASL_FINAL_SENT) {
+            fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "the server left the SCRAM exchange early");
+            return false;
+        }
+        return true;
+    case AUTH_CLEARTEXT:
+    case AUTH_MD5:
+        return answer_password(s, &request);
+    case AUTH_SASL:
+        return sasl_begin(s, &request);
+    case AUTH_SASL_CONTINUE:
+        return sasl_continue(s, &request);
+    case AUTH_SASL_FINAL:
+        if (l->sasl != SASL_FINAL_SENT ||
+            scram_client_verify(&l->scram, request.data, &why) != ERR_NONE) {
+            fail(s, DIAL_REFUSED, SQLSTATE_INVALID_PASSWORD,
+                 "the server did not prove that it knows the password of user \"%s\"", s->route->user);
+            return false;
+        }
+        l->sasl = SASL_VERIFIED;
+        return true;
+    default:
+        break;
+    }
+    fail(s, DIAL_REFUSED, SQLSTATE_INVALID_AUTHORIZATION,
+         "the server asks for authentication method %u, which the pooler does not speak", request.kind);
+    return false;
+}
+
+/* --- after the proof --- */
+
+static bool
+starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static bool
+on_error(struct server *s, struct slice message)
+{
+    enum dial_failure failure = DIAL_REFUSED;
+    struct pg_error e;
+
+    if (!pg_error_read(message, &e)) {
+        fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "unreadable error from the server");
+        return false;
+    }
+    if (s->state == SERVER_SETUP && e.severity != PG_FATAL) {
+        server_log(s, LOG_WARNING_LEVEL, "connect_query failed: %s: %s", e.sqlstate, e.message);
+        return true;
+    }
+    if (starts_with(e.sqlstate, SQLSTATE_TOO_MANY_CONNECTIONS))
+        failure = DIAL_CONGESTED;
+    else if (starts_with(e.sqlstate, "57P0"))
+        failure = DIAL_UNREACHABLE;
+    e.severity = PG_FATAL;
+    server_login_failed(s, failure, &e);
+    return false;
+}
+
+static bool
+on_key(struct server *s, struct slice message)
+{
+    struct backend_key key;
+
+    if (back_key_read(message, &key) != PARSE_DONE || key.secret.len > sizeof s->backend_secret) {
+        fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "unreadable cancel key from the server");
+        return false;
+    }
+    s->backend_pid = key.pid;
+    s->backend_secret_len = (uint16_t)key.secret.len;
+    memcpy(s->backend_secret, key.secret.at, key.secret.len);
+    return true;
+}
+
+static void
+on_ready(struct server *s)
+{
+    struct pool *pool = shard_pool(s->member.shard);
+    struct welcome *known;
+
+    if (s->state == SERVER_AUTH) {
+        known = pool_welcome(pool);
+        if (known == NULL)
+            pool_set_welcome(pool, welcome_new(buf_slice(&s->login->parameters)));
+        welcome_drop(known);
+        if (s->route->connect_query[0] != '\0') {
+            struct buf out;
+
+            buf_init(&out);
+            build_query(&out, s->route->connect_query);
+            send_buf(s, &out);
+            server_move(s, SERVER_SETUP);
+            return;
+        }
+    }
+    server_log(s, LOG_INFO_LEVEL, "new connection to server%s%s", stream_is_tls(&s->stream) ? ", tls=" : "",
+               stream_is_tls(&s->stream) ? stream_tls_version(&s->stream) : "");
+    server_begin_work(s);
+}
+
+/* False when S has ended or changed hands: its input is no longer ours. */
+static bool
+on_message(struct server *s, const struct scan_span *span)
+{
+    switch (back_kind_of(span->type)) {
+    case BACK_AUTH:
+        return s->state == SERVER_AUTH && on_auth(s, span->bytes);
+    case BACK_KEY:
+        return on_key(s, span->bytes);
+    case BACK_PARAMETER:
+        if (buf_len(&s->login->parameters) + span->bytes.len <= RELAY_CARRY_BYTES)
+            buf_add(&s->login->parameters, span->bytes);
+        return true;
+    case BACK_ERROR:
+        return on_error(s, span->bytes);
+    case BACK_READY:
+        on_ready(s);
+        return s->state == SERVER_SETUP;
+    case BACK_NOTICE:
+    case BACK_NEGOTIATE:
+    case BACK_NOTIFICATION:
+        return true;
+    default:
+        break;
+    }
+    if (s->state == SERVER_SETUP) /* the results of connect_query are nobody's */
+        return true;
+    fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "unexpected message %u during the login to the server",
+         span->type);
+    return false;
+}
+
+static void
+read_messages(struct server *s, struct slice fresh)
+{
+    struct slice in;
+
+    buf_add(&s->carry, fresh);
+    in = buf_slice(&s->carry);
+    for (;;) {
+        struct scan_span span;
+
+        switch (scan_next(&s->scanner, &in, &span)) {
+        case SCAN_MESSAGE:
+            if (!on_message(s, &span)) {
+                if (s->state != SERVER_ENDED && s->login != NULL && s->state == SERVER_AUTH)
+                    fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "unexpected authentication request");
+                if (s->login == NULL)
+                    buf_release(&s->carry); /* nothing follows ReadyForQuery unasked that would matter */
+                return;
+            }
+            break;
+        case SCAN_REST:
+            break;
+        case SCAN_MORE:
+            buf_drop(&s->carry, buf_len(&s->carry) - in.len);
+            return;
+        case SCAN_BAD:
+            fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "unreadable message during the login: %s",
+                 span.why);
+            return;
+        }
+    }
+}
+
+/* --- TLS --- */
+
+static bool
+wants_tls(const struct server *s)
+{
+    return s->worker->config->server_tls != NULL && s->peer.at.ss_family != AF_UNIX;
+}
+
+static void
+on_tls_answer(struct server *s, struct slice fresh)
+{
+    char endpoint[300];
+
+    if (fresh.len == 1 && fresh.at[0] == 'S') {
+        server_move(s, SERVER_TLS);
+        snprintf(endpoint, sizeof endpoint, "%s:%u", s->host, s->route->hosts[s->login->host].port);
+        stream_start_tls_connect(&s->stream, s->worker->config->server_tls, s->host, endpoint);
+        return;
+    }
+    if (fresh.len == 1 && fresh.at[0] == 'N') {
+        if (worker_settings(s->worker)->server_tls.sslmode <= SSL_PREFER)
+            send_startup(s);
+        else
+            fail(s, DIAL_REFUSED, SQLSTATE_CANNOT_CONNECT,
+                 "the server \"%s\" does not speak TLS and server_tls_sslmode demands it", s->host);
+        return;
+    }
+    fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "unexpected answer of \"%s\" to SSLRequest", s->host);
+}
+
+/* --- the stream's and the dial's handlers --- */
+
+static void
+on_bytes(void *owner, struct slice fresh)
+{
+    struct server *s = owner;
+
+    if (s->state == SERVER_TLS_ASKED)
+        on_tls_answer(s, fresh);
+    else
+        read_messages(s, fresh);
+}
+
+static void
+on_tls(void *owner)
+{
+    send_startup(owner);
+}
+
+static void
+on_closed(void *owner, const struct error *why)
+{
+    struct server *s = owner;
+
+    if (why != NULL && why->code == ERR_TLS)
+        fail(s, DIAL_REFUSED, SQLSTATE_CANNOT_CONNECT, "TLS to \"%s\": %s", s->host, why->text);
+    else
+        fail_host(s, SQLSTATE_CONNECTION_FAILURE,
+                  why != NULL ? why->text : "the server closed the connection during the login");
+}
+
+static void
+on_drained(void *owner)
+{
+    (void)owner;
+}
+
+static const struct stream_handler login_handler = {
+    .on_bytes = on_bytes, .on_drained = on_drained, .on_closed = on_closed, .on_tls = on_tls
+};
+
+static void
+on_connected(void *arg, int fd, const struct address *peer)
+{
+    struct server *s = arg;
+
+    s->login->dial = NULL;
+    s->peer = *peer;
+    s->stream.handler = &login_handler;
+    stream_open(&s->stream, s->worker->loop, fd);
+    if (wants_tls(s)) {
+        struct buf out;
+
+        buf_init(&out);
+        build_ssl_request(&out);
+        send_buf(s, &out);
+        server_move(s, SERVER_TLS_ASKED);
+    } else if (worker_settings(s->worker)->server_tls.sslmode >= SSL_REQUIRE &&
+               s->peer.at.ss_family != AF_UNIX) {
+        fail(s, DIAL_REFUSED, SQLSTATE_CANNOT_CONNECT, "server_tls_sslmode demands TLS and it is not set up");
+        return;
+    } else {
+        send_startup(s);
+    }
+    stream_read_start(&s->stream);
+}
+
+static void
+on_failed(void *arg, const struct error *why)
+{
+    struct server *s = arg;
+
+    s->login->dial = NULL;
+    resolver_forget(s->worker->resolver, s->host);
+    fail_host(s, SQLSTATE_CANNOT_CONNECT, why->text);
+}
+
+static void
+dial_host(struct server *s)
+{
+    static const struct dial_handler handler = { .on_connected = on_connected, .on_failed = on_failed };
+    const struct route_host *h = &s->route->hosts[s->login->host];
+    const struct settings *settings = worker_settings(s->worker);
+    struct dial_params params = {
+        .host = h->host,
+        .port = (uint16_t)h->port,
+        .timeout_us = s->route->server_connect_timeout_us,
+        .tcp_keepalive = settings->tcp_keepalive,
+        .tcp_keepidle_s = (int)settings->tcp_keepidle_s,
+        .tcp_keepintvl_s = (int)settings->tcp_keepintvl_s,
+        .tcp_keepcnt = (int)settings->tcp_keepcnt,
+        .tcp_user_timeout_ms = (int)settings->tcp_user_timeout_ms,
+    };
+
+    s->host = h->host;
+    s->login->dial = dial_start(s->worker->loop, s->worker->resolver, &params, &handler, s);
+}
+
+void
+server_login_start(struct server *s)
+{
+    s->login = mem_new(sizeof *s->login);
+    scram_init(&s->login->scram);
+    buf_init(&s->login->parameters);
+    s->login->host = (unsigned)(random_next(&s->worker->jitter) % s->route->host_count);
+    if (s->route->server_connect_timeout_us > 0)
+        loop_arm(s->worker->loop, &s->timer, s->route->server_connect_timeout_us);
+    dial_host(s);
+}

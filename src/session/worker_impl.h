@@ -1,0 +1,76 @@
+/*
+ * worker_impl.h - one thread's sessions: everything that its clients and servers share. Only its thread touches it, save the
+ * fields marked atomic.
+ */
+#ifndef PGWEIR_SESSION_WORKER_IMPL_H
+#define PGWEIR_SESSION_WORKER_IMPL_H
+
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+#include "pgweir/base/list.h"
+#include "pgweir/base/map.h"
+#include "pgweir/base/slab.h"
+#include "pgweir/net/dialer.h"
+#include "pgweir/session/end_reason.h"
+#include "pgweir/session/house.h"
+#include "pgweir/session/keyring.h"
+
+/* Output for one peer, gathered while one piece of input is worked through, so that it leaves in one write. Slices are borrowed: it is
+ * flushed before the input goes away. Neighbouring slices grow together. */
+#define GATHER_MOST 64
+struct gather {
+    struct iovec iov[GATHER_MOST];
+    int count;
+};
+
+struct worker {
+    struct house *house;
+    struct loop *loop;
+    struct resolver *resolver;
+    struct house_config *config; /* held; swapped by letter */
+    unsigned index;
+    bool is_draining;
+    bool has_drained;
+
+    struct slab client_slab;
+    struct list logins;    /* client.in_worker, oldest first, until logged in */
+    struct list clients;   /* client.in_worker, logged in */
+    struct list graveyard; /* client.in_worker, ended; freed by the chore when the turn is over */
+    struct list dead_servers; /* server.in_worker */
+    struct list servers;      /* server.in_worker, all that live here */
+    struct chore burial;
+    struct map cancel_keys;   /* client.in_keys, by cancel pid */
+    struct gather gather;
+    unsigned login_count;
+    unsigned server_count;
+    uint64_t jitter;
+    uint64_t ended[END_REASON_COUNT]; /* clients, by reason */
+
+    _Atomic unsigned client_count; /* sockets delivered here and not yet ended; for dealing and totals */
+};
+
+struct house {
+    struct house_params params;
+    struct pools *pools;
+    struct keyring *keyring;
+    struct house_config *config; /* held; main thread */
+    unsigned worker_count;
+    struct worker *workers;
+    _Atomic uint64_t last_client_id;
+    _Atomic unsigned client_count; /* logged in or past the limit check; compared with max_client_conn */
+    _Atomic unsigned undrained;    /* workers that still have somebody */
+};
+
+static inline const struct settings *
+worker_settings(const struct worker *w)
+{
+    return w->config->settings;
+}
+
+/* Buries what has ended once this loop turn is over. */
+void worker_bury_later(struct worker *w);
+/* While draining: tells the house when this worker's last client and server are gone. */
+void worker_check_drained(struct worker *w);
+
+#endif
