@@ -111,10 +111,8 @@ tell_user(const struct user *before, const struct user *after, struct buf *out)
 static void
 tell_users(const struct settings *before, const struct settings *after, struct buf *out)
 {
-    const struct map *old = &before->content->users_by_name, *new = &after->content->users_by_name;
-
-    for (struct map_node *node = map_next(old, NULL); node != NULL; node = map_next(old, node)) {
-        const struct user *user = CONTAINER_OF(node, struct user, in_users);
+    for (size_t i = 0; i < before->content->user_count; i++) {
+        const struct user *user = before->content->users[i];
         const struct user *now = settings_user(after, user->name);
 
         if (now == NULL)
@@ -122,9 +120,9 @@ tell_users(const struct settings *before, const struct settings *after, struct b
         else
             tell_user(user, now, out);
     }
-    for (struct map_node *node = map_next(new, NULL); node != NULL; node = map_next(new, node))
-        if (settings_user(before, CONTAINER_OF(node, struct user, in_users)->name) == NULL)
-            buf_add_format(out, "user %s: added\n", CONTAINER_OF(node, struct user, in_users)->name);
+    for (size_t i = 0; i < after->content->user_count; i++)
+        if (settings_user(before, after->content->users[i]->name) == NULL)
+            buf_add_format(out, "user %s: added\n", after->content->users[i]->name);
 }
 
 /* Users of the auth file by the thousand: counted, not listed. */

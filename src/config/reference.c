@@ -267,7 +267,7 @@ static const char sample_users[] = "\n"
 static void
 write_comment(const char *text, struct buf *out)
 {
-    const char *line_begin = ";;";
+    static const char line_begin[] = ";;";
     size_t column = 0;
 
     while (*text != '\0') {
@@ -279,7 +279,7 @@ write_comment(const char *text, struct buf *out)
         }
         if (column == 0) {
             buf_add_text(out, line_begin);
-            column = strlen(line_begin);
+            column = sizeof(line_begin) - 1;
         }
         buf_add_text(out, " ");
         buf_add(out, slice_of(text, len));
@@ -296,16 +296,21 @@ static void
 write_keys_comment(enum option_scope scope, struct buf *out)
 {
     struct buf keys;
+    const char *before = "";
 
     buf_init(&keys);
-    for (size_t i = 0; scope == IN_DATABASE && i < database_key_count; i++)
-        buf_add_format(&keys, "%s, ", database_keys[i].name);
-    for (size_t i = 0; i < option_count; i++)
-        if ((options[i].scope & scope) != 0)
-            buf_add_format(&keys, "%s, ", option_name_inside(&options[i]));
-    keys.end -= strlen(", ");
+    for (size_t i = 0; scope == IN_DATABASE && i < database_key_count; i++) {
+        buf_add_format(&keys, "%s%s", before, database_keys[i].name);
+        before = ", ";
+    }
+    for (size_t i = 0; i < option_count; i++) {
+        if ((options[i].scope & scope) == 0)
+            continue;
+        buf_add_format(&keys, "%s%s", before, option_name_inside(&options[i]));
+        before = ", ";
+    }
     buf_add_textz(&keys, ".");
-    write_comment((const char *)keys.at + keys.start, out);
+    write_comment((const char *)buf_slice(&keys).at, out);
     buf_release(&keys);
 }
 

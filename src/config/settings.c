@@ -51,15 +51,14 @@ settings_new(bool is_pgbouncer)
 static void
 content_free(struct settings_content *content)
 {
-    struct map_node *node;
-
     map_fini(&content->databases_by_name);
     for (size_t i = 0; i < content->database_count; i++)
         database_free(content->databases[i]);
     free(content->databases);
-    while ((node = map_take_any(&content->users_by_name)) != NULL)
-        user_free(CONTAINER_OF(node, struct user, in_users));
     map_fini(&content->users_by_name);
+    for (size_t i = 0; i < content->user_count; i++)
+        user_free(content->users[i]);
+    free(content->users);
     userlist_fini(&content->secrets);
     free(content);
 }
@@ -216,8 +215,16 @@ load_user(struct loading *l, struct ini_entry *entry, struct entry_reading *r)
     if (user == NULL)
         return;
     if (twin != NULL) {
+        size_t i = 0;
+
+        while (content->users[i] != twin)
+            i++;
+        content->users[i] = user;
         map_remove(&content->users_by_name, &twin->in_users);
         user_free(twin);
+    } else {
+        content->users = mem_grow(content->users, content->user_count + 1, sizeof(struct user *));
+        content->users[content->user_count++] = user;
     }
     map_add(&content->users_by_name, &user->in_users, map_hash(slice_of_text(user->name)));
 }

@@ -15,8 +15,10 @@ struct settings_content {
     struct database **databases; /* in the order of the file; owned */
     size_t database_count;
     struct map databases_by_name; /* "*" included */
-    struct map users_by_name;     /* [users]; owned */
-    struct userlist secrets;      /* the auth file */
+    struct user **users;          /* [users], likewise */
+    size_t user_count;
+    struct map users_by_name;
+    struct userlist secrets; /* the auth file */
 };
 
 const struct database *settings_database(const struct settings *s, const char *name);

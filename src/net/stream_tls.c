@@ -540,8 +540,8 @@ stream_tls_join(struct stream *s)
 
 /* Facts */
 
-static SSL *
-ssl_of(const struct stream *s)
+SSL *
+stream_tls_ssl(const struct stream *s)
 {
     return s->tls != NULL && s->tls->is_established ? s->tls->ssl : NULL;
 }
@@ -549,26 +549,26 @@ ssl_of(const struct stream *s)
 bool
 stream_is_tls(const struct stream *s)
 {
-    return ssl_of(s) != NULL;
+    return stream_tls_ssl(s) != NULL;
 }
 
 const char *
 stream_tls_version(const struct stream *s)
 {
-    return ssl_of(s) == NULL ? NULL : SSL_get_version(ssl_of(s));
+    return stream_tls_ssl(s) == NULL ? NULL : SSL_get_version(stream_tls_ssl(s));
 }
 
 const char *
 stream_tls_cipher(const struct stream *s)
 {
-    return ssl_of(s) == NULL ? NULL : SSL_get_cipher_name(ssl_of(s));
+    return stream_tls_ssl(s) == NULL ? NULL : SSL_get_cipher_name(stream_tls_ssl(s));
 }
 
 /* RFC 5929, section 4.1: the hash of the certificate's signature, but SHA-256 where that is MD5 or SHA-1. */
 size_t
 stream_tls_endpoint(const struct stream *s, uint8_t out[64])
 {
-    SSL *ssl = ssl_of(s);
+    SSL *ssl = stream_tls_ssl(s);
     X509 *cert;
     const EVP_MD *digest;
     int digest_nid;
@@ -596,7 +596,7 @@ stream_tls_endpoint(const struct stream *s, uint8_t out[64])
 bool
 stream_tls_peer_name(const struct stream *s, char *out, size_t size)
 {
-    SSL *ssl = ssl_of(s);
+    SSL *ssl = stream_tls_ssl(s);
     X509 *cert = ssl == NULL ? NULL : SSL_get0_peer_certificate(ssl);
     X509_NAME *subject;
     unsigned char *text = NULL;

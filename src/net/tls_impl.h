@@ -24,6 +24,9 @@ SSL_SESSION *tls_take_session(struct tls_context *c, const char *key);
 /* Adopts SESSION as the one to resume under KEY. */
 void tls_keep_session(struct tls_context *c, const char *key, SSL_SESSION *session);
 
+struct stream;
+SSL *stream_tls_ssl(const struct stream *s); /* NULL until the handshake ended; for tests */
+
 /* ERR_TLS: "<doing>: <OpenSSL's first reason>", and for a certificate that was not accepted "<doing>: certificate verify
  * failed: <why>". Empties OpenSSL's error queue. SSL may be NULL. */
 enum err tls_error(struct error *why, const SSL *ssl, const char *doing);

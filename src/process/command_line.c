@@ -125,7 +125,8 @@ command_line_read(int argc, char **argv, struct command_line *out, struct error 
         if (optind == argc)
             return error_set(why, ERR_SYNTAX, "no configuration file given");
         if (optind + 1 < argc)
-            return error_set(why, ERR_SYNTAX, "one configuration file only, not \"%s\" too", argv[optind + 1]);
+            return error_set(why, ERR_SYNTAX, "one configuration file only, not \"%s\" too",
+                             argv[optind + 1]);
         line.file = argv[optind];
     }
     *out = line;

@@ -33,15 +33,15 @@ is_same_file(int fd, const char *path)
 {
     struct stat mine, there;
 
-    return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_dev == there.st_dev
-           && mine.st_ino == there.st_ino;
+    return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_dev == there.st_dev &&
+           mine.st_ino == there.st_ino;
 }
 
 static enum err
 open_locked(const char *path, int *out, struct error *why)
 {
     char holder[16];
-    int fd;
+    int fd = -1;
 
     for (;;) {
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -66,7 +66,7 @@ pidfile_take(const char *path, struct pidfile **out, struct error *why)
 {
     struct pidfile *p;
     char text[16];
-    int fd;
+    int fd = -1;
     int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     enum err e = open_locked(path, &fd, why);
 

@@ -14,7 +14,8 @@ become(const struct passwd *who, struct error *why)
     if (setgid(who->pw_gid) != 0 || setuid(who->pw_uid) != 0)
         return error_set_errno(why, errno, "cannot become user \"%s\"", who->pw_name);
     if (setuid(0) == 0)
-        return error_set(why, ERR_IO, "cannot become user \"%s\" for good: the way back to root is open", who->pw_name);
+        return error_set(why, ERR_IO, "cannot become user \"%s\" for good: the way back to root is open",
+                         who->pw_name);
     return ERR_NONE;
 }
 
@@ -36,11 +37,13 @@ privileges_drop(const char *user, struct error *why)
     if (who == NULL)
         return error_set(why, ERR_NOT_FOUND, "there is no user \"%s\"", user);
     if (who->pw_uid == 0)
-        return error_set(why, ERR_CONFIG, "pgweir does not run as root: `user` must be another one than \"%s\"", user);
+        return error_set(why, ERR_CONFIG,
+                         "pgweir does not run as root: `user` must be another one than \"%s\"", user);
     if (who->pw_uid == geteuid() && who->pw_uid == getuid())
         return ERR_NONE;
     if (geteuid() != 0)
-        return error_set(why, ERR_CONFIG, "cannot become user \"%s\": only root can, start pgweir as root or as that user",
+        return error_set(why, ERR_CONFIG,
+                         "cannot become user \"%s\": only root can, start pgweir as root or as that user",
                          user);
     return become(who, why);
 }

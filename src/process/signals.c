@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -39,7 +40,8 @@ signals_new(struct loop *loop, void (*on_signal)(void *arg, int number), void *a
         struct event *event = &s->events[s->count];
         int number = numbers[s->count];
 
-        if (evsignal_assign(event, loop_base(loop), number, on_event, s) != 0 || evsignal_add(event, NULL) != 0) {
+        if (evsignal_assign(event, loop_base(loop), number, on_event, s) != 0 ||
+            evsignal_add(event, NULL) != 0) {
             signals_free(s);
             return error_set(why, ERR_IO, "cannot watch for signal %d", number);
         }
@@ -51,8 +53,14 @@ signals_new(struct loop *loop, void (*on_signal)(void *arg, int number), void *a
 void
 signals_free(struct signals *s)
 {
+    sigset_t blocked;
+
     if (s == NULL)
         return;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        sigaddset(&blocked, numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     while (s->count > 0)
         evsignal_del(&s->events[--s->count]);
     free(s);

@@ -10,6 +10,7 @@ struct signals;
 /* HUP, TERM, INT, QUIT, USR1 and USR2 go to ON_SIGNAL from now on; PIPE is ignored. */
 MUST_CHECK enum err signals_new(struct loop *loop, void (*on_signal)(void *arg, int number), void *arg,
                                 struct signals **out, struct error *why);
-void signals_free(struct signals *s); /* NULL is fine */
+/* From here on these signals are blocked: one that comes while we tidy up must not kill us. NULL is fine. */
+void signals_free(struct signals *s);
 
 #endif

@@ -81,6 +81,12 @@ static const struct client_step client_steps[CLIENT_STATE_COUNT][CLIENT_EVENT_CO
     },
     [CLIENT_WELCOME] = {
         [EV_WELCOMED] = STEP(CLIENT_IDLE, start_relay),
+        [EV_QUEUED] = STEP(CLIENT_WELCOME, NULL),
+        [EV_GRANTED] = STEP(CLIENT_TRYING, login_try_settings),
+        ENDS,
+    },
+    [CLIENT_TRYING] = {
+        [EV_RELEASED] = STEP(CLIENT_WELCOME, NULL),
         ENDS,
     },
     [CLIENT_IDLE] = {
@@ -112,7 +118,9 @@ client_is_sane(const struct client *c)
     case CLIENT_AUTH:
         return c->login != NULL && c->shard == NULL && c->server == NULL && !is_waiting;
     case CLIENT_WELCOME:
-        return c->login != NULL && c->shard != NULL && c->server == NULL && is_waiting;
+        return c->login != NULL && c->shard != NULL && c->server == NULL;
+    case CLIENT_TRYING:
+        return c->login != NULL && !is_waiting;
     case CLIENT_IDLE:
         return c->login == NULL && c->server == NULL && !is_waiting && c->has_keys;
     case CLIENT_WAITING:
@@ -153,6 +161,13 @@ keep_for_later(struct client *c, struct slice fresh)
         stream_read_stop(&c->stream);
 }
 
+void
+client_catch_up(struct client *c)
+{
+    if (c->state == CLIENT_IDLE && buf_len(&c->carry) > 0)
+        relay_from_client(c, slice_of(NULL, 0));
+}
+
 static void
 read_login(struct client *c, struct slice fresh)
 {
@@ -171,8 +186,7 @@ read_login(struct client *c, struct slice fresh)
         buf_add(&c->carry, slice_skip(in, used));
     if (buf_len(&c->carry) == 0 || c->state == CLIENT_ENDED)
         buf_wipe(&c->carry);
-    if (c->state == CLIENT_IDLE && buf_len(&c->carry) > 0) /* it did not wait for our greeting */
-        relay_from_client(c, slice_of(NULL, 0));
+    client_catch_up(c);
 }
 
 static void
@@ -190,6 +204,7 @@ on_bytes(void *owner, struct slice fresh)
         read_login(c, fresh);
         break;
     case CLIENT_WELCOME:
+    case CLIENT_TRYING:
     case CLIENT_WAITING:
         keep_for_later(c, fresh);
         break;
@@ -367,9 +382,16 @@ client_on_welcome(struct waiter *w)
 {
     struct client *c = client_of_waiter(w);
 
-    login_greet(c);
-    if (c->state == CLIENT_IDLE && buf_len(&c->carry) > 0)
-        relay_from_client(c, slice_of(NULL, 0));
+    login_settle(c);
+    client_catch_up(c);
+}
+
+static const char *
+application_of(const struct client *c)
+{
+    const char *name = snapshot_value(c->settings, "application_name");
+
+    return name != NULL ? name : "";
 }
 
 /* Who has the servers that this client did not get, as far as this worker knows. */
@@ -391,7 +413,7 @@ tell_holders(struct client *c, struct pg_error *e)
     if (longest != NULL)
         snprintf(holder, sizeof holder,
                  " Held longest: backend %u by \"%s\" (client C-%llu) for %.1f s, %s.", longest->backend_pid,
-                 longest->client->application != NULL ? longest->client->application : "",
+                 application_of(longest->client),
                  (unsigned long long)longest->client->id,
                  (double)(now_us - longest->client->active_us) / 1e6,
                  !ledger_is_empty(&longest->ledger) ? "running a query"
@@ -510,7 +532,7 @@ client_free(struct client *c)
 
     login_free(c->login);
     buf_wipe(&c->carry);
-    free(c->application);
+    snapshot_drop(w->house->snapshots, c->settings);
     mem_wipe(c->cancel_secret, sizeof c->cancel_secret);
     if (c->is_counted)
         atomic_fetch_sub_explicit(&w->house->client_count, 1, memory_order_relaxed);

@@ -1,7 +1,7 @@
 /*
  * client_impl.h - one client session.
  *
- *     STARTUP -> (TLS) -> AUTH -> WELCOME -> IDLE <-> ACTIVE        IDLE -> WAITING -> ACTIVE when no server is idle
+ *     STARTUP -> (TLS) -> AUTH -> WELCOME (-> TRYING) -> IDLE <-> ACTIVE        IDLE -> WAITING -> ACTIVE when no server is idle
  *        \-> CANCELLING                                              every state -> (ended)
  */
 #ifndef PGWEIR_SESSION_CLIENT_IMPL_H
@@ -16,7 +16,8 @@
     X(CLIENT_STARTUP, "startup")       /* the first packets; nothing is known yet */                \
     X(CLIENT_TLS, "tls")               /* the handshake is under way */                             \
     X(CLIENT_AUTH, "auth")             /* proving who it is; login is set */                        \
-    X(CLIENT_WELCOME, "welcome")       /* waits for the pool's first server */                      \
+    X(CLIENT_WELCOME, "welcome")       /* waits for the pool's first server, or for one to try its settings */                      \
+    X(CLIENT_TRYING, "trying")         /* has a server, which tries the startup settings */         \
     X(CLIENT_IDLE, "idle")             /* logged in, no server, nothing asked */                    \
     X(CLIENT_WAITING, "waiting")       /* has asked; its request is in carry */                     \
     X(CLIENT_ACTIVE, "active")         /* has a server */                                           \
@@ -51,16 +52,16 @@ struct client {
     struct stream stream;
     struct worker *worker;
     struct shard *shard;     /* from AUTH's end on */
-    struct server *server;   /* exactly while ACTIVE */
+    struct server *server;   /* exactly while ACTIVE or TRYING */
+    const struct snapshot *settings; /* what it wants a server to have; held; NULL: nothing */
     struct scanner scanner;  /* messages from the client */
     struct buf carry;        /* input that cannot be worked on yet; empty and without memory while idle */
     struct waiter waiter;    /* queued exactly while WAITING or WELCOME */
     struct timer timer;      /* login time before, idle time after the login */
     struct link in_worker;   /* logins, clients or graveyard */
     struct map_node in_keys; /* worker->cancel_keys, from the greeting on */
-    struct login *login;     /* STARTUP to WELCOME; owned */
+    struct login *login;     /* STARTUP to TRYING; owned */
     struct cancel_job *cancel; /* CANCELLING; not ours: it looks at `requester` */
-    char *application;       /* application_name of the startup packet, NULL: none; owned */
     uint64_t id;
     uint64_t born_us;
     uint64_t active_us;      /* since when it has its server, or last had one */
@@ -93,6 +94,9 @@ void client_server_gone(struct client *c, enum end_reason reason, const struct p
 /* The relay in this state machine's terms. */
 void client_link(struct client *c, struct server *s);
 void client_unlink(struct client *c); /* the server is given back: to IDLE, or ended when draining */
+
+/* Just logged in: a client that did not wait for the greeting has said more already. */
+void client_catch_up(struct client *c);
 
 /* While draining: ends it if it is between transactions. */
 void client_drain(struct client *c);

@@ -124,6 +124,7 @@ worker_init(struct worker *w, struct house *house, unsigned index, struct error 
     list_init(&w->dead_servers);
     list_init(&w->servers);
     map_init(&w->cancel_keys);
+    buf_init(&w->scratch);
     w->burial.run = bury;
     random_secret(&w->jitter, sizeof w->jitter);
     w->jitter |= 1; /* never 0 */
@@ -183,6 +184,7 @@ worker_fini(struct worker *w)
     resolver_free(w->resolver);
     loop_free(w->loop);
     map_fini(&w->cancel_keys);
+    buf_release(&w->scratch);
     slab_fini(&w->client_slab);
     house_config_drop(w->config);
 }
@@ -329,6 +331,7 @@ house_new(const struct house_params *params, struct house **out, struct error *w
     h->params = *params;
     h->config = house_config_hold(params->config);
     h->keyring = keyring_new();
+    h->snapshots = snapshots_new();
     h->worker_count = params->worker_count;
     h->workers = mem_new(h->worker_count * sizeof *h->workers);
     atomic_init(&h->undrained, h->worker_count);
@@ -377,6 +380,7 @@ house_free(struct house *h)
     for (unsigned i = 0; i < h->worker_count; i++)
         worker_fini(&h->workers[i]);
     keyring_free(h->keyring);
+    snapshots_free(h->snapshots);
     house_config_drop(h->config);
     free(h->workers);
     free(h);

@@ -19,6 +19,7 @@
 #include "pgweir/wire/back.h"
 #include "pgweir/wire/front.h"
 #include "pgweir/wire/rules.h"
+#include "relay_impl.h"
 
 struct login *
 login_new(void)
@@ -26,6 +27,7 @@ login_new(void)
     struct login *l = mem_new(sizeof *l);
 
     scram_init(&l->scram);
+    buf_init(&l->reported);
     return l;
 }
 
@@ -35,6 +37,7 @@ login_free(struct login *l)
     if (l == NULL)
         return;
     scram_fini(&l->scram);
+    buf_release(&l->reported);
     mem_free_secret(l->stored);
     mem_wipe(&l->keys, sizeof l->keys);
     free(l->user);
@@ -108,6 +111,58 @@ direct_tls(struct client *c, struct slice in)
     return in.len;
 }
 
+struct pair_list {
+    struct snapshot_pair pairs[SNAPSHOT_MOST_SETTINGS + 1];
+    char *owned[2 * (SNAPSHOT_MOST_SETTINGS + 1)];
+    size_t count;
+};
+
+static void
+add_setting(void *arg, const char *name, const char *value)
+{
+    struct pair_list *list = arg;
+
+    if (list->count == COUNT_OF(list->pairs)) /* one too many: the snapshot refuses it */
+        return;
+    list->owned[2 * list->count] = mem_text(name);
+    list->owned[2 * list->count + 1] = mem_text(value);
+    list->pairs[list->count] =
+        (struct snapshot_pair){ list->owned[2 * list->count], list->owned[2 * list->count + 1] };
+    list->count++;
+}
+
+/* The run-time parameters of a startup packet, those in `options` first, as PostgreSQL ranks them. */
+static bool
+read_settings(struct client *c, struct slice pairs)
+{
+    struct pair_list list = { .count = 0 };
+    struct slice again = pairs;
+    struct startup_pair pair;
+    const char *why = NULL;
+    struct pg_error e;
+
+    while (startup_next(&pairs, &pair))
+        if (strcmp(pair.name, "options") == 0 &&
+            startup_options_read(pair.value, add_setting, &list, &why) != PARSE_DONE)
+            break;
+    while (why == NULL && startup_next(&again, &pair))
+        if (strcmp(pair.name, "user") != 0 && strcmp(pair.name, "database") != 0 &&
+            strcmp(pair.name, "replication") != 0 && strcmp(pair.name, "options") != 0 &&
+            strncmp(pair.name, "_pq_.", 5) != 0)
+            add_setting(&list, pair.name, pair.value);
+    if (why != NULL)
+        pg_error_set(&e, PG_FATAL, "42601", "unsupported startup parameter in options: %s", why);
+    else if (!snapshot_with(c->worker->house->snapshots, NULL, list.pairs, list.count, &c->settings))
+        pg_error_set(&e, PG_FATAL, SQLSTATE_LIMIT_EXCEEDED, "too many or too long startup parameters");
+    else
+        e.message[0] = '\0';
+    for (size_t i = 0; i < 2 * list.count; i++)
+        free(list.owned[i]);
+    if (e.message[0] != '\0')
+        client_end(c, END_STARTUP_BAD, &e);
+    return e.message[0] == '\0';
+}
+
 /* Takes what we need from the parameters; false when the client was refused. */
 static bool
 read_parameters(struct client *c, uint16_t minor, struct slice pairs)
@@ -123,8 +178,6 @@ read_parameters(struct client *c, uint16_t minor, struct slice pairs)
             l->user = mem_text(pair.value);
         } else if (strcmp(pair.name, "database") == 0 && l->database == NULL) {
             l->database = mem_text(pair.value);
-        } else if (strcmp(pair.name, "application_name") == 0 && c->application == NULL) {
-            c->application = mem_text(pair.value);
         } else if (strcmp(pair.name, "replication") == 0 && !text_equal_nocase(pair.value, "false") &&
                    !text_equal_nocase(pair.value, "off") && !text_equal_nocase(pair.value, "no") &&
                    strcmp(pair.value, "0") != 0) {
@@ -183,7 +236,8 @@ on_startup(struct client *c, const struct startup *packet)
         client_drain(c);
         return;
     }
-    if (!read_parameters(c, packet->minor, packet->pairs) || !is_room_for(c))
+    if (!read_parameters(c, packet->minor, packet->pairs) || !read_settings(c, packet->pairs) ||
+        !is_room_for(c))
         return;
     client_feed(c, EV_LOGIN_ASKED);
 }
@@ -567,11 +621,12 @@ login_enter_pool(struct client *c)
         return;
     }
     welcome_drop(welcome);
-    login_greet(c);
+    login_settle(c);
 }
 
-void
-login_greet(struct client *c)
+/* REPORTED: ParameterStatus messages behind the pool's own; the later one of a name counts. */
+static void
+greet(struct client *c, struct slice reported)
 {
     struct welcome *welcome = pool_welcome(shard_pool(c->shard));
     struct buf out;
@@ -581,9 +636,49 @@ login_greet(struct client *c)
     build_auth(&out, AUTH_OK);
     if (welcome != NULL)
         buf_add(&out, slice_of(welcome->bytes, welcome->len));
+    buf_add(&out, reported);
     build_key(&out, c->cancel_pid, slice_of(c->cancel_secret, sizeof c->cancel_secret));
     build_ready(&out, 'I');
     welcome_drop(welcome);
     ask(c, &out);
     client_feed(c, EV_WELCOMED);
+}
+
+void
+login_settle(struct client *c)
+{
+    struct pool *pool = shard_pool(c->shard);
+    struct member *m;
+    struct buf reported;
+
+    buf_init(&reported);
+    if (snapshot_is_approved(c->worker->house->snapshots, c->settings, pool, &reported)) {
+        greet(c, buf_slice(&reported));
+    } else if ((m = shard_take(c->shard, &c->waiter)) != NULL) {
+        client_link(c, server_of_member(m));
+    } else if (c->state != CLIENT_ENDED) {
+        client_feed(c, EV_QUEUED);
+    }
+    buf_release(&reported);
+}
+
+void
+login_try_settings(struct client *c)
+{
+    relay_bring_settings(c);
+}
+
+void
+login_tried(struct client *c)
+{
+    struct login *l = c->login;
+    struct pool *pool = shard_pool(c->shard);
+
+    if (l->is_refused) {
+        l->refusal.severity = PG_FATAL;
+        client_end(c, END_LOGIN_FAILED, &l->refusal);
+        return;
+    }
+    snapshot_approve(c->worker->house->snapshots, c->settings, pool, buf_slice(&l->reported));
+    greet(c, buf_slice(&l->reported));
 }

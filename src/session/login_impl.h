@@ -3,6 +3,7 @@
 #define PGWEIR_SESSION_LOGIN_IMPL_H
 
 #include "client_impl.h"
+#include "pgweir/wire/pg_error.h"
 #include "pgweir/wire/secret.h"
 
 struct login {
@@ -15,6 +16,9 @@ struct login {
     enum { LOGIN_NOTHING, LOGIN_PLAIN, LOGIN_MD5, LOGIN_SASL_FIRST, LOGIN_SASL_FINAL } expects;
     bool is_known;            /* the user exists and its secret fits the method: else every proof fails */
     bool is_plus;
+    struct buf reported;      /* TRYING: ParameterStatus messages that the settings caused */
+    struct pg_error refusal;  /* TRYING: what the server said against them */
+    bool is_refused;
 };
 
 struct login *login_new(void);
@@ -25,6 +29,10 @@ size_t login_read(struct client *c, struct slice in);
 /* What client_steps[] calls. */
 void login_begin_auth(struct client *c);
 void login_enter_pool(struct client *c);
-void login_greet(struct client *c);
+/* The pool's welcome is there: greets, or first has a server try settings that the pool has not met yet. */
+void login_settle(struct client *c);
+void login_try_settings(struct client *c);
+/* The server has answered; C has given it back. */
+void login_tried(struct client *c);
 
 #endif

@@ -12,8 +12,11 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "login_impl.h"
 #include "pgweir/wire/back.h"
+#include "pgweir/wire/front.h"
 #include "pgweir/wire/pg_error.h"
 #include "pgweir/wire/rules.h"
 
@@ -147,6 +150,100 @@ enter_in_ledger(struct server *s, enum front_kind kind)
     }
 }
 
+/* --- settings ---
+ *
+ * A server is brought to its client's settings by one Query sent ahead of the first message in the same write; its answer is swallowed. Clients follow what
+ * the server reports (ParameterStatus), so a SET of such a parameter stays with them. Any other SET marks the server: RESET ALL comes before
+ * another client's work, and so nothing of one client's session is seen by another.
+ */
+
+static bool
+is_settled(const struct client *c)
+{
+    const struct server *s = c->server;
+
+    return s->settings == c->settings && (!s->is_dirty || s->last_client == c->id);
+}
+
+static void
+bring_settings(struct client *c)
+{
+    struct server *s = c->server;
+    struct buf *scratch = &c->worker->scratch;
+    struct buf sql;
+
+    buf_init(&sql);
+    if (s->is_dirty && s->last_client != c->id) {
+        buf_add_text(&sql, "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;");
+        server_take_settings(s, NULL);
+        s->is_dirty = false;
+    }
+    snapshot_write_change(s->settings, c->settings, &sql);
+    server_take_settings(s, c->settings);
+    buf_add_u8(&sql, '\0');
+    buf_drop(scratch, buf_len(scratch));
+    build_query(scratch, (const char *)buf_slice(&sql).at);
+    buf_release(&sql);
+    ledger_push(&s->ledger, OWED_QUERY, OWED_SWALLOW);
+    gather_add(&c->worker->gather, &s->stream, buf_slice(scratch));
+}
+
+void
+relay_bring_settings(struct client *c)
+{
+    bring_settings(c);
+    flush_to_server(c);
+}
+
+/* A parameter that clients can set; others are reported for their information only. */
+static bool
+is_followed(const char *name)
+{
+    static const char *const unsettable[] = { "in_hot_standby", "integer_datetimes", "is_superuser",
+                                              "server_encoding", "server_version", "session_authorization" };
+
+    for (size_t i = 0; i < COUNT_OF(unsettable); i++)
+        if (strcmp(name, unsettable[i]) == 0)
+            return false;
+    return true;
+}
+
+/* C's settings become what its server has reported since they met; the server has them already. */
+static void
+follow_reports(struct client *c, struct server *s)
+{
+    struct snapshots *store = c->worker->house->snapshots;
+    struct snapshot_pair pairs[SNAPSHOT_MOST_SETTINGS];
+    struct slice rest = buf_slice(&s->reported);
+    const struct snapshot *old = c->settings;
+    size_t count = 0;
+
+    while (rest.len > 0 && count < COUNT_OF(pairs)) {
+        size_t len = 1 + (size_t)get_be32(rest.at + 1);
+        struct startup_pair pair;
+
+        if (back_parameter_read(slice_of(rest.at, len), &pair) == PARSE_DONE && is_followed(pair.name))
+            pairs[count++] = (struct snapshot_pair){ pair.name, pair.value };
+        rest = slice_skip(rest, len);
+    }
+    if (count > 0 && snapshot_with(store, old, pairs, count, &c->settings)) {
+        snapshot_drop(store, old);
+        server_take_settings(s, c->settings);
+    }
+    buf_release(&s->reported);
+}
+
+/* The tags of SET, RESET and DISCARD. */
+static bool
+is_setting_tag(struct slice message)
+{
+    const uint8_t *tag = message.at + SCAN_HEADER;
+    size_t len = message.len - SCAN_HEADER;
+
+    return (len == 4 && memcmp(tag, "SET", 4) == 0) || (len == 6 && memcmp(tag, "RESET", 6) == 0) ||
+           (len >= 8 && memcmp(tag, "DISCARD ", 8) == 0);
+}
+
 static enum progress
 client_message(struct client *c, const struct scan_span *span)
 {
@@ -190,6 +287,8 @@ client_message(struct client *c, const struct scan_span *span)
             stream_read_stop(&c->stream);
             return KEEP;
         }
+        if (!is_settled(c))
+            bring_settings(c);
         enter_in_ledger(c->server, kind);
     }
     gather_add(&c->worker->gather, &c->server->stream, span->bytes);
@@ -201,6 +300,14 @@ may_release(const struct server *s)
 {
     return s->status == 'I' && ledger_is_quiet(&s->ledger) &&
            scanner_is_between_messages(&s->client->scanner) && s->route->pool_mode != POOL_SESSION;
+}
+
+static void
+relay_release(struct server *s)
+{
+    if (buf_len(&s->reported) > 0)
+        follow_reports(s->client, s);
+    server_release(s);
 }
 
 void
@@ -252,7 +359,7 @@ relay_from_client(struct client *c, struct slice fresh)
     if (buf_len(&c->carry) > RELAY_CARRY_BYTES && c->state == CLIENT_WAITING)
         stream_read_stop(&c->stream);
     if (c->server != NULL && may_release(c->server))
-        server_release(c->server);
+        relay_release(c->server);
 }
 
 /* --- server to client --- */
@@ -305,15 +412,53 @@ flush_to_client(struct server *s)
     }
 }
 
-static void
-note_error(struct server *s, struct slice message)
+static bool
+is_swallowing(const struct server *s)
 {
+    return !ledger_is_empty(&s->ledger) && ledger_head(&s->ledger)->action == OWED_SWALLOW;
+}
+
+/* *IS_BROKEN: an error that leaves the server unfit for anybody. */
+static void
+note_error(struct server *s, struct slice message, bool *is_broken)
+{
+    struct client *c = s->client;
     struct pg_error e;
 
-    if (!pg_error_read(message, &e) || e.severity != PG_FATAL)
+    if (!pg_error_read(message, &e))
+        return;
+    if (is_swallowing(s) && c != NULL) { /* what brings the client's settings has failed */
+        if (c->state == CLIENT_TRYING) {
+            c->login->refusal = e;
+            c->login->is_refused = true;
+            server_take_settings(s, NULL); /* all of it was rolled back */
+            s->is_dirty = true;
+        } else {
+            server_log(s, LOG_WARNING_LEVEL, "settings could not be applied: %s: %s", e.sqlstate, e.message);
+            *is_broken = true;
+        }
+    }
+    if (e.severity != PG_FATAL)
         return;
     s->is_fatal = true;
     server_log(s, LOG_NOTICE_LEVEL, "server says: FATAL %s: %s", e.sqlstate, e.message);
+}
+
+static void
+note_parameter(struct server *s, const struct scan_span *span)
+{
+    struct client *c = s->client;
+    struct buf *to = &s->reported;
+
+    if (c == NULL || !span->is_last)
+        return;
+    if (is_swallowing(s)) {
+        if (c->state != CLIENT_TRYING)
+            return;
+        to = &c->login->reported;
+    }
+    if (buf_len(to) + span->bytes.len <= SNAPSHOT_MOST_BYTES)
+        buf_add(to, span->bytes);
 }
 
 /* True when the message goes to the client. *IS_READY: it was a ReadyForQuery; *IS_BROKEN: the server must be closed. */
@@ -325,12 +470,20 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
 
     switch (kind) {
     case BACK_NOTICE:
-        return ledger_is_empty(&s->ledger) || ledger_head(&s->ledger)->action == OWED_FORWARD;
+        return !is_swallowing(s);
     case BACK_NOTIFICATION:
-    case BACK_PARAMETER:
         return true;
+    case BACK_PARAMETER:
+        note_parameter(s, span);
+        return !is_swallowing(s);
+    case BACK_COMMAND_DONE:
+        if (s->client != NULL && is_setting_tag(span->bytes) && !is_swallowing(s)) {
+            s->is_dirty = true;
+            s->last_client = s->client->id;
+        }
+        break;
     case BACK_ERROR:
-        note_error(s, span->bytes);
+        note_error(s, span->bytes, is_broken);
         if (s->state == SERVER_CLEANING && s->is_reset_sent)
             *is_broken = true;
         if (s->is_fatal && ledger_is_empty(&s->ledger))
@@ -385,13 +538,22 @@ server_look_again(struct server *s, bool was_ready)
     }
     if (c == NULL)
         return;
+    if (c->state == CLIENT_TRYING) {
+        if (ledger_is_quiet(&s->ledger)) {
+            server_release(s);
+            if (c->state != CLIENT_ENDED)
+                login_tried(c);
+            client_catch_up(c);
+        }
+        return;
+    }
     if (was_ready && s->status != 'I' && s->route->pool_mode == POOL_STATEMENT &&
         ledger_is_quiet(&s->ledger)) {
         refuse_transaction_block(c);
         return;
     }
     if (may_release(s)) {
-        server_release(s);
+        relay_release(s);
         return;
     }
     if (buf_len(&c->carry) > 0 && !c->stream.is_reading && !is_clogged(&s->stream) &&

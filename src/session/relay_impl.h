@@ -14,6 +14,8 @@
 void relay_from_client(struct client *c, struct slice fresh);
 /* Bytes of a server past its login. */
 void relay_from_server(struct server *s, struct slice fresh);
+/* Sends ahead what brings c->server to the settings of C; nothing when it has them. */
+void relay_bring_settings(struct client *c);
 /* The backlog towards one side has drained: the other side is read again. */
 void relay_client_drained(struct client *c);
 void relay_server_drained(struct server *s);

@@ -15,6 +15,7 @@
 #include "cancel_impl.h"
 #include "client_impl.h"
 #include "pgweir/base/mem.h"
+#include "pgweir/base/text.h"
 #include "pgweir/wire/front.h"
 #include "relay_impl.h"
 
@@ -206,6 +207,7 @@ server_dial(struct shard *shard)
     member_init(&s->member, shard);
     ledger_init(&s->ledger);
     buf_init(&s->carry);
+    buf_init(&s->reported);
     timer_init(&s->timer, on_due);
     link_init(&s->in_worker);
     list_init(&s->couriers);
@@ -281,6 +283,8 @@ server_free(struct server *s)
     server_login_free(s->login);
     ledger_fini(&s->ledger);
     buf_release(&s->carry);
+    buf_release(&s->reported);
+    snapshot_drop(s->worker->house->snapshots, s->settings);
     route_drop(s->route);
     mem_wipe(s->backend_secret, sizeof s->backend_secret);
     free(s);
@@ -363,6 +367,25 @@ is_reset_due(const struct server *s)
 }
 
 void
+server_take_settings(struct server *s, const struct snapshot *settings)
+{
+    const struct snapshot *old = s->settings;
+
+    s->settings = snapshot_hold(settings);
+    snapshot_drop(s->worker->house->snapshots, old);
+}
+
+/* What the reset query leaves behind is known only if it is DISCARD ALL. */
+static void
+forget_settings(struct server *s)
+{
+    s->is_dirty = !text_equal_nocase(s->route->server_reset_query, "DISCARD ALL");
+    s->last_client = 0;
+    if (!s->is_dirty)
+        server_take_settings(s, NULL);
+}
+
+void
 server_clean_on(struct server *s)
 {
     assert(s->state == SERVER_CLEANING);
@@ -382,6 +405,8 @@ server_clean_on(struct server *s)
         return;
     }
     timer_cancel(&s->timer);
+    if (s->is_reset_sent)
+        forget_settings(s);
     s->is_reset_sent = false;
     server_move(s, SERVER_IDLE);
     shard_give(&s->member);
@@ -420,6 +445,7 @@ server_release(struct server *s)
     struct client *c = s->client;
 
     server_unlink(s);
+    buf_release(&s->reported);
     if (is_reset_due(s) || !list_is_empty(&s->couriers)) {
         server_start_cleaning(s);
         server_clean_on(s);
@@ -436,6 +462,11 @@ void
 server_orphan(struct server *s, enum orphan how)
 {
     server_unlink(s);
+    if (buf_len(&s->reported) > 0) { /* it changed something, and nobody follows any more */
+        buf_release(&s->reported);
+        s->is_dirty = true;
+        s->last_client = 0;
+    }
     if (how == ORPHAN_HALF_MESSAGE) {
         server_end(s, LOG_INFO_LEVEL, "client disconnected in the middle of a message");
         return;

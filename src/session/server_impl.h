@@ -46,6 +46,9 @@ struct server {
     struct scanner scanner; /* messages from the server */
     struct ledger ledger;
     struct buf carry;       /* an incomplete message that must be seen whole */
+    const struct snapshot *settings; /* what it was brought to; held; NULL: as it was born */
+    struct buf reported;    /* ParameterStatus messages since it has its client: settings to follow */
+    uint64_t last_client;   /* id of the one that made it dirty */
     struct route *route;    /* held: what it was made for */
     struct timer timer;     /* by state: login time, query or idle-in-transaction time, cleaning bound */
     struct link in_worker;
@@ -63,6 +66,7 @@ struct server {
     bool is_forwarding;     /* the rest of the message begun last goes to the client */
     bool is_reset_sent;     /* CLEANING: the reset query is on its way or done */
     bool is_fatal;          /* it sent a FATAL error: the end of the connection follows */
+    bool is_dirty;          /* its client has SET or RESET something: RESET ALL before another gets it */
     bool is_stalled;        /* not read: its client does not take its output */
     bool is_patient;        /* CLEANING: what runs may end by itself first, its client left politely */
 };
@@ -77,6 +81,8 @@ void server_leave(struct member *m);
 void server_join(struct member *m);
 
 void server_move(struct server *s, enum server_state to);
+/* S was or is being brought to SETTINGS, which is held. */
+void server_take_settings(struct server *s, const struct snapshot *settings);
 /* server_login.c is through: into the pool. */
 void server_begin_work(struct server *s);
 

@@ -12,6 +12,7 @@
 #include "pgweir/base/map.h"
 #include "pgweir/base/slab.h"
 #include "pgweir/net/dialer.h"
+#include "pgweir/pool/snapshot.h"
 #include "pgweir/session/end_reason.h"
 #include "pgweir/session/house.h"
 #include "pgweir/session/keyring.h"
@@ -42,6 +43,7 @@ struct worker {
     struct chore burial;
     struct map cancel_keys;   /* client.in_keys, by cancel pid */
     struct gather gather;
+    struct buf scratch;       /* bytes of our own making that the gather points to; emptied with it */
     unsigned login_count;
     unsigned server_count;
     uint64_t jitter;
@@ -54,6 +56,7 @@ struct house {
     struct house_params params;
     struct pools *pools;
     struct keyring *keyring;
+    struct snapshots *snapshots;
     struct house_config *config; /* held; main thread */
     unsigned worker_count;
     struct worker *workers;

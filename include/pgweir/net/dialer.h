@@ -13,7 +13,7 @@ struct resolver;
 
 /* Names to addresses for one loop, with a small cache (answers kept TTL_US, failures NXDOMAIN_TTL_US). /etc/hosts is honoured. */
 struct resolver *resolver_new(struct loop *loop, uint64_t ttl_us, uint64_t nxdomain_ttl_us);
-void resolver_free(struct resolver *r);
+void resolver_free(struct resolver *r); /* after the dials that use it; NULL is fine */
 /* Forgets what is cached for HOST: after a failed connect, so that a failover in DNS is seen at once. */
 void resolver_forget(struct resolver *r, const char *host);
 

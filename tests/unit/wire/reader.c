@@ -1,4 +1,4 @@
-/* reader.c - see reader.h. All bytes are tight copies, so that the address sanitizer sees a read past the end. */
+/* reader.c - see reader.h. All bytes are tight copies, so that the address sanitizer sees a read too far. */
 #include "reader.h"
 
 #include <CUnit/CUnit.h>

@@ -7,8 +7,8 @@
 
 typedef enum parse read_one(struct slice message);
 
-/* READ reads MESSAGE; asks for more at each of its beginnings; calls it bad when its length field is smaller than it
- * should be, or its type another. */
+/* READ reads MESSAGE; asks for more at each of its beginnings; calls it bad when its length field is smaller
+ * than it should be, or its type another. */
 void check_reader(read_one *read, struct slice message);
 
 /* READ calls each beginning of MESSAGE bad when the length field agrees with it. */

@@ -134,9 +134,7 @@ a_parameter_is_two_strings(void)
     CU_ASSERT_STRING_EQUAL(pair.value, "UTC");
     CU_ASSERT_EQUAL(read_parameter(BYTES("S\0\0\0\6\0\0")), PARSE_DONE);
     CU_ASSERT_EQUAL(read_parameter(BYTES("S\0\0\0\7a\0b")), PARSE_BAD);
-    CU_ASSERT_EQUAL(read_parameter(BYTES("S\0\0\0\x09"
-                                         "a\0b\0x")),
-                    PARSE_BAD);
+    CU_ASSERT_EQUAL(read_parameter(BYTES("S\0\0\0\011a\0b\0x")), PARSE_BAD);
     check_reader(read_parameter, BYTES(PARAMETER));
     check_short_bodies(read_parameter, BYTES(PARAMETER));
 }

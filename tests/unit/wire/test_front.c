@@ -53,7 +53,7 @@ a_password_with_a_nul_inside_is_bad(void)
 {
     struct slice password;
 
-    CU_ASSERT_EQUAL(front_password_read(BYTES("p\0\0\0\x09ab\0c\0"), &password), PARSE_BAD);
+    CU_ASSERT_EQUAL(front_password_read(BYTES("p\0\0\0\011ab\0c\0"), &password), PARSE_BAD);
     CU_ASSERT_EQUAL(front_password_read(BYTES("p\0\0\0\x06\0\0"), &password), PARSE_BAD);
 }
 

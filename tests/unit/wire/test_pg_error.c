@@ -12,7 +12,7 @@ void suite_pg_error(void);
 
 /* As PostgreSQL 15 sends it. */
 #define SYNTAX                                                                                                  \
-    "E\0\0\0\x63SERROR\0VERROR\0C42601\0Msyntax error at or near \"x\"\0P1\0Fscan.l\0L1188\0Rscanner_yyerror\0" \
+    "E\0\0\0\x62SERROR\0VERROR\0C42601\0Msyntax error at or near \"x\"\0P1\0Fscan.l\0L1188\0Rscanner_yyerror\0" \
     "Hno hint\0\0"
 
 static void
@@ -24,7 +24,7 @@ an_error_is_written_with_its_four_fields(void)
     pg_error_set(&e, PG_FATAL, SQLSTATE_TOO_MANY_CONNECTIONS, "no more than %d clients", 5);
     buf_init(&b);
     build_error(&b, &e);
-    CU_ASSERT_TRUE(slice_equal(buf_slice(&b), BYTES("E\0\0\0\x34SFATAL\0VFATAL\0C53300\0"
+    CU_ASSERT_TRUE(slice_equal(buf_slice(&b), BYTES("E\0\0\0\x32SFATAL\0VFATAL\0C53300\0"
                                                     "Mno more than 5 clients\0\0")));
     buf_release(&b);
 }
@@ -92,7 +92,7 @@ check_cut(size_t before, const char *character)
 static void
 long_texts_are_cut_between_characters(void)
 {
-    for (size_t before = 240; before < 260; before++) {
+    for (size_t before = 240; before < 256; before++) {
         check_cut(before, "x");
         check_cut(before, UE);
         check_cut(before, EURO);
@@ -119,16 +119,13 @@ static void
 an_error_of_postgresql_is_read(void)
 {
     struct pg_error e;
-    uint8_t *copy = tight_copy(BYTES(SYNTAX));
 
-    put_be32(copy + 1, sizeof(SYNTAX) - 2);
-    CU_ASSERT_TRUE(pg_error_read(slice_of(copy, sizeof(SYNTAX) - 1), &e));
+    CU_ASSERT_TRUE(pg_error_read(BYTES(SYNTAX), &e));
     CU_ASSERT_EQUAL(e.severity, PG_ERROR);
     CU_ASSERT_STRING_EQUAL(e.sqlstate, "42601");
     CU_ASSERT_STRING_EQUAL(e.message, "syntax error at or near \"x\"");
     CU_ASSERT_STRING_EQUAL(e.detail, "");
     CU_ASSERT_STRING_EQUAL(e.hint, "no hint");
-    free(copy);
 }
 
 static void
@@ -207,17 +204,11 @@ a_missing_or_odd_sqlstate_becomes_internal_error(void)
 
     CU_ASSERT_TRUE(pg_error_read(BYTES("E\0\0\0\x08Mx\0\0"), &e));
     CU_ASSERT_STRING_EQUAL(e.sqlstate, "XX000");
-    CU_ASSERT_TRUE(pg_error_read(BYTES("E\0\0\0\x0a"
-                                       "C4260\0\0"),
-                                 &e));
+    CU_ASSERT_TRUE(pg_error_read(BYTES("E\0\0\0\012C4260\0\0"), &e));
     CU_ASSERT_STRING_EQUAL(e.sqlstate, "XX000");
-    CU_ASSERT_TRUE(pg_error_read(BYTES("E\0\0\0\x0c"
-                                       "C426012\0\0"),
-                                 &e));
+    CU_ASSERT_TRUE(pg_error_read(BYTES("E\0\0\0\014C426012\0\0"), &e));
     CU_ASSERT_STRING_EQUAL(e.sqlstate, "XX000");
-    CU_ASSERT_TRUE(pg_error_read(BYTES("E\0\0\0\x0b"
-                                       "C42p01\0\0"),
-                                 &e));
+    CU_ASSERT_TRUE(pg_error_read(BYTES("E\0\0\0\013C42p01\0\0"), &e));
     CU_ASSERT_STRING_EQUAL(e.sqlstate, "XX000");
 }
 

@@ -1,7 +1,8 @@
 /*
  * test_scan.c - whatever the pieces, the messages are the same.
  *
- * `reader` is the caller that scan.h describes: it keeps what MORE left and presents it again with more behind it.
+ * `reader` is the caller that scan.h describes: it keeps what MORE left and presents it again, with more
+ * behind it.
  */
 #include <CUnit/CUnit.h>
 
@@ -319,8 +320,7 @@ a_rule_may_ask_for_the_first_bytes_only(void)
     struct reader r;
 
     reader_init(&r, &rules, SCAN_MAX_BODY, 1024);
-    reader_feed(&r, BYTES("B\0\0\0\x0c"
-                          "ab"));
+    reader_feed(&r, BYTES("B\0\0\0\014ab"));
     CU_ASSERT_EQUAL(r.count, 0);
     reader_feed(&r, BYTES("c"));
     CU_ASSERT_EQUAL(r.count, 1);

@@ -557,7 +557,7 @@ static const struct {
 } verify_rows[] = {
     { PLUS_SERVER_FINAL, ERR_NONE, "" },
     { PLUS_SERVER_FINAL ",x=y", ERR_NONE, "" },
-    { "v=T7DHcte+v4+tXwXsnuuLlIy5lmTTSN72GwqSkgD26T8=", ERR_PROTOCOL, "signature" }, /* not canonical */
+    { "v=T7DHcte+v4+tXwXsnuuLlIy5lmTTSN72GwqSkgD26T5=", ERR_PROTOCOL, "signature" }, /* not canonical */
     { "v=U7DHcte+v4+tXwXsnuuLlIy5lmTTSN72GwqSkgD26T4=", ERR_AUTH, "does not know the password" },
     { "v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", ERR_AUTH, "does not know the password" },
     { "v=", ERR_PROTOCOL, "signature" },

@@ -6,7 +6,7 @@
 
 void suite_startup(void);
 
-#define LOGIN "\0\0\0\x2c\0\3\0\0user\0alice\0database\0shop\0a\0\0\0"
+#define LOGIN "\0\0\0\x25\0\3\0\0user\0alice\0database\0shop\0a\0\0\0"
 #define SSL "\0\0\0\x08\x04\xd2\x16\x2f"
 #define GSSENC "\0\0\0\x08\x04\xd2\x16\x30"
 #define CANCEL "\0\0\0\x10\x04\xd2\x16\x2e\0\0\1\2abcd"

@@ -1,0 +1,315 @@
+/*
+ * snapshot.c - interning by content under one lock. The lock is taken at a login, at a change of a setting and when the last reference goes; the path of a
+ * transaction compares pointers.
+ */
+#include "pgweir/pool/snapshot.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "pgweir/base/map.h"
+#include "pgweir/base/mem.h"
+
+struct approval {
+    struct approval *next;
+    const void *pool;
+    struct buf reported;
+};
+
+struct snapshot {
+    struct map_node in_store;
+    _Atomic unsigned refs;
+    size_t count;
+    size_t bytes;               /* of text */
+    struct approval *approvals; /* owned; under the store's lock */
+    char *text;                 /* name NUL value NUL …, names in order; owned */
+    struct snapshot_pair pairs[];
+};
+
+struct snapshots {
+    pthread_mutex_t lock;
+    struct map by_content;
+};
+
+struct snapshots *
+snapshots_new(void)
+{
+    struct snapshots *store = mem_new(sizeof *store);
+
+    pthread_mutex_init(&store->lock, NULL);
+    map_init(&store->by_content);
+    return store;
+}
+
+void
+snapshots_free(struct snapshots *store)
+{
+    if (store == NULL)
+        return;
+    map_fini(&store->by_content);
+    pthread_mutex_destroy(&store->lock);
+    free(store);
+}
+
+/* --- making --- */
+
+static struct snapshot *
+snapshot_new(const struct snapshot_pair *pairs, size_t count, size_t bytes)
+{
+    struct snapshot *s = mem_new(sizeof *s + count * sizeof s->pairs[0]);
+    char *at;
+
+    atomic_init(&s->refs, 1);
+    s->count = count;
+    s->bytes = bytes;
+    s->text = at = mem_new(bytes);
+    for (size_t i = 0; i < count; i++) {
+        s->pairs[i].name = strcpy(at, pairs[i].name);
+        at += strlen(at) + 1;
+        s->pairs[i].value = strcpy(at, pairs[i].value);
+        at += strlen(at) + 1;
+    }
+    return s;
+}
+
+static void
+snapshot_free(struct snapshot *s)
+{
+    struct approval *a;
+
+    while ((a = s->approvals) != NULL) {
+        s->approvals = a->next;
+        buf_release(&a->reported);
+        free(a);
+    }
+    free(s->text);
+    free(s);
+}
+
+static bool
+same_content(const struct map_node *node, const void *key)
+{
+    const struct snapshot *a = CONTAINER_OF_CONST(node, struct snapshot, in_store);
+    const struct snapshot *b = key;
+
+    return a->count == b->count && a->bytes == b->bytes && memcmp(a->text, b->text, a->bytes) == 0;
+}
+
+/* Returns the store's own object of S's content, with a reference for the caller; S is used or freed. */
+static const struct snapshot *
+intern(struct snapshots *store, struct snapshot *s)
+{
+    uint64_t hash = map_hash(slice_of(s->text, s->bytes));
+    struct map_node *node;
+    struct snapshot *known = s;
+
+    pthread_mutex_lock(&store->lock);
+    node = map_find(&store->by_content, hash, same_content, s);
+    if (node != NULL) {
+        known = CONTAINER_OF(node, struct snapshot, in_store);
+        atomic_fetch_add_explicit(&known->refs, 1, memory_order_relaxed);
+    } else {
+        map_add(&store->by_content, &s->in_store, hash);
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (known != s)
+        snapshot_free(s);
+    return known;
+}
+
+/* Lays PAIR over SORTED, which has room for one more; returns the new count. */
+static size_t
+lay_over(struct snapshot_pair *sorted, size_t count, struct snapshot_pair pair)
+{
+    size_t at = 0;
+
+    while (at < count && strcasecmp(sorted[at].name, pair.name) < 0)
+        at++;
+    if (at < count && strcasecmp(sorted[at].name, pair.name) == 0) {
+        sorted[at].value = pair.value;
+        return count;
+    }
+    memmove(sorted + at + 1, sorted + at, (count - at) * sizeof *sorted);
+    sorted[at] = pair;
+    return count + 1;
+}
+
+bool
+snapshot_with(struct snapshots *store, const struct snapshot *base, const struct snapshot_pair *pairs,
+              size_t count, const struct snapshot **out)
+{
+    struct snapshot_pair sorted[SNAPSHOT_MOST_SETTINGS + 1];
+    size_t have = 0;
+    size_t bytes = 0;
+
+    for (size_t i = 0; base != NULL && i < base->count; i++)
+        sorted[have++] = base->pairs[i];
+    for (size_t i = 0; i < count; i++) {
+        have = lay_over(sorted, have, pairs[i]);
+        if (have > SNAPSHOT_MOST_SETTINGS)
+            return false;
+    }
+    for (size_t i = 0; i < have; i++)
+        bytes += strlen(sorted[i].name) + strlen(sorted[i].value) + 2;
+    if (bytes > SNAPSHOT_MOST_BYTES)
+        return false;
+    *out = have == 0 ? NULL : intern(store, snapshot_new(sorted, have, bytes));
+    return true;
+}
+
+/* The field is atomic, so counting is not a change of what the snapshot says. */
+static _Atomic unsigned *
+refs_of(const struct snapshot *s)
+{
+    return &((struct snapshot *)(uintptr_t)s)->refs;
+}
+
+const struct snapshot *
+snapshot_hold(const struct snapshot *s)
+{
+    if (s != NULL)
+        atomic_fetch_add_explicit(refs_of(s), 1, memory_order_relaxed);
+    return s;
+}
+
+void
+snapshot_drop(struct snapshots *store, const struct snapshot *s)
+{
+    struct snapshot *last = NULL;
+    unsigned refs;
+
+    if (s == NULL)
+        return;
+    /* Not the last one: no lock. The last is given up under the lock, or intern() could hand out what is being freed. */
+    refs = atomic_load_explicit(refs_of(s), memory_order_relaxed);
+    while (refs > 1)
+        if (atomic_compare_exchange_weak_explicit(refs_of(s), &refs, refs - 1, memory_order_release,
+                                                  memory_order_relaxed))
+            return;
+    pthread_mutex_lock(&store->lock);
+    if (atomic_fetch_sub_explicit(refs_of(s), 1, memory_order_acq_rel) == 1) {
+        last = (struct snapshot *)(uintptr_t)s;
+        map_remove(&store->by_content, &last->in_store);
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (last != NULL)
+        snapshot_free(last);
+}
+
+const char *
+snapshot_value(const struct snapshot *s, const char *name)
+{
+    for (size_t i = 0; s != NULL && i < s->count; i++)
+        if (strcasecmp(s->pairs[i].name, name) == 0)
+            return s->pairs[i].value;
+    return NULL;
+}
+
+/* --- SQL --- */
+
+/* E'…' means the same whatever standard_conforming_strings says. */
+static void
+write_literal(struct buf *sql, const char *text)
+{
+    buf_add_text(sql, "E'");
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p == '\'' || *p == '\\')
+            buf_add_u8(sql, (uint8_t)*p);
+        buf_add_u8(sql, (uint8_t)*p);
+    }
+    buf_add_text(sql, "'");
+}
+
+/* RESET takes a name, possibly a.b, each part quoted. */
+static void
+write_reset(struct buf *sql, const char *name)
+{
+    buf_add_text(sql, "RESET \"");
+    for (const char *p = name; *p != '\0'; p++) {
+        if (*p == '.') {
+            buf_add_text(sql, "\".\"");
+            continue;
+        }
+        if (*p == '"')
+            buf_add_u8(sql, '"');
+        buf_add_u8(sql, (uint8_t)*p);
+    }
+    buf_add_text(sql, "\";");
+}
+
+void
+snapshot_write_change(const struct snapshot *from, const struct snapshot *to, struct buf *sql)
+{
+    const char *start = "SELECT ";
+
+    if (from == to)
+        return;
+    for (size_t i = 0; from != NULL && i < from->count; i++)
+        if (snapshot_value(to, from->pairs[i].name) == NULL)
+            write_reset(sql, from->pairs[i].name);
+    for (size_t i = 0; to != NULL && i < to->count; i++) {
+        const char *has = snapshot_value(from, to->pairs[i].name);
+
+        if (has != NULL && strcmp(has, to->pairs[i].value) == 0)
+            continue;
+        buf_add_text(sql, start);
+        buf_add_text(sql, "pg_catalog.set_config(");
+        write_literal(sql, to->pairs[i].name);
+        buf_add_text(sql, ",");
+        write_literal(sql, to->pairs[i].value);
+        buf_add_text(sql, ",false)");
+        start = ",";
+    }
+}
+
+/* --- approval --- */
+
+static struct approval *
+approval_of_locked(const struct snapshot *s, const void *pool)
+{
+    struct approval *a = s->approvals;
+
+    while (a != NULL && a->pool != pool)
+        a = a->next;
+    return a;
+}
+
+void
+snapshot_approve(struct snapshots *store, const struct snapshot *s, const void *pool, struct slice reported)
+{
+    struct approval *a;
+
+    if (s == NULL)
+        return;
+    pthread_mutex_lock(&store->lock);
+    a = approval_of_locked(s, pool);
+    if (a == NULL) {
+        struct snapshot *mine = (struct snapshot *)(uintptr_t)s;
+
+        a = mem_new(sizeof *a);
+        a->pool = pool;
+        buf_init(&a->reported);
+        buf_add(&a->reported, reported);
+        a->next = mine->approvals;
+        mine->approvals = a;
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+bool
+snapshot_is_approved(struct snapshots *store, const struct snapshot *s, const void *pool, struct buf *reported)
+{
+    const struct approval *a;
+
+    if (s == NULL)
+        return true;
+    pthread_mutex_lock(&store->lock);
+    a = approval_of_locked(s, pool);
+    if (a != NULL)
+        buf_add(reported, buf_slice(&a->reported));
+    pthread_mutex_unlock(&store->lock);
+    return a != NULL;
+}

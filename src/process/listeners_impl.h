@@ -1,0 +1,31 @@
+/* listeners_impl.h - all the sockets that the configuration wants us to listen on. */
+#ifndef PGWEIR_PROCESS_LISTENERS_IMPL_H
+#define PGWEIR_PROCESS_LISTENERS_IMPL_H
+
+#include "pgweir/config/settings.h"
+#include "pgweir/net/address.h"
+#include "pgweir/net/loop.h"
+
+#define LISTENERS_MOST 64u
+
+struct listeners;
+
+struct addresses {
+    struct address at[LISTENERS_MOST];
+    unsigned count;
+};
+
+/* What listen_addr means: addresses, names (through getaddrinfo(), which blocks: at start only), `*` for all of IPv6 and IPv4.
+ * Each address once. One that this machine does not have, of several that `*` or a name stands for, is left out.
+ * ERR_NOT_FOUND, ERR_LIMIT. */
+MUST_CHECK enum err addresses_of(const char *listen_addr, unsigned port, struct addresses *out,
+                                 struct error *why);
+
+/* Opens all of them or none, and logs each. ERR_CONFIG when there is nothing to listen on; ERR_IO with the address, when it is in
+ * use for example. ON_ACCEPT owns its descriptors. */
+MUST_CHECK enum err listeners_new(struct loop *loop, const struct settings *settings,
+                                  void (*on_accept)(void *arg, int fd, const struct address *peer), void *arg,
+                                  struct listeners **out, struct error *why);
+void listeners_free(struct listeners *l); /* NULL is fine */
+
+#endif

@@ -1,0 +1,474 @@
+/*
+ * program.c - the order of things.
+ *
+ *     start   command line, configuration, privileges, background, log, pid file, descriptors,
+ *             main loop, house, census, listeners, signals, worker threads
+ *     run     the main loop
+ *     end     listeners, worker threads, census, house, main loop, pid file, log
+ *
+ *     Each step may say no; then what was begun is undone in the order of the end, and the process exits with 1.
+ *
+ *     RUNNING --TERM, INT--> DRAINING --last client and server gone, shutdown_timeout, second signal--> the end
+ *        +-----QUIT------------------------------------------------------------------------------------> the end
+ */
+#include "pgweir/process/program.h"
+
+#include <event2/event.h>
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command_line_impl.h"
+#include "daemon_impl.h"
+#include "descriptors_impl.h"
+#include "listeners_impl.h"
+#include "pgweir/base/log.h"
+#include "pgweir/config/reference.h"
+#include "pgweir/control/census.h"
+#include "pgweir/process/version.h"
+#include "pgweir/session/house.h"
+#include "pidfile_impl.h"
+#include "privileges_impl.h"
+#include "signals_impl.h"
+#include "workers_impl.h"
+
+enum program_state { PROGRAM_STARTING, PROGRAM_RUNNING, PROGRAM_DRAINING };
+
+struct program {
+    enum program_state state;
+    struct command_line line;
+    bool is_log_open;
+    struct daemon daemon;
+    struct pidfile *pidfile; /* NULL: none configured */
+    struct clock clock;
+    struct loop *loop;           /* of this thread */
+    struct house_config *config; /* in force; held */
+    struct house *house;
+    struct census *census;
+    struct listeners *listeners; /* NULL while draining */
+    struct signals *signals;
+    struct workers *workers;
+    struct timer shutdown; /* armed while draining with a time limit */
+    struct letter drained; /* from the worker that saw the last client or server go */
+};
+
+/* --- telling --- */
+
+/* A reason not to start. Stderr hears it even with -q: nobody would look into a log for it. */
+static void
+tell_fatal(const struct program *p, const char *text)
+{
+    if (!p->is_log_open || p->line.is_quiet)
+        fprintf(stderr, "pgweir: %s\n", text);
+    if (p->is_log_open)
+        log_line(LOG_FATAL_LEVEL, "%s", text);
+}
+
+/* Calls TELL for each line of TEXT, which is changed. */
+static void
+each_line(struct buf *text, void (*tell)(const char *line))
+{
+    char *line, *rest = NULL;
+
+    buf_add_u8(text, 0);
+    line = strtok_r((char *)text->at + text->start, "\n", &rest);
+    for (; line != NULL; line = strtok_r(NULL, "\n", &rest))
+        tell(line);
+}
+
+static void
+tell_on_stderr(const char *line)
+{
+    fprintf(stderr, "pgweir: %s\n", line);
+}
+
+static void
+log_problem(const char *line)
+{
+    log_line(LOG_ERROR_LEVEL, "%s", line);
+}
+
+static void
+log_change(const char *line)
+{
+    log_line(LOG_NOTICE_LEVEL, "reload: %s", line);
+}
+
+static void
+tell_version(FILE *to)
+{
+    fprintf(to, "%s\nlibevent %s\nadns: evdns2\ntls: %s\n", PGWEIR_NAME_AND_VERSION, event_get_version(),
+            OpenSSL_version(OPENSSL_VERSION));
+}
+
+static void
+tell_reference(void)
+{
+    struct buf text;
+
+    buf_init(&text);
+    config_write_reference(&text);
+    fwrite(buf_slice(&text).at, 1, buf_len(&text), stdout);
+    buf_release(&text);
+}
+
+/* --- configuration and log --- */
+
+/* Opens, or opens anew, the log as S wants it. */
+static enum err
+open_log(struct program *p, const struct settings *s, struct error *why)
+{
+    static const enum log_level levels[] = { LOG_NOTICE_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVEL };
+    unsigned verbose = s->verbose + p->line.verbose;
+    bool is_detached = p->line.is_daemon && p->state != PROGRAM_STARTING;
+    enum err e = log_open(s->logfile, p->line.is_quiet || is_detached,
+                          levels[verbose < COUNT_OF(levels) ? verbose : COUNT_OF(levels) - 1], why);
+
+    if (e == ERR_NONE)
+        p->is_log_open = true;
+    return e;
+}
+
+/* Reads the file into *OUT. Problems are told line by line. */
+static enum err
+load(const struct program *p, struct settings **out, void (*tell)(const char *line))
+{
+    struct buf problems;
+    struct error why;
+    enum err e;
+
+    buf_init(&problems);
+    e = settings_load(p->line.file, out, &problems, &why);
+    if (e != ERR_NONE && buf_len(&problems) == 0)
+        tell(why.text);
+    else if (e != ERR_NONE)
+        each_line(&problems, tell);
+    buf_release(&problems);
+    return e;
+}
+
+static void
+tell_changes(const struct settings *before, const struct settings *after)
+{
+    struct buf changes;
+
+    buf_init(&changes);
+    settings_tell_changes(before, after, &changes);
+    if (buf_len(&changes) == 0)
+        log_change("no setting has changed");
+    else
+        each_line(&changes, log_change);
+    buf_release(&changes);
+}
+
+/* The whole of it or nothing: ERR_CONFIG with the problems logged. */
+static enum err
+try_reload(struct program *p)
+{
+    struct house_config *config, *before = p->config;
+    struct settings *settings;
+    struct error why;
+    enum err e = load(p, &settings, log_problem);
+
+    if (e != ERR_NONE)
+        return e;
+    e = house_config_new(settings, &config, &why);
+    if (e == ERR_NONE && open_log(p, settings, &why) != ERR_NONE) {
+        house_config_drop(config);
+        e = ERR_CONFIG;
+    }
+    settings_drop(settings);
+    if (e != ERR_NONE) {
+        log_problem(why.text);
+        return e;
+    }
+    p->config = config;
+    tell_changes(before->settings, config->settings);
+    if (before->settings->max_client_conn != config->settings->max_client_conn)
+        descriptors_tell(config->settings, house_worker_count(p->house));
+    house_reconfigure(p->house, config);
+    census_reconfigure(p->census, config);
+    house_config_drop(before);
+    return ERR_NONE;
+}
+
+static void
+reload(struct program *p)
+{
+    log_line(LOG_NOTICE_LEVEL, "got SIGHUP, re-reading config");
+    if (try_reload(p) != ERR_NONE)
+        log_line(LOG_ERROR_LEVEL, "reload failed: the configuration from before stays in force");
+}
+
+/* --- the end --- */
+
+static void
+stop_now(struct program *p)
+{
+    loop_stop(p->loop);
+}
+
+/* In a worker's thread. */
+static void
+on_drained(void *arg)
+{
+    struct program *p = arg;
+
+    (void)loop_post(p->loop, &p->drained); /* full: shutdown_timeout or a second signal ends us */
+}
+
+static void
+on_drained_arrival(struct letter *letter, void *recipient)
+{
+    struct program *p = recipient;
+
+    (void)letter;
+    log_line(LOG_NOTICE_LEVEL, "no client and no server is left, exiting");
+    stop_now(p);
+}
+
+static void
+on_shutdown_timeout(struct timer *timer)
+{
+    struct program *p = CONTAINER_OF(timer, struct program, shutdown);
+    struct house_totals totals;
+
+    house_totals(p->house, &totals);
+    log_line(LOG_WARNING_LEVEL, "shutdown_timeout is over, exiting with %u clients connected",
+             totals.clients + totals.logins);
+    stop_now(p);
+}
+
+/* LIMIT_US 0: no limit. */
+static void
+drain(struct program *p, uint64_t limit_us)
+{
+    p->state = PROGRAM_DRAINING;
+    listeners_free(p->listeners);
+    p->listeners = NULL;
+    if (limit_us > 0)
+        loop_arm(p->loop, &p->shutdown, limit_us);
+    house_drain(p->house);
+}
+
+/* TERM or INT, NAME. */
+static void
+on_stop_signal(struct program *p, const char *name, uint64_t limit_us)
+{
+    if (p->state == PROGRAM_DRAINING) {
+        log_line(LOG_NOTICE_LEVEL, "got %s while shutting down, exiting now", name);
+        stop_now(p);
+        return;
+    }
+    if (limit_us > 0)
+        log_line(LOG_NOTICE_LEVEL, "got %s, shutting down, waiting at most %.3g s for transactions to end",
+                 name, (double)limit_us / (double)US_PER_S);
+    else
+        log_line(LOG_NOTICE_LEVEL, "got %s, shutting down, waiting for all transactions to end", name);
+    drain(p, limit_us);
+}
+
+static void
+on_signal(void *arg, int number)
+{
+    struct program *p = arg;
+
+    switch (number) {
+    case SIGHUP:
+        if (p->state == PROGRAM_DRAINING)
+            log_line(LOG_NOTICE_LEVEL, "got SIGHUP while shutting down, ignoring");
+        else
+            reload(p);
+        break;
+    case SIGTERM:
+        on_stop_signal(p, "SIGTERM", p->config->settings->shutdown_timeout_us);
+        break;
+    case SIGINT:
+        on_stop_signal(p, "SIGINT", 0);
+        break;
+    case SIGQUIT:
+        log_line(LOG_NOTICE_LEVEL, "got SIGQUIT, exiting now");
+        stop_now(p);
+        break;
+    default:
+        log_line(LOG_NOTICE_LEVEL, "got %s, ignoring: there is no PAUSE and RESUME yet",
+                 number == SIGUSR1 ? "SIGUSR1" : "SIGUSR2");
+        break;
+    }
+}
+
+/* Undoes whatever start() has done, from any point of it. */
+static void
+end(struct program *p)
+{
+    listeners_free(p->listeners);
+    workers_end(p->workers);
+    timer_cancel(&p->shutdown);
+    census_free(p->census);
+    house_free(p->house);
+    signals_free(p->signals);
+    if (p->loop != NULL)
+        (void)loop_turn(p->loop); /* for what census_free() left behind */
+    loop_free(p->loop);
+    house_config_drop(p->config);
+    pidfile_give(p->pidfile);
+    log_close();
+    libevent_global_shutdown();
+}
+
+/* --- the start --- */
+
+static void
+on_accept(void *arg, int fd, const struct address *peer)
+{
+    struct program *p = arg;
+
+    house_deliver(p->house, fd, peer);
+}
+
+/* In any thread. */
+static void
+on_unknown_host(void *arg, struct budget_host *host)
+{
+    struct program *p = arg;
+
+    census_want(p->census, host);
+}
+
+/* Who we are: user, daemon, log, pid file. */
+static enum err
+start_process(struct program *p, const struct settings *s, struct error *why)
+{
+    enum err e = privileges_drop(p->line.user != NULL ? p->line.user : s->user, why);
+
+    if (e == ERR_NONE && p->line.is_daemon && s->pidfile[0] == '\0')
+        e = error_set(why, ERR_CONFIG, "daemon mode needs `pidfile`");
+    if (e == ERR_NONE && p->line.is_daemon)
+        e = daemon_begin(&p->daemon, why);
+    if (e == ERR_NONE)
+        e = open_log(p, s, why);
+    if (e == ERR_NONE && s->pidfile[0] != '\0')
+        e = pidfile_take(s->pidfile, &p->pidfile, why);
+    if (e != ERR_NONE)
+        return e;
+    if (p->line.is_daemon && s->logfile[0] == '\0')
+        log_line(LOG_WARNING_LEVEL, "a daemon without `logfile` logs nothing");
+    if (access(p->line.file, R_OK) != 0)
+        log_line(LOG_WARNING_LEVEL, "configuration file %s cannot be read by this user: a reload will fail",
+                 p->line.file);
+    descriptors_raise();
+    return ERR_NONE;
+}
+
+static enum err
+start_house(struct program *p, struct error *why)
+{
+    struct house_params params = {
+        .config = p->config,
+        .clock = &p->clock,
+        .worker_count = workers_count(p->config->settings),
+        .on_unknown_host = on_unknown_host,
+        .on_drained = on_drained,
+        .arg = p,
+    };
+
+    descriptors_tell(p->config->settings, params.worker_count);
+    p->loop = loop_new(&p->clock, p, why);
+    if (p->loop == NULL)
+        return ERR_IO;
+    return house_new(&params, &p->house, why);
+}
+
+static enum err
+start_service(struct program *p, struct error *why)
+{
+    enum err e = start_house(p, why);
+
+    if (e != ERR_NONE)
+        return e;
+    p->census = census_new(p->loop, p->house, p->config);
+    e = listeners_new(p->loop, p->config->settings, on_accept, p, &p->listeners, why);
+    if (e == ERR_NONE)
+        e = signals_new(p->loop, on_signal, p, &p->signals, why);
+    if (e == ERR_NONE)
+        e = workers_start(p->house, &p->workers, why);
+    return e;
+}
+
+/* Only when everything else is up: with stderr gone nobody would see what went wrong. */
+static enum err
+start_serving(struct program *p, struct error *why)
+{
+    p->state = PROGRAM_RUNNING;
+    daemon_ready(&p->daemon);
+    log_line(LOG_NOTICE_LEVEL, "process up: %s, libevent %s (%s), adns: evdns2, tls: %s",
+             PGWEIR_NAME_AND_VERSION, event_get_version(), event_base_get_method(loop_base(p->loop)),
+             OpenSSL_version(OPENSSL_VERSION));
+    return p->line.is_daemon ? open_log(p, p->config->settings, why) : ERR_NONE;
+}
+
+static enum err
+start(struct program *p, const struct settings *s, struct error *why)
+{
+    enum err e = start_process(p, s, why);
+
+    if (e == ERR_NONE)
+        e = house_config_new(s, &p->config, why);
+    if (e == ERR_NONE)
+        e = start_service(p, why);
+    if (e == ERR_NONE)
+        e = start_serving(p, why);
+    return e;
+}
+
+static int
+run(const struct command_line *line)
+{
+    struct program p = { .state = PROGRAM_STARTING, .line = *line, .clock = clock_real() };
+    struct settings *settings;
+    struct error why;
+    enum err e;
+
+    daemon_init(&p.daemon);
+    timer_init(&p.shutdown, on_shutdown_timeout);
+    p.drained.on_arrival = on_drained_arrival;
+    if (load(&p, &settings, tell_on_stderr) != ERR_NONE)
+        return 1;
+    e = start(&p, settings, &why);
+    settings_drop(settings);
+    if (e == ERR_NONE)
+        loop_run(p.loop);
+    else
+        tell_fatal(&p, why.text);
+    end(&p);
+    return e == ERR_NONE ? 0 : 1;
+}
+
+int
+program_main(int argc, char **argv)
+{
+    struct command_line line;
+    struct error why;
+
+    if (command_line_read(argc, argv, &line, &why) != ERR_NONE) {
+        fprintf(stderr, "pgweir: %s\nTry \"pgweir --help\" for more information.\n", why.text);
+        return 1;
+    }
+    switch (line.command) {
+    case COMMAND_RUN:
+        return run(&line);
+    case COMMAND_HELP:
+        command_line_help(stdout);
+        return 0;
+    case COMMAND_HELP_CONFIG:
+        tell_reference();
+        return 0;
+    case COMMAND_VERSION:
+        tell_version(stdout);
+        return 0;
+    }
+    return 1;
+}

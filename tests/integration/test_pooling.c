@@ -1,0 +1,459 @@
+/*
+ * test_pooling.c - who gets which server, for how long, and how many there are.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "crowd.h"
+#include "harness.h"
+#include "raw.h"
+
+void suite_pooling(void);
+
+static struct weir *
+weir(const char *settings)
+{
+    return weir_get(&(struct weir_spec){ .settings = settings });
+}
+
+#define BACKEND "select pg_backend_pid()"
+
+/* --- modes --- */
+
+static void
+clients_share_a_server_between_transactions(void)
+{
+    struct weir *w = weir("default_pool_size = 1\n");
+    PGconn *one = weir_dial(w);
+    PGconn *two = weir_dial(w);
+    const char *backend = ask(one, BACKEND);
+
+    SAYS(ask(two, BACKEND), backend);
+    SAYS(ask(one, BACKEND), backend);
+    PQfinish(one);
+    PQfinish(two);
+}
+
+static void
+a_transaction_keeps_its_server(void)
+{
+    struct weir *w = weir("default_pool_size = 1\n");
+    PGconn *one = weir_dial(w);
+    PGconn *two = weir_dial(w);
+
+    SAYS(ask(one, "begin"), "BEGIN");
+    CU_ASSERT_EQUAL(PQsendQuery(two, "select 'at last'"), 1);
+    for (int i = 0; i < 50; i++)
+        SAYS(ask(one, "select %d", i), text("%d", i));
+    CU_ASSERT_FALSE(has_answered(two));
+    SAYS(ask(one, "commit"), "COMMIT");
+    SAYS(answer(two), "at last");
+    PQfinish(one);
+    PQfinish(two);
+}
+
+static void
+the_server_used_last_is_used_next(void)
+{
+    struct weir *w = weir("default_pool_size = 3\nworkers = 1\n");
+    PGconn *clients[3];
+    const char *backends[3];
+
+    for (int i = 0; i < 3; i++) {
+        clients[i] = weir_dial(w);
+        SAYS(ask(clients[i], "begin"), "BEGIN");
+        backends[i] = ask(clients[i], BACKEND);
+    }
+    SAYS(ask(clients[2], "commit"), "COMMIT");
+    SAYS(ask(clients[0], "commit"), "COMMIT");
+    SAYS(ask(clients[1], "commit"), "COMMIT");
+    for (int i = 0; i < 20; i++)
+        SAYS(ask(clients[i % 3], BACKEND), backends[1]);
+    for (int i = 0; i < 3; i++)
+        PQfinish(clients[i]);
+}
+
+static void
+waiting_clients_are_served_in_order(void)
+{
+    enum { WAITERS = 8 };
+    struct weir *w = weir("default_pool_size = 1\nworkers = 1\n");
+    PGconn *holder = weir_dial(w);
+    PGconn *waiters[WAITERS];
+    const char *places[WAITERS];
+
+    pg_ask(pg_main(), "create sequence if not exists places; grant usage on sequence places to app_user");
+    SAYS(ask(holder, "begin"), "BEGIN");
+    for (int i = 0; i < WAITERS; i++) {
+        waiters[i] = weir_dial(w);
+        PQsendQuery(waiters[i], "select nextval('places')");
+        SAYS(ask(holder, "select 'so that the worker has read it'"), "so that the worker has read it");
+    }
+    SAYS(ask(holder, "commit"), "COMMIT");
+    for (int i = 0; i < WAITERS; i++)
+        places[i] = answer(waiters[i]);
+    for (int i = 1; i < WAITERS; i++)
+        CU_ASSERT_EQUAL(atoi(places[i]), atoi(places[i - 1]) + 1);
+    for (int i = 0; i < WAITERS; i++)
+        PQfinish(waiters[i]);
+    PQfinish(holder);
+}
+
+static void
+session_mode_lends_a_server_until_the_client_leaves(void)
+{
+    struct weir *w = weir("pool_mode = session\ndefault_pool_size = 1\n");
+    PGconn *one = weir_dial(w);
+    PGconn *two;
+    const char *backend = ask(one, BACKEND);
+
+    SAYS(ask(one, "set work_mem = '5MB'"), "SET");
+    SAYS(ask(one, "create temp table own (a int)"), "CREATE TABLE");
+    SAYS(ask(one, "listen somebody"), "LISTEN");
+    SAYS(ask(one, "prepare own as select 'prepared'"), "PREPARE");
+    SAYS(ask(one, BACKEND), backend);
+    SAYS(ask(one, "show work_mem"), "5MB");
+
+    two = weir_dial(w);
+    CU_ASSERT_EQUAL(PQsendQuery(two, "show work_mem"), 1);
+    SAYS(ask(one, "execute own"), "prepared");
+    CU_ASSERT_FALSE(has_answered(two));
+    PQfinish(one);
+
+    SAYS(answer(two), "4MB");
+    SAYS(ask(two, BACKEND), backend);
+    SAYS(ask(two, "select count(*) from pg_prepared_statements"), "0");
+    SAYS(ask(two, "select to_regclass('own')"), "NULL");
+    SAYS(ask(two, "select count(*) from pg_listening_channels()"), "0");
+    PQfinish(two);
+}
+
+static void
+notifications_arrive_in_session_mode(void)
+{
+    struct weir *w = weir("pool_mode = session\ndefault_pool_size = 2\n");
+    PGconn *listener = weir_dial(w);
+    PGnotify *note = NULL;
+    struct patience p = patience_new();
+
+    SAYS(ask(listener, "listen news"), "LISTEN");
+    pg_ask(pg_main(), "notify news, 'for you'");
+    while (note == NULL && patience_nap(&p)) {
+        PQconsumeInput(listener);
+        note = PQnotifies(listener);
+    }
+    CU_ASSERT_PTR_NOT_NULL(note);
+    if (note != NULL)
+        SAYS(note->extra, "for you");
+    PQfreemem(note);
+    PQfinish(listener);
+}
+
+static void
+statement_mode_refuses_transaction_blocks(void)
+{
+    struct weir *w = weir("pool_mode = statement\ndefault_pool_size = 1\n");
+    PGconn *one = weir_dial(w);
+    PGconn *two = weir_dial(w);
+    const char *backend = ask(one, BACKEND);
+
+    SAYS(ask(two, BACKEND), backend);
+    CONTAINS(ask(one, "begin"), "transaction blocks not allowed in statement pooling mode");
+    SAYS(ask(two, "select 'unharmed'"), "unharmed");
+    SAYS(ask(two, "select count(*) from pg_stat_activity where state like 'idle in tr%%'"), "0");
+    PQfinish(one);
+    PQfinish(two);
+}
+
+static void
+users_and_databases_have_pools_of_their_own(void)
+{
+    struct weir *w = weir_get(&(struct weir_spec){
+        .settings = "default_pool_size = 2\n",
+        .databases = "app = host=127.0.0.1 port=$PORT\n"
+                     "single = host=127.0.0.1 port=$PORT dbname=app pool_size=1 pool_mode=session\n",
+        .users = "analytics_user = pool_mode=session\n",
+    });
+    PGconn *app = weir_dial(w);
+    PGconn *analytics = weir_dial_as(w, "analytics_user");
+    PGconn *single = dial(weir_port(w), "dbname=single");
+    PGconn *queued = dial(weir_port(w), "dbname=single");
+
+    for (int i = 0; i < 5; i++) {
+        SAYS(ask(app, "select current_user"), "app_user");
+        SAYS(ask(analytics, "select current_user"), "analytics_user");
+        SAYS(ask(single, "select current_user"), "app_user");
+    }
+    SAYS(ask(analytics, "set work_mem = '5MB'"), "SET");
+    PQsendQuery(queued, "select 'my turn'");
+    SAYS(ask(analytics, "show work_mem"), "5MB");
+    CU_ASSERT_FALSE(has_answered(queued));
+    PQfinish(single);
+    SAYS(answer(queued), "my turn");
+    PQfinish(app);
+    PQfinish(analytics);
+    PQfinish(queued);
+}
+
+/* --- a crowd --- */
+
+#define CROWD_SERVERS 10
+#define CROWD_SETTINGS "default_pool_size = 10\nserver_tls_sslmode = require\n"
+
+struct observer {
+    unsigned samples;
+    int most_backends;
+    unsigned kill_every; /* samples; 0: never */
+    unsigned killed;
+    uint64_t next_ms;
+};
+
+/* Counts the server connections, and kills one now and then. */
+static void
+observe(void *arg, unsigned done)
+{
+    struct observer *o = arg;
+    int backends;
+
+    if (done == 0 || now_ms() < o->next_ms)
+        return;
+    o->next_ms = now_ms() + 10;
+    backends = pg_backends(pg_main(), "app_user");
+    if (backends > o->most_backends)
+        o->most_backends = backends;
+    if (o->kill_every > 0 && ++o->samples % o->kill_every == 0)
+        o->killed += strcmp(pg_ask(pg_main(), "select pg_terminate_backend(pid) from pg_stat_activity "
+                                              "where usename = 'app_user' order by random() limit 1"),
+                            "t") == 0;
+}
+
+static void
+two_hundred_clients_share_ten_servers(void)
+{
+    struct observer o = { 0 };
+    struct crowd_result r = crowd_run(&(struct crowd_plan){
+        .weir = weir(CROWD_SETTINGS), .clients = 200, .transactions = 10000, .meanwhile = observe, .arg = &o });
+
+    CU_ASSERT_EQUAL(r.done, 10000);
+    CU_ASSERT_EQUAL(r.wrong, 0);
+    CU_ASSERT_EQUAL(r.failed, 0);
+    CU_ASSERT_EQUAL(r.refused, 0);
+    CU_ASSERT(o.most_backends > 1);
+    CU_ASSERT(o.most_backends <= CROWD_SERVERS);
+}
+
+static void
+memory_stays_flat_under_a_crowd(void)
+{
+    struct weir *w = weir(CROWD_SETTINGS);
+    struct crowd_plan plan = { .weir = w, .clients = 50, .transactions = 2000 };
+    unsigned warm_kb;
+    unsigned fds;
+
+    crowd_run(&plan);
+    crowd_run(&plan);
+    EVENTUALLY(weir_logged(w, "client close request"));
+    warm_kb = weir_rss_kb(w);
+    fds = weir_fd_count(w);
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(crowd_run(&plan).done, plan.transactions);
+    EVENTUALLY(weir_fd_count(w) <= fds);
+    if (HARNESS_SANITIZED)
+        return; /* their memory is not ours */
+    CU_ASSERT(weir_rss_kb(w) <= warm_kb + 1024);
+}
+
+static void
+clients_survive_servers_that_are_killed(void)
+{
+    struct observer o = { .kill_every = 3 };
+    struct weir *w = weir(CROWD_SETTINGS);
+    struct crowd_result r = crowd_run(&(struct crowd_plan){ .weir = w,
+                                                            .clients = 100,
+                                                            .transactions = 6000,
+                                                            .may_lose_servers = true,
+                                                            .meanwhile = observe,
+                                                            .arg = &o });
+
+    CU_ASSERT_EQUAL(r.done + r.lost, 6000);
+    CU_ASSERT_EQUAL(r.wrong, 0);
+    CU_ASSERT_EQUAL(r.failed, 0);
+    CU_ASSERT_EQUAL(r.refused, 0);
+    CU_ASSERT(o.killed > 0);
+    CU_ASSERT(r.lost <= o.killed);
+    CU_ASSERT(o.most_backends <= CROWD_SERVERS);
+}
+
+static void
+a_killed_idle_server_is_replaced_silently(void)
+{
+    struct weir *w = weir("default_pool_size = 1\n");
+    PGconn *c = weir_dial(w);
+    const char *backend = ask(c, BACKEND);
+
+    SAYS(pg_ask(pg_main(), "select pg_terminate_backend(%s, 10000)", backend), "t");
+    CU_ASSERT(strcmp(ask(c, BACKEND), backend) != 0);
+    SAYS(ask(c, "select 'unharmed'"), "unharmed");
+    PQfinish(c);
+}
+
+static void
+a_client_in_a_transaction_is_told_that_its_server_was_killed(void)
+{
+    struct weir *w = weir("default_pool_size = 1\n");
+    PGconn *c = weir_dial(w);
+    PGconn *other = weir_dial(w);
+    const char *told;
+
+    SAYS(ask(c, "begin"), "BEGIN");
+    SAYS(pg_ask(pg_main(), "select pg_terminate_backend(%s, 10000)", ask(c, BACKEND)), "t");
+    told = ask(c, "select 1");
+    CU_ASSERT(BEGINS(told, "FATAL 57P01") || BEGINS(told, "FATAL 08006"));
+    CU_ASSERT_EQUAL(PQstatus(c), CONNECTION_BAD);
+    SAYS(ask(other, "select 'unharmed'"), "unharmed");
+    PQfinish(c);
+    PQfinish(other);
+}
+
+/* --- timeouts and sizes --- */
+
+static void
+who_waits_too_long_is_told_who_holds_the_servers(void)
+{
+    struct weir *w = weir("default_pool_size = 1\nquery_wait_timeout = 300ms\nworkers = 1\n");
+    PGconn *holder = dial(weir_port(w), "application_name=the_holder");
+    PGconn *waiter = weir_dial(w);
+    PGresult *r;
+
+    SAYS(ask(holder, "begin"), "BEGIN");
+    r = PQexec(waiter, "select 1");
+    CU_ASSERT(BEGINS(result_text(r), "FATAL 53300 query_wait_timeout"));
+    const char *detail = PQresultErrorField(r, PG_DIAG_MESSAGE_DETAIL);
+    const char *hint = PQresultErrorField(r, PG_DIAG_MESSAGE_HINT);
+    CONTAINS(detail != NULL ? detail : "", "the_holder");
+    CONTAINS(detail != NULL ? detail : "", "idle in transaction");
+    CONTAINS(hint != NULL ? hint : "", "default_pool_size");
+    PQclear(r);
+    SAYS(ask(holder, "commit"), "COMMIT");
+    PQfinish(holder);
+    PQfinish(waiter);
+}
+
+static void
+a_minimum_of_servers_is_kept(void)
+{
+    struct weir *w = weir("default_pool_size = 5\nmin_pool_size = 3\nserver_idle_timeout = 200ms\n");
+    PGconn *clients[5];
+
+    for (int i = 0; i < 5; i++) {
+        clients[i] = weir_dial_as(w, "analytics_user");
+        SAYS(ask(clients[i], "begin"), "BEGIN");
+    }
+    CU_ASSERT_EQUAL(pg_backends(pg_main(), "analytics_user"), 5);
+    for (int i = 0; i < 5; i++)
+        SAYS(ask(clients[i], "commit"), "COMMIT");
+    EVENTUALLY(pg_backends(pg_main(), "analytics_user") == 3);
+    pg_ask(pg_main(), "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'analytics_user'");
+    EVENTUALLY(pg_backends(pg_main(), "analytics_user") == 3);
+    for (int i = 0; i < 5; i++)
+        PQfinish(clients[i]);
+}
+
+static void
+idle_servers_are_closed(void)
+{
+    struct weir *w = weir("server_idle_timeout = 200ms\n");
+    PGconn *c = weir_dial_as(w, "md5_user");
+
+    SAYS(ask(c, "select 1"), "1");
+    EVENTUALLY(pg_backends(pg_main(), "md5_user") == 0);
+    SAYS(ask(c, "select 2"), "2");
+    PQfinish(c);
+}
+
+static void
+old_servers_are_replaced(void)
+{
+    struct weir *w = weir("default_pool_size = 1\nserver_lifetime = 300ms\n");
+    PGconn *c = weir_dial(w);
+    const char *first = ask(c, BACKEND);
+
+    EVENTUALLY(strcmp(ask(c, BACKEND), first) != 0);
+    SAYS(ask(c, "begin"), "BEGIN");
+    first = ask(c, BACKEND);
+    for (int i = 0; i < 4; i++) /* never in a transaction */
+        SAYS(ask(c, "select pg_backend_pid() from pg_sleep(0.1)"), first);
+    SAYS(ask(c, "commit"), "COMMIT");
+    EVENTUALLY(strcmp(ask(c, BACKEND), first) != 0);
+    PQfinish(c);
+}
+
+static void
+who_idles_in_a_transaction_is_sent_away(void)
+{
+    struct weir *w = weir("default_pool_size = 1\nidle_transaction_timeout = 300ms\n");
+    PGconn *sleepy = weir_dial(w);
+    PGconn *next = weir_dial(w);
+
+    SAYS(ask(sleepy, "begin"), "BEGIN");
+    SAYS(ask(sleepy, "select 'work takes longer' from pg_sleep(0.5)"), "work takes longer");
+    SAYS(ask(next, "select count(*) from pg_stat_activity where state like 'idle in tr%%'"), "0");
+    CU_ASSERT(BEGINS(ask(sleepy, "commit"), "FATAL 25P03"));
+    PQfinish(sleepy);
+    PQfinish(next);
+}
+
+static void
+a_query_that_runs_too_long_is_ended(void)
+{
+    struct weir *w = weir("default_pool_size = 1\nquery_timeout = 300ms\n");
+    PGconn *slow = weir_dial(w);
+    PGconn *next = weir_dial(w);
+
+    CU_ASSERT(BEGINS(ask(slow, "select pg_sleep(60)"), "FATAL 57014"));
+    SAYS(ask(next, "select count(*) from pg_stat_activity where query like 'select pg_sleep(60)%%' and state = 'active'"),
+         "0");
+    PQfinish(slow);
+    PQfinish(next);
+}
+
+static void
+an_idle_client_is_sent_away(void)
+{
+    struct weir *w = weir("client_idle_timeout = 300ms\n");
+    struct raw *r = raw_open(weir_port(w));
+    PGconn *busy = weir_dial(w);
+
+    SAYS(ask(busy, "select 'work takes longer' from pg_sleep(0.6)"), "work takes longer");
+    CU_ASSERT(raw_is_closed(r));
+    SAYS(raw_error(r)->sqlstate, "57P05");
+    raw_close(r);
+    PQfinish(busy);
+}
+
+static const struct test_case cases[] = {
+    TEST(clients_share_a_server_between_transactions),
+    TEST(a_transaction_keeps_its_server),
+    TEST(the_server_used_last_is_used_next),
+    TEST(waiting_clients_are_served_in_order),
+    TEST(session_mode_lends_a_server_until_the_client_leaves),
+    TEST(notifications_arrive_in_session_mode),
+    TEST(statement_mode_refuses_transaction_blocks),
+    TEST(users_and_databases_have_pools_of_their_own),
+    TEST(who_waits_too_long_is_told_who_holds_the_servers),
+    TEST(a_minimum_of_servers_is_kept),
+    TEST(idle_servers_are_closed),
+    TEST(old_servers_are_replaced),
+    TEST(who_idles_in_a_transaction_is_sent_away),
+    TEST(a_query_that_runs_too_long_is_ended),
+    TEST(an_idle_client_is_sent_away),
+    TEST(a_killed_idle_server_is_replaced_silently),
+    TEST(a_client_in_a_transaction_is_told_that_its_server_was_killed),
+};
+
+void
+suite_pooling(void)
+{
+    SUITE("pooling", cases);
+}
