@@ -183,20 +183,24 @@ line_complain(struct ini_reading *r, const char *what, const char *text)
         len = strcspn(text, " \t");
     while (len > 0 && is_blank(text[len - 1]))
         len--;
-    problem_add(r->problems, reading_place(r), "%s: `%.*s`", what, len > 60 ? 60 : (int)len, text);
+    if (len == 0)
+        problem_add(r->problems, reading_place(r), "%s", what);
+    else
+        problem_add(r->problems, reading_place(r), "%s: `%.*s`", what, len > 60 ? 60 : (int)len, text);
     return LINE_EMPTY;
 }
 
 static enum line_kind
 line_read_include(struct ini_reading *r, char *at)
 {
+    static const char word[] = "%include";
     struct place place = reading_place(r);
     struct error why;
-    char *path = skip_blanks(at + strlen("%include"));
+    char *path;
 
-    if (strncmp(at, "%include", strlen("%include")) != 0 ||
-        (path == at + strlen("%include") && *path != '\0'))
+    if (strcspn(at, " \t") != sizeof(word) - 1 || strncmp(at, word, sizeof(word) - 1) != 0)
         return line_complain(r, "unknown directive, only `%include file` exists", at);
+    path = skip_blanks(at + sizeof(word) - 1);
     if (*path == '\0')
         problem_add(r->problems, place, "%%include without a file name");
     else if (r->depth == INI_DEPTH_MOST)
@@ -264,7 +268,7 @@ line_read_entry(struct ini_reading *r, char *at)
     *end = '\0';
     r->key = key;
     if (*key == '\0')
-        return line_complain(r, "an empty key", line);
+        return line_complain(r, "an empty key", "");
     return LINE_ENTRY;
 }
 

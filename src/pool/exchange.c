@@ -285,3 +285,9 @@ exchange_init(struct shard *s)
     atomic_init(&s->_shared.oldest_us, 0);
     atomic_init(&s->_shared.waiting_count, 0);
 }
+
+void
+exchange_fini(struct shard *s)
+{
+    timer_cancel(&s->offer_timer);
+}

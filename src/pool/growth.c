@@ -46,11 +46,13 @@ lacks_server(struct shard *s)
     return s->waiting_count > coming;
 }
 
-/* Whichever shard dials, its server brings the welcome for all; we are called when that dial has ended. */
+/* Whichever shard dials, its server brings the welcome for all; we are called when that dial has ended. A welcome that is known already is on its way
+ * to those who wait here. */
 static bool
 lacks_welcome(struct shard *s)
 {
-    if (s->greeting_count == 0 || s->waiting_count > 0 || s->dial_count > 0)
+    if (s->greeting_count == 0 || s->waiting_count > 0 || s->dial_count > 0 ||
+        atomic_load_explicit(&s->pool->is_welcome_known, memory_order_acquire))
         return false;
     if (pool_dial_count(s->pool) == 0)
         return true;

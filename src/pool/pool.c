@@ -60,6 +60,7 @@ pool_set_welcome(struct pool *pool, struct welcome *w)
     pthread_mutex_lock(&pool->_shared.lock);
     before = pool->_shared.welcome;
     pool->_shared.welcome = w;
+    atomic_store_explicit(&pool->is_welcome_known, true, memory_order_release);
     pthread_mutex_unlock(&pool->_shared.lock);
     welcome_drop(before);
     pool_ring_all(pool, NULL, CALL_WELCOME);
@@ -121,6 +122,7 @@ pool_new(struct pools *p, const char *database, const char *user, struct route *
     pthread_mutex_init(&pool->_shared.lock, NULL);
     pool->_shared.route = route_hold(route);
     atomic_init(&pool->account, NULL);
+    atomic_init(&pool->is_welcome_known, false);
     atomic_init(&pool->trouble.kind, TROUBLE_NONE);
     atomic_init(&pool->trouble.retry_us, 0);
     atomic_init(&pool->usable_count, 0);
@@ -415,6 +417,7 @@ pool_reroute(struct pool *pool, struct route *route)
             pool->_shared.generation++;
             welcome = pool->_shared.welcome; /* it said what the old servers are like */
             pool->_shared.welcome = NULL;
+            atomic_store_explicit(&pool->is_welcome_known, false, memory_order_relaxed);
         }
         pool->_shared.is_gone = false;
         pool->_shared.route = route;

@@ -641,6 +641,10 @@ shard_free(struct shard *s)
     if (s == NULL)
         return;
     assert(list_is_empty(&s->members) && s->waiting_count + s->greeting_count == 0);
+    timer_cancel(&s->wait_timer);
+    timer_cancel(&s->idle_timer);
+    exchange_fini(s);
+    growth_stop(s);
     route_drop(s->route);
     free(s);
 }

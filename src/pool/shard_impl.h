@@ -116,6 +116,7 @@ shard_oldest_us(const struct shard *s)
 
 /* --- exchange.c: how shards of a pool help each other --- */
 void exchange_init(struct shard *s);
+void exchange_fini(struct shard *s);
 void exchange_tell_waiting(struct shard *s); /* after any change of s->waiting */
 void exchange_tell_idle(struct shard *s);    /* after s->idle got its first: offers it to who waits elsewhere */
 void exchange_tell_no_idle(struct shard *s); /* s->idle was found empty */

@@ -192,12 +192,12 @@ scram_client_challenge(struct scram *x, struct slice server_first, uint8_t salt[
 {
     size_t our_len = strlen(x->nonce);
     struct slice in = server_first;
-    struct slice nonce;
-    struct slice salt_text;
-    struct slice count_text;
+    struct slice nonce = { 0 };
+    struct slice salt_text = { 0 };
+    struct slice count_text = { 0 };
     uint8_t salt_bytes[SCRAM_SALT_MOST];
-    size_t len;
-    uint32_t count;
+    size_t len = 0;
+    uint32_t count = 0;
     enum err e;
 
     if (our_len == 0 || buf_len(&x->server_first) > 0)
@@ -277,7 +277,7 @@ scram_client_verify(struct scram *x, struct slice server_final, struct error *wh
 {
     struct slice in = server_final;
     uint8_t signature[SCRAM_KEY];
-    struct slice value;
+    struct slice value = { 0 };
     enum err e;
 
     if (!x->has_server_signature)
@@ -314,8 +314,8 @@ struct channel {
 static enum err
 gs2_take(struct slice *in, const struct channel *channel, char *out_flag, struct error *why)
 {
-    struct slice flag;
-    struct slice authzid;
+    struct slice flag = { 0 };
+    struct slice authzid = { 0 };
 
     if (!secret_take_until(in, ',', &flag) || !secret_take_until(in, ',', &authzid) || flag.len == 0)
         return error_set(why, ERR_PROTOCOL, "malformed SCRAM message: no GS2 header");
@@ -351,9 +351,9 @@ scram_server_first(struct scram *x, struct slice client_first, bool plus, bool p
 {
     const struct channel channel = { plus, plus_was_offered, binding };
     struct slice in = client_first;
-    struct slice bare;
-    struct slice user;
-    struct slice nonce;
+    struct slice bare = { 0 };
+    struct slice user = { 0 };
+    struct slice nonce = { 0 };
     struct buf *first = &x->server_first;
     char flag = 0;
     enum err e;
@@ -429,10 +429,10 @@ scram_server_final(struct scram *x, struct slice client_final, const struct scra
 {
     uint8_t client_key[SCRAM_KEY];
     uint8_t hash[SCRAM_KEY];
-    uint8_t proof[SCRAM_KEY];
+    uint8_t proof[SCRAM_KEY] = { 0 };
     struct slice in = client_final;
-    struct slice binding;
-    struct slice nonce;
+    struct slice binding = { 0 };
+    struct slice nonce = { 0 };
     struct slice proof_text = { 0 };
     struct slice without_proof;
     bool fits;

@@ -48,6 +48,7 @@ struct weir {
 
 static char run_dir[64];
 static struct pg main_server, small_server;
+static PGconn *main_superuser, *small_superuser;
 static struct weir *weirs[MAX_WEIRS]; /* running, or ended within this suite */
 static unsigned weir_count, weirs_made;
 static unsigned failures_before; /* of the whole run, when the test began */
@@ -317,6 +318,8 @@ on_watchdog(int signal)
 static void
 on_end(void)
 {
+    PQfinish(main_superuser);
+    PQfinish(small_superuser);
     for (unsigned i = 0; i < weir_count; i++)
         if (weirs[i]->pid > 0)
             kill(weirs[i]->pid, SIGKILL);
@@ -420,12 +423,24 @@ pg_stop(struct pg *pg, const char *mode)
     pg->pid = 0;
 }
 
+/* The superuser's own connection to PG, kept between questions. */
+static PGconn *
+pg_superuser(const struct pg *pg)
+{
+    PGconn **kept = pg == &main_server ? &main_superuser : &small_superuser;
+
+    if (*kept != NULL && PQstatus(*kept) == CONNECTION_OK)
+        return *kept;
+    PQfinish(*kept);
+    *kept = PQconnectdb(text("host=%s port=%u dbname=app user=postgres connect_timeout=20 "
+                             "options='-c client_min_messages=warning'",
+                             pg->socket, pg->port));
+    return *kept;
+}
+
 const char *
 pg_ask(const struct pg *pg, const char *sql, ...)
 {
-    PGconn *c = PQconnectdb(
-        text("host=%s port=%u dbname=app user=postgres connect_timeout=20 "
-             "options='-c client_min_messages=warning'", pg->socket, pg->port));
     const char *told;
     char command[8192];
     va_list args;
@@ -433,8 +448,9 @@ pg_ask(const struct pg *pg, const char *sql, ...)
     va_start(args, sql);
     vsnprintf(command, sizeof command, sql, args);
     va_end(args);
-    told = PQstatus(c) == CONNECTION_OK ? ask(c, "%s", command) : text("LOST %s", PQerrorMessage(c));
-    PQfinish(c);
+    told = ask(pg_superuser(pg), "%s", command);
+    if (BEGINS(told, "LOST") || BEGINS(told, "FATAL")) /* PostgreSQL was restarted since the last question */
+        told = ask(pg_superuser(pg), "%s", command);
     return told;
 }
 

@@ -84,7 +84,7 @@ const struct pg *pg_main(void); /* 100 connections; up for the whole run */
 struct pg *pg_small(void);      /* 30 connections; a test may stop it, the next caller finds it up */
 void pg_stop(struct pg *pg, const char *mode); /* fast, immediate */
 void pg_start(struct pg *pg);                  /* on the port that it had */
-/* A value asked by the superuser in database `app`, over a connection of its own; see ask(). */
+/* A value asked by the superuser in database `app`, over its Unix socket; see ask(). */
 const char *pg_ask(const struct pg *pg, const char *sql, ...) PRINTF_LIKE(2, 3);
 int pg_count(const struct pg *pg, const char *sql, ...) PRINTF_LIKE(2, 3); /* -1: no number */
 /* Server connections that belong to USER (NULL: to anybody but the superuser and the control connection of pgweir). */

@@ -11,14 +11,14 @@
 #include "pgweir/base/err.h"
 
 enum option_type {
-    OPT_TEXT,     /* char *, owned by its settings; never NULL */
-    OPT_BOOL,     /* bool; 0/1, on/off, yes/no, true/false */
-    OPT_COUNT,    /* unsigned; C notation as strtoul base 0 */
-    OPT_DURATION, /* uint64_t µs; bare numbers count .unit; us ms s min h d */
-    OPT_BYTES,    /* uint64_t; bare numbers are bytes; kB MB GB are powers of 1024 as in PostgreSQL */
-    OPT_CHOICE,   /* int, index into .choices; case-insensitive */
+    OPT_TEXT,       /* char *, owned by its settings; never NULL */
+    OPT_BOOL,       /* bool; 0/1, on/off, yes/no, true/false */
+    OPT_COUNT,      /* unsigned; C notation as strtoul base 0 */
+    OPT_DURATION,   /* uint64_t µs; bare numbers count .unit; us ms s min h d */
+    OPT_BYTES,      /* uint64_t; bare numbers are bytes; kB MB GB are powers of 1024 as in PostgreSQL */
+    OPT_CHOICE,     /* int, index into .choices; case-insensitive */
     OPT_AUTO_COUNT, /* unsigned, 0 for the word `auto` */
-    OPT_SHARE,    /* struct option_share: a percentage or a count */
+    OPT_SHARE,      /* struct option_share: a percentage or a count */
 };
 
 enum option_scope { IN_GLOBAL = 1, IN_DATABASE = 2, IN_USER = 4 };
@@ -38,19 +38,19 @@ struct option {
     const char *name;
     const char *name_inside; /* the key in [databases] and [users] where it differs (pool_size); NULL: same */
     enum option_type type;
-    const char *unit;    /* of bare numbers: "s", "ms"; "octal": a count that is shown as 0777; NULL: none */
-    const char *preset;  /* default in a [pgweir] file */
+    const char *unit;   /* of bare numbers: "s", "ms"; "octal": a count that is shown as 0777; NULL: none */
+    const char *preset; /* default in a [pgweir] file */
     const char *preset_pgbouncer; /* default in a [pgbouncer] file where it differs; NULL: the same */
-    const char *least, *most; /* as written in a file; NULL: no bound */
-    const char *const *choices; /* OPT_CHOICE: NULL-terminated, in the order of its enum */
+    const char *least, *most;     /* as written in a file; NULL: no bound */
+    const char *const *choices;   /* OPT_CHOICE: NULL-terminated, in the order of its enum */
     bool zero_inside_inherits; /* 0 in [databases] or [users] means "as if not given" (PgBouncer's meaning) */
-    unsigned scope;      /* of enum option_scope */
+    unsigned scope;            /* of enum option_scope */
     enum option_when when;
-    size_t slot;         /* offset in struct settings */
-    size_t slot_inside;  /* offset in struct overrides when scope has more than IN_GLOBAL */
-    size_t mark_inside;  /* offset in struct overrides of the is_set flag, likewise */
-    const char *group;   /* heading in the reference page */
-    const char *text;    /* one or two sentences for the operator */
+    size_t slot;        /* offset in struct settings */
+    size_t slot_inside; /* offset in struct overrides when scope has more than IN_GLOBAL */
+    size_t mark_inside; /* offset in struct overrides of the is_set flag, likewise */
+    const char *group;  /* heading in the reference page */
+    const char *text;   /* one or two sentences for the operator */
 };
 
 extern const struct option options[];
@@ -63,8 +63,7 @@ const struct option *option_find_inside(const char *name, enum option_scope scop
 const char *option_name_inside(const struct option *o);
 /* Parses VALUE into SLOT (frees and replaces OPT_TEXT). ERR_SYNTAX, ERR_LIMIT with the range in *WHY, which quotes the value but
  * leaves the option's name to the caller; the slot is untouched then. */
-MUST_CHECK enum err option_parse(const struct option *o, const char *value, void *slot,
-                                 struct error *why);
+MUST_CHECK enum err option_parse(const struct option *o, const char *value, void *slot, struct error *why);
 /* The canonical text of what SLOT holds. */
 void option_show(const struct option *o, const void *slot, char *out, size_t size);
 bool option_equal(const struct option *o, const void *slot_a, const void *slot_b);

@@ -16,22 +16,22 @@ struct route_host {
 };
 
 struct route {
-    char *database;    /* as the client names it */
-    char *user;        /* the role on the server: the client's, or the entry's forced one */
-    bool is_forced;    /* the entry names the user */
-    bool is_autodb;    /* made from the "*" entry */
+    char *database; /* as the client names it */
+    char *user;     /* the role on the server: the client's, or the entry's forced one */
+    bool is_forced; /* the entry names the user */
+    bool is_autodb; /* made from the "*" entry */
     char *server_database;
-    char *password;    /* from the entry or, for a forced user, its auth file secret; NULL: the client's own credentials */
+    char *
+        password; /* from the entry or, for a forced user, its auth file secret; NULL: the client's own credentials */
     struct route_host *hosts; /* owned; at least one */
     unsigned host_count;
-    char *host_key;    /* "host:port,host:port": names the budget */
+    char *host_key; /* "host:port,host:port": names the budget */
 
-    int pool_mode;     /* enum pool_mode */
+    int pool_mode;      /* enum pool_mode */
     unsigned pool_size; /* 0: bounded by the budget only */
     unsigned min_pool_size;
-    uint64_t query_wait_timeout_us, query_timeout_us, idle_transaction_timeout_us,
-        client_idle_timeout_us, server_connect_timeout_us, server_idle_timeout_us,
-        server_lifetime_us, server_login_retry_us;
+    uint64_t query_wait_timeout_us, query_timeout_us, idle_transaction_timeout_us, client_idle_timeout_us,
+        server_connect_timeout_us, server_idle_timeout_us, server_lifetime_us, server_login_retry_us;
     unsigned server_parallel_logins;
     char *server_reset_query; /* "": none */
     bool server_reset_query_always;

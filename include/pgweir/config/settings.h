@@ -42,17 +42,18 @@ struct settings {
     uint64_t shutdown_timeout_us;
 
     /* clients */
-    int auth_type;   /* enum auth_type */
-    char *auth_file; /* "" none */
+    int auth_type;             /* enum auth_type */
+    char *auth_file;           /* "" none */
     unsigned scram_iterations; /* for verifiers made from plain secrets */
     unsigned max_client_conn;
-    unsigned max_login_conn; /* connections that have not logged in, over all workers; beyond it the oldest is closed */
+    unsigned
+        max_login_conn; /* connections that have not logged in, over all workers; beyond it the oldest is closed */
     uint64_t client_login_timeout_us;
     uint64_t client_idle_timeout_us; /* 0: off, here and below */
     struct tls_files client_tls;
 
     /* pools */
-    int pool_mode; /* enum pool_mode */
+    int pool_mode;              /* enum pool_mode */
     unsigned default_pool_size; /* 0: as many as the budget allows */
     unsigned min_pool_size;
     uint64_t query_wait_timeout_us;
@@ -66,8 +67,8 @@ struct settings {
     uint64_t capacity_check_period_us;
     uint64_t server_connect_timeout_us;
     uint64_t server_idle_timeout_us;
-    uint64_t server_lifetime_us; /* 0: use once */
-    uint64_t server_login_retry_us; /* longest back-off */
+    uint64_t server_lifetime_us;     /* 0: use once */
+    uint64_t server_login_retry_us;  /* longest back-off */
     unsigned server_parallel_logins; /* connection attempts under way at once, per pool */
     uint64_t cancel_wait_timeout_us;
     char *server_reset_query;
@@ -81,12 +82,14 @@ struct settings {
 
 /* What [databases] and [users] may set for themselves; `is_set` says which. Same names as in struct settings. */
 struct overrides {
-    struct { bool pool_mode, pool_size, min_pool_size, query_wait_timeout, query_timeout,
-        idle_transaction_timeout, client_idle_timeout, server_lifetime; } is_set;
+    struct {
+        bool pool_mode, pool_size, min_pool_size, query_wait_timeout, query_timeout, idle_transaction_timeout,
+            client_idle_timeout, server_lifetime;
+    } is_set;
     int pool_mode;
     unsigned pool_size, min_pool_size;
-    uint64_t query_wait_timeout_us, query_timeout_us, idle_transaction_timeout_us,
-        client_idle_timeout_us, server_lifetime_us;
+    uint64_t query_wait_timeout_us, query_timeout_us, idle_transaction_timeout_us, client_idle_timeout_us,
+        server_lifetime_us;
 };
 
 /*
@@ -100,8 +103,7 @@ const struct settings *settings_hold(const struct settings *s);
 void settings_drop(const struct settings *s); /* any thread; NULL is fine */
 
 /* One line per difference that an operator wants to see ("query_wait_timeout: 120 -> 60", "database app: removed", "listen_port: … needs a restart"). */
-void settings_tell_changes(const struct settings *before, const struct settings *after,
-                           struct buf *out);
+void settings_tell_changes(const struct settings *before, const struct settings *after, struct buf *out);
 
 /* The stored secret of a user in the auth file ("" when it has none); NULL: no such user. Lives as long as the snapshot. */
 const char *settings_auth_secret(const struct settings *s, const char *user);

@@ -103,7 +103,8 @@ struct pool_handler { /* what pool/ asks of session/; called in the worker's thr
 /* LOOPS and OWNERS have WORKER_COUNT entries; OWNERS come back through shard_owner(). */
 struct pools *pools_new(const struct pool_handler *handler, struct loop *const *loops,
                         void *const *owners, unsigned worker_count);
-/* After the workers have ended, every member is lost and the loops are freed (they hold timers and letters of the shards). NULL is fine. */
+/* After the workers have ended and every member is lost, with no letter left in the loops, which must still exist: the shards' timers lie in them.
+ * NULL is fine. */
 void pools_free(struct pools *p);
 struct budget *pools_budget(struct pools *p);
 
@@ -133,7 +134,9 @@ struct welcome {
 struct welcome *welcome_new(struct slice parameters); /* copies; one reference */
 struct welcome *welcome_hold(struct welcome *w);
 void welcome_drop(struct welcome *w);
-void pool_set_welcome(struct pool *pool, struct welcome *w); /* adopts; wakes WISH_WELCOME waiters of all shards */
+/* Adopts; wakes WISH_WELCOME waiters of all shards. Called for each new server before its shard_adopt(), at least when pool_welcome() is NULL, as it is
+ * again after a reload that makes all servers stale: while logins wait for it, dials go on. */
+void pool_set_welcome(struct pool *pool, struct welcome *w);
 struct welcome *pool_welcome(struct pool *pool);             /* NULL when not known; the caller drops it */
 
 /* --- one worker's part; all in its thread --- */

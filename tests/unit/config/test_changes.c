@@ -62,21 +62,32 @@ options_are_told_with_both_values_and_what_it_takes(void)
 static void
 databases_and_users_come_go_and_change(void)
 {
+    static const char before[] = TRUSTING "[databases]\n"
+                                          "a = host=x\n"
+                                          "b = host=x password=old pool_size=3\n"
+                                          "c =\n"
+                                          "[users]\n"
+                                          "u = pool_size=1\n"
+                                          "v = pool_size=1\n"
+                                          "x = pool_size=1\n";
+    static const char after[] = TRUSTING "[databases]\n"
+                                         "d =\n"
+                                         "b = host=y password=new min_pool_size=1\n"
+                                         "c =\n"
+                                         "[users]\n"
+                                         "v = pool_size=2 pool_mode=session\n"
+                                         "w = pool_size=1\n"
+                                         "x = pool_size=1\n";
     struct fixture f;
 
     fixture_init(&f);
-    CU_ASSERT_TRUE(
-        is_told(
-            &f,
-            TRUSTING
-            "[databases]\na = host=x\nb = host=x password=old pool_size=3\nc =\n[users]\nu = pool_size=1\n"
-            "v = pool_size=1\nx = pool_size=1\n",
-            TRUSTING
-            "[databases]\nd =\nb = host=y password=new min_pool_size=1\nc =\n[users]\nv = pool_size=2\n"
-            "w = pool_size=1\nx = pool_size=1\n",
-            "database a: removed\ndatabase b: changed host, password, pool_size, min_pool_size\n"
-            "database d: added\nuser u: removed\nuser v: changed pool_size\nuser w: added\n") ||
-        is_told(&f, TRUSTING "[databases]\na = host=x\n[users]\n", TRUSTING "[databases]\n", ""));
+    CU_ASSERT_TRUE(is_told(&f, before, after,
+                           "database a: removed\n"
+                           "database b: changed host, password, pool_size, min_pool_size\n"
+                           "database d: added\n"
+                           "user u: removed\n"
+                           "user v: changed pool_mode, pool_size\n"
+                           "user w: added\n"));
     fixture_fini(&f);
 }
 

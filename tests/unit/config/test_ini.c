@@ -140,7 +140,7 @@ colons_separate_nothing(void)
     CU_ASSERT_EQUAL(r.ini.count, 2);
     CU_ASSERT_TRUE(is_entry(&r, 0, INI_DATABASES, "v6", "host=::1 : x"));
     CU_ASSERT_TRUE(is_entry(&r, 1, INI_DATABASES, "a:b", "1"));
-    CU_ASSERT_STRING_EQUAL(buf_text(&r.told), "main.ini:4: expected `=` behind the key, not `:`: `x :`\n"
+    CU_ASSERT_STRING_EQUAL(buf_text(&r.told), "main.ini:4: expected `=` behind the key, not `:`: `x : y`\n"
                                               "main.ini:5: expected `=` behind the key, not `:`: `k:`\n");
     reading_fini(&r);
 }
@@ -232,8 +232,8 @@ every_line_that_is_none_is_told_with_its_number(void)
     CU_ASSERT_TRUE(is_told("[users\na = 1\n", "main.ini:1: section name without `]`: `[users`\n"));
     CU_ASSERT_TRUE(is_told("[users] a = 1\n", "main.ini:1: unexpected text behind a section name: `a`\n"));
     CU_ASSERT_TRUE(is_told("[users]\n\nnonsense here\n", "main.ini:3: expected `key = value`: `nonsense`\n"));
-    CU_ASSERT_TRUE(is_told("[users]\n= 1\n", "main.ini:2: a value without a key: ``\n"));
-    CU_ASSERT_TRUE(is_told("[users]\n'' = 1\n", "main.ini:2: an empty key: `''`\n"));
+    CU_ASSERT_TRUE(is_told("[users]\n= 1\n", "main.ini:2: a value without a key\n"));
+    CU_ASSERT_TRUE(is_told("[users]\n'' = 1\n", "main.ini:2: an empty key\n"));
     CU_ASSERT_TRUE(is_told("[users]\n'x = 1\n", "main.ini:2: the quote round the key is not closed: `'x`\n"));
     CU_ASSERT_TRUE(is_told("[users]\n'x y' z = 1\n", "main.ini:2: expected `key = value`: `x`\n"));
     CU_ASSERT_TRUE(is_told("[users]\n%inclood x\n",
