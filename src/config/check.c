@@ -23,7 +23,8 @@ check_sections(struct loading *l)
     for (size_t i = 0; i < l->ini.count; i++)
         if (l->ini.entries[i].section == INI_DATABASES)
             return; /* one that is wrong was complained about */
-    problem_add(&l->problems, whole,
+    /* PgBouncer starts without one, and so does the file that its package installs. */
+    problem_add(l->ini.has_section[INI_PGBOUNCER] ? &l->warnings : &l->problems, whole,
                 "[databases] is empty, so there is nothing to connect to (`* = host=... port=...` passes on "
                 "every name)");
 }

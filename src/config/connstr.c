@@ -1,4 +1,5 @@
-/* connstr.c - `key=value` pairs, as PgBouncer writes them; passwords among them, so complaints name keys only. */
+/* connstr.c - `key=value` pairs, as PgBouncer writes them; passwords among them, so complaints name keys
+ * only. */
 #include "connstr_impl.h"
 
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 /*
  * entry.c - what stands behind `name =` in [databases], [users] and [peers].
  *
- *     A key there is one of three: a row of the option table with that scope (it goes to struct overrides), a row of
- *     database_keys (a text), or a name that is still to come (a warning). An entry with anything wrong in it is not
- *     used, but read to its end, so that all complaints come at once.
+ *     A key there is one of three: a row of the option table with that scope (it goes to struct overrides), a
+ *     row of database_keys (a text), or a name that is still to come (a warning). An entry with anything
+ *     wrong in it is not used, but read to its end, so that all complaints come at once.
  */
 #include "entry_impl.h"
 
@@ -87,8 +87,8 @@ warn_to_come(struct entry_reading *r, struct place place, const struct option_to
 struct entry {
     struct ini_entry *ini;
     struct entry_reading *reading;
-    const char *what; /* "database", "user", "peer" */
-    enum option_scope scope;
+    const char *what;        /* "database", "user", "peer" */
+    enum option_scope scope; /* 0: no option may stand here */
     bool is_bad;
 };
 
@@ -141,9 +141,14 @@ entry_take_option(struct entry *e, struct overrides *own, const struct connstr_p
     return o != NULL || to_come != NULL;
 }
 
+/* NAMES (COUNT of them) are the keys that are good here beside the options. */
 static void
-entry_complain_unknown(struct entry *e, const char *key, const char *nearest)
+entry_complain_unknown(struct entry *e, const char *key, const char *const *names, size_t count)
 {
+    const char *nearest = NULL;
+
+    if (problems_are_told(e->reading->problems))
+        nearest = option_nearest(key, e->scope, names, count);
     if (nearest != NULL)
         entry_complain(e, "unknown key `%.60s`, did you mean `%s`?", key, nearest);
     else
@@ -195,14 +200,14 @@ database_key_find(const char *name)
     return NULL;
 }
 
-static const char *
-database_key_nearest(const char *word)
+static void
+database_complain_unknown(struct entry *e, const char *key)
 {
     const char *names[COUNT_OF(database_keys)];
 
     for (size_t i = 0; i < database_key_count; i++)
         names[i] = database_keys[i].name;
-    return option_nearest(word, IN_DATABASE, names, database_key_count);
+    entry_complain_unknown(e, key, names, database_key_count);
 }
 
 static void
@@ -213,7 +218,7 @@ database_take(struct entry *e, struct database *db, const struct connstr_pair *p
 
     if (key == NULL) {
         if (!entry_take_option(e, &db->own, pair))
-            entry_complain_unknown(e, pair->key, database_key_nearest(pair->key));
+            database_complain_unknown(e, pair->key);
         return;
     }
     slot = database_slot(db, key);
@@ -364,7 +369,7 @@ user_new(struct ini_entry *entry, struct entry_reading *r)
     entry_check_name(&e);
     while (entry_next(&e, &at, &pair))
         if (!entry_take_option(&e, &user->own, &pair))
-            entry_complain_unknown(&e, pair.key, option_nearest(pair.key, IN_USER, NULL, 0));
+            entry_complain_unknown(&e, pair.key, NULL, 0);
     if (!e.is_bad)
         return user;
     user_free(user);
@@ -395,7 +400,7 @@ peer_take(struct entry *e, const struct connstr_pair *pair, bool *has_host)
             entry_complain(e, "%s: %s", rows[i].name, why.text);
         return;
     }
-    entry_complain_unknown(e, pair->key, text_nearest(pair->key, names, COUNT_OF(names)));
+    entry_complain_unknown(e, pair->key, names, COUNT_OF(names));
 }
 
 void

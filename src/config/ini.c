@@ -4,13 +4,15 @@
  *     file -> lines -> line_read() -> give_line() -> inih -> take_line() -> struct ini
  *                         key, value of this line ------------^
  *
- *     inih's line length, inline comments, continuation lines and `:` separators are compile-time choices of whoever
- *     packaged it (Debian: 200 bytes, yes, yes, yes). So a reader of ours takes each line apart and hands inih a short
- *     one of the same shape, `[section]` or `entry=1`, that every build of inih reads alike; inih keeps the sections
- *     and calls back line by line, and the real key and value, of any length, wait beside it in struct ini_reading.
+ *     inih's line length, inline comments, continuation lines and `:` separators are compile-time choices of
+ *     whoever packaged it (Debian: 200 bytes, yes, yes, yes). So a reader of ours takes each line apart and
+ *     hands inih a short one of the same shape, `[section]` or `entry=1`, that every build of inih reads
+ *     alike; inih keeps the sections and calls back line by line, and the real key and value, of any length,
+ *     wait beside it in struct ini_reading.
  *
- *     Invariants: inih calls take_line() before it asks for the next line, so reading.key and reading.value are
- *     those of the line last given. Behind each section line goes a `section=1`, so that empty sections are heard of.
+ *     Invariants: inih calls take_line() before it asks for the next line, so reading.key and reading.value
+ *     are those of the line last given. Behind each section line goes a `section=1`, so that empty sections
+ *     are heard of.
  */
 #include "ini_impl.h"
 
@@ -272,7 +274,8 @@ line_read_entry(struct ini_reading *r, char *at)
     return LINE_ENTRY;
 }
 
-/* Takes apart the line in r->line: r->key (NULL: a section whose name could not be read) and r->value, or a complaint. */
+/* Takes apart the line in r->line: r->key (NULL: a section whose name could not be read) and r->value, or a
+ * complaint. */
 static enum line_kind
 line_read(struct ini_reading *r)
 {

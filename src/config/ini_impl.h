@@ -7,7 +7,8 @@
  *     'a key' = value    "a key" = value       a doubled quote stands for one
  *     %include path                            relative to the working directory; 10 deep
  *
- * No line limit, no continuation lines. Order is kept: whoever takes the later one of two equal keys follows PgBouncer.
+ * No line limit, no continuation lines. Order is kept: whoever takes the later one of two equal keys follows
+ * PgBouncer.
  */
 #ifndef PGWEIR_CONFIG_INI_IMPL_H
 #define PGWEIR_CONFIG_INI_IMPL_H
@@ -52,8 +53,8 @@ struct ini {
 };
 
 /*
- * Reads FILE and what it includes through READ. Whatever is wrong in them goes to PROBLEMS and the rest is read on.
- * return only what kept FILE itself from being read.
+ * Reads FILE and what it includes through READ. Whatever is wrong in them goes to PROBLEMS and the rest is
+ * read on. return only what kept FILE itself from being read.
  */
 MUST_CHECK enum err ini_read(struct ini *out, const char *file, file_reader *read, struct problems *problems,
                              struct error *why);

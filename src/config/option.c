@@ -154,7 +154,7 @@ duration_unit_us(const struct option *o)
 static enum err
 duration_read(const struct option *o, const char *text, uint64_t *out, struct error *why)
 {
-    uint64_t us;
+    uint64_t us = 0;
     enum err e = amount_read(text, duration_units, duration_unit_us(o), "duration",
                              "30, 0.5, 200ms, 30s, 5min, 2h or 1d", &us, why);
 

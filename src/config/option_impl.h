@@ -17,7 +17,8 @@ extern const size_t option_to_come_count;
 
 const struct option_to_come *option_to_come_find(const char *name, enum option_scope scope);
 
-/* The valid key nearest to WORD in SCOPE, rows to come and EXTRA (COUNT of them) included; NULL when none is near. */
+/* The valid key nearest to WORD in SCOPE, rows to come and EXTRA (COUNT of them) included; NULL when none is
+ * near. */
 const char *option_nearest(const char *word, enum option_scope scope, const char *const *extra,
                            size_t extra_count);
 

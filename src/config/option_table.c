@@ -1,10 +1,10 @@
 /*
- * option_table.c - every option, one row each, in the order of the reference page; and the names of PgBouncer's
- * options that are still to come.
+ * option_table.c - every option, one row each, in the order of the reference page; and the names of
+ * PgBouncer's options that are still to come.
  *
  *     A new option needs a field in struct settings, a row here, and `pgweir --help-config` written to
- *     docs/configuration.md and etc/pgweir.ini (a test compares them). An option that databases or users may set for
- *     themselves needs a field and a flag in struct overrides too.
+ *     docs/configuration.md and etc/pgweir.ini (a test compares them). An option that databases or users may
+ *     set for themselves needs a field and a flag in struct overrides too.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -31,6 +31,12 @@ problem_add(struct problems *p, struct place place, const char *format, ...)
         buf_add_format(p->text, "%s: %s\n", at, what);
 }
 
+bool
+problems_are_told(const struct problems *p)
+{
+    return p->text != NULL && p->count < PROBLEMS_MOST;
+}
+
 void
 problems_finish(struct problems *p)
 {

@@ -2,6 +2,8 @@
 #ifndef PGWEIR_CONFIG_PROBLEMS_IMPL_H
 #define PGWEIR_CONFIG_PROBLEMS_IMPL_H
 
+#include <stdbool.h>
+
 #include "pgweir/base/buf.h"
 #include "pgweir/base/err.h"
 
@@ -22,6 +24,8 @@ struct problems {
 
 void problems_init(struct problems *p, struct buf *text);
 void problem_add(struct problems *p, struct place place, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Whether another problem will still be told one by one, and is worth some thought. */
+bool problems_are_told(const struct problems *p);
 /* Says how many were left out, if any; call it once, at the end. */
 void problems_finish(struct problems *p);
 

@@ -1,6 +1,6 @@
 /*
- * reference.c - docs/configuration.md and etc/pgweir.ini, written from the tables. A unit test compares both files with
- * what is written here; with PGWEIR_WRITE_REFERENCE=1 in its environment it writes them first.
+ * reference.c - docs/configuration.md and etc/pgweir.ini, written from the tables. A unit test compares both
+ * files with what is written here; with PGWEIR_WRITE_REFERENCE=1 in its environment it writes them first.
  */
 #include "pgweir/config/reference.h"
 
@@ -82,8 +82,8 @@ preset_words(const char *preset)
 static const char reference_head[] =
     "# Configuration\n"
     "\n"
-    "Every option of pgweir, written from its option table (`pgweir --help-config` prints this page; please change\n"
-    "`src/config/option_table.c` and not this file).\n"
+    "Every option of pgweir, written from its option table (`pgweir --help-config` prints this page;\n"
+    "please change `src/config/option_table.c` and not this file).\n"
     "\n"
     "## The file\n"
     "\n"
@@ -98,19 +98,21 @@ static const char reference_head[] =
     "query_wait_timeout = 30s\n"
     "```\n"
     "\n"
-    "- Sections are `[pgweir]`, `[databases]`, `[users]` and `[peers]`. `[pgbouncer]` is another name for `[pgweir]`: a file\n"
-    "  with a `[pgbouncer]` section anywhere gets PgBouncer's defaults where they differ, so a file of PgBouncer's means what it\n"
-    "  meant. A section may come several times; of a key that comes again the last counts.\n"
-    "- A line is `key = value`. The value is the rest of the line, whatever its length, without the blanks at its ends; it is not\n"
-    "  quoted, and `;` and `#` in it are part of it. It may be empty. There are no continuation lines.\n"
+    "- Sections are `[pgweir]`, `[databases]`, `[users]` and `[peers]`. `[pgbouncer]` is another name\n"
+    "  for `[pgweir]`: a file with a `[pgbouncer]` section anywhere gets PgBouncer's defaults where they\n"
+    "  differ, so a file of PgBouncer's means what it meant. A section may come several times; of a key\n"
+    "  that comes again the last counts.\n"
+    "- A line is `key = value`. The value is the rest of the line, whatever its length, without the\n"
+    "  blanks at its ends; it is not quoted, and `;` and `#` in it are part of it. It may be empty.\n"
+    "  There are no continuation lines.\n"
     "- Lines that begin with `;` or `#` are comments; blanks before a line mean nothing.\n"
-    "- A key with other characters than letters, digits, `_`, `.`, `-`, `*` stands in single or double quotes; a quote in it is\n"
-    "  doubled.\n"
+    "- A key with other characters than letters, digits, `_`, `.`, `-`, `*` stands in single or double\n"
+    "  quotes; a quote in it is doubled.\n"
     "- `%include file` reads another file in its place, at most 10 deep.\n"
     "- File names are relative to the working directory of the process.\n"
     "\n"
-    "Everything that is wrong is told at once, with file and line; then pgweir does not start, or after SIGHUP stays with the\n"
-    "configuration that it has.\n"
+    "Everything that is wrong is told at once, with file and line; then pgweir does not start, or after\n"
+    "SIGHUP stays with the configuration that it has.\n"
     "\n"
     "Values:\n"
     "\n"
@@ -125,17 +127,18 @@ static const char reference_databases[] =
     "\n"
     "## [databases]\n"
     "\n"
-    "`name = key=value key=value ...`, where NAME is what clients ask for. `*` stands for every name without an entry of its\n"
-    "own. `pgweir` and `pgbouncer` are reserved. Pairs are separated by blanks; a value with blanks in it stands in single or\n"
-    "double quotes, and a quote in it is doubled (`password='it''s'`). Nothing behind `name =` is fine: everything is preset.\n"
+    "`name = key=value key=value ...`, where NAME is what clients ask for. `*` stands for every name\n"
+    "without an entry of its own. `pgweir` and `pgbouncer` are reserved. Pairs are separated by blanks;\n"
+    "a value with blanks in it stands in single or double quotes, and a quote in it is doubled\n"
+    "(`password='it''s'`). Nothing behind `name =` is fine: everything is preset.\n"
     "\n";
 
 static const char reference_users[] =
     "\n"
     "## [users]\n"
     "\n"
-    "`name = key=value ...` for single roles; with `user=` in the database's entry that role is meant and not the client's. What\n"
-    "is set here comes before [databases], and that before the main section.\n"
+    "`name = key=value ...` for single roles; with `user=` in the database's entry that role is meant\n"
+    "and not the client's. What is set here comes before [databases], and that before the main section.\n"
     "\n";
 
 static const char reference_secrets[] =
@@ -148,9 +151,10 @@ static const char reference_secrets[] =
     "\"analytics_user\" \"a plain password with \"\" in it\"\n"
     "```\n"
     "\n"
-    "One user per line: name and secret in double quotes, a quote in them doubled, anything behind them ignored. A secret is a plain\n"
-    "password, `md5` and 32 hexadecimal digits, or a SCRAM verifier, the latter two as `pg_authid.rolpassword` has them; `\"\"`\n"
-    "is a user without one. Only the process should be able to read the file.\n";
+    "One user per line: name and secret in double quotes, a quote in them doubled, anything behind them\n"
+    "ignored. A secret is a plain password, `md5` and 32 hexadecimal digits, or a SCRAM verifier, the\n"
+    "latter two as `pg_authid.rolpassword` has them; `\"\"` is a user without one. Only the process\n"
+    "should be able to read the file.\n";
 
 static const char reference_to_come[] = "\n"
                                         "## PgBouncer's options without effect\n"
@@ -240,9 +244,10 @@ config_write_reference(struct buf *out)
 static const char sample_head[] =
     ";; pgweir.ini - every option of pgweir with its default value.\n"
     ";;\n"
-    ";; Lines with `;;` explain; lines with one `;` are examples, or options at their defaults: take the `;` away and change\n"
-    ";; them. docs/configuration.md has the syntax, and says of every option what a reload (SIGHUP) changes.\n"
-    ";; Durations are 30s, 200ms, 5min, 2h or 1d; file names are relative to the working directory.\n"
+    ";; Lines with `;;` explain; lines with one `;` are examples, or options at their defaults: take the\n"
+    ";; `;` away and change them. docs/configuration.md has the syntax, and says of every option what a\n"
+    ";; reload (SIGHUP) changes. Durations are 30s, 200ms, 5min, 2h or 1d; file names are relative to\n"
+    ";; the working directory.\n"
     "\n"
     "[databases]\n"
     ";; name that clients ask for = where it leads. Keys:\n";

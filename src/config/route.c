@@ -1,7 +1,8 @@
 /*
  * route.c - from the name of a database and a user to where and how.
  *
- *     [users] of the role on the server, then [databases], then the main section: the first that sets an option has it.
+ *     [users] of the role on the server, then [databases], then the main section: the first that sets an
+ *     option has it.
  */
 #include "pgweir/config/route.h"
 

@@ -1,10 +1,12 @@
 /*
  * settings.c - from files to an immutable struct settings.
  *
- *     presets -> ini -> main section, databases, users -> auth file -> settings_check() -> out, or all problems
+ *     presets -> ini -> main section, databases, users -> auth file -> settings_check() -> out, or all
+ *     problems
  *
- *     The whole ini is read before any of it is understood, for a [pgbouncer] section anywhere decides the presets. A load
- *     goes on after a problem, with the preset or without the entry, so that one run tells everything that is wrong.
+ *     The whole ini is read before any of it is understood, for a [pgbouncer] section anywhere decides the
+ *     presets. A load goes on after a problem, with the preset or without the entry, so that one run tells
+ *     everything that is wrong.
  */
 #include "pgweir/config/settings.h"
 
@@ -169,7 +171,8 @@ load_option(struct loading *l, const struct ini_entry *entry, struct entry_readi
     } else if (to_come != NULL) {
         warn_to_come(r, entry->place, to_come);
     } else {
-        const char *nearest = option_nearest(entry->key, IN_GLOBAL, NULL, 0);
+        const char *nearest = problems_are_told(&l->problems) ? option_nearest(entry->key, IN_GLOBAL, NULL, 0)
+                                                              : NULL;
 
         if (nearest != NULL)
             problem_add(&l->problems, entry->place, "unknown key `%.60s`, did you mean `%s`?", entry->key,

@@ -1,8 +1,8 @@
 /*
  * userlist.c - names and secrets of the auth file.
  *
- *     A file may have a hundred thousand lines, so it is read once and taken apart where it lies: names and secrets are
- *     pointers into the text, the users are one array, and a hash map finds them.
+ *     A file may have a hundred thousand lines, so it is read once and taken apart where it lies: names and
+ *     secrets are pointers into the text, the users are one array, and a hash map finds them.
  */
 #include "userlist_impl.h"
 
@@ -56,7 +56,8 @@ skip_blanks(char *at)
     return at;
 }
 
-/* Undoes the quotes at *AT in place and moves *AT behind them; NULL when there are none or they are not closed. */
+/* Undoes the quotes at *AT in place and moves *AT behind them; NULL when there are none or they are not
+ * closed. */
 static const char *
 quoted_read(char **at)
 {

@@ -26,8 +26,8 @@ struct userlist {
 void userlist_init(struct userlist *list);
 void userlist_fini(struct userlist *list);
 
-/* Takes over TEXT, the content of FILE. What is wrong goes to PROBLEMS and the line is left out; what is odd, to WARNINGS. A user that comes again
- * replaces itself. Call once per list. */
+/* Takes over TEXT, the content of FILE. What is wrong goes to PROBLEMS and the line is left out; what is odd,
+ * to WARNINGS. A user that comes again replaces itself. Call once per list. */
 void userlist_read(struct userlist *list, const char *file, struct buf *text, struct problems *problems,
                    struct problems *warnings);
 const struct userlist_user *userlist_find(const struct userlist *list, const char *name);

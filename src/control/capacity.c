@@ -1,10 +1,11 @@
 /*
  * capacity.c - one question to one server, in one short-lived libpq connection.
  *
- *     names_ask() -> PQconnectStartParams() -> PQconnectPoll()… -> PQsendQuery() -> PQconsumeInput()… -> PQgetResult()
+ *     names_ask() -> PQconnectStartParams() -> PQconnectPoll()… -> PQsendQuery() -> PQgetResult()
  *
- *     Each step ends with one event for what libpq waits for, made anew each time, because libpq may change its socket
- *     from one step to the next (the next host, a second try without TLS). Whatever the end, it goes through finish().
+ *     Each step ends with one event for what libpq waits for, made anew each time, because libpq may change
+ *     its socket from one step to the next (the next host, a second try without TLS). Whatever the end, it
+ *     goes through finish().
  */
 #include "pgweir/control/capacity.h"
 
@@ -23,11 +24,13 @@
 #define DIRECT_RESERVE_LEAST 3u
 #define CONTROL_CONNECTIONS 1u
 
-/* Rows of (kind, name, value). Everything names its schema, operators too, so that no search_path can redirect it.
- * reserved_connections exists from PostgreSQL 16 on, and is NULL before. PostgreSQL does not hold superusers to limits. */
+/* Rows of (kind, name, value). Everything names its schema, operators too, so that no search_path can
+ * redirect it. reserved_connections exists from PostgreSQL 16 on, and is NULL before. PostgreSQL does not
+ * hold superusers to limits. */
 static const char question[] =
     "SELECT 'setting', s.name, pg_catalog.current_setting(s.name, true)"
-    "  FROM (VALUES ('max_connections'), ('superuser_reserved_connections'), ('reserved_connections')) AS s (name)"
+    "  FROM (VALUES ('max_connections'), ('superuser_reserved_connections'), ('reserved_connections'))"
+    "    AS s (name)"
     " UNION ALL "
     "SELECT 'recovery', '', CASE WHEN pg_catalog.pg_is_in_recovery() THEN '1' ELSE '0' END"
     " UNION ALL "

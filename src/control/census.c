@@ -5,10 +5,11 @@
  *                                 ^      +-- auto: capacity_ask() with the first login
  *     timer `again` --------------+            |-- facts: limits set, rest for capacity_check_period
  *     census_reconfigure() -------+            |-- login refused: the next login; none left: blind limit, rest
- *                                              +-- not reached, or full (53300): limits stay, again after a back-off
+ *                                              +-- not reached, or full (53300): limits stay, again after a
+ *                                              back-off
  *
- *     A failure is told when it begins and when it changes its words, not at each repetition, and so is its end.
- *     The budget keeps the limit; what is kept here is what was last said, to say only what is new.
+ *     A failure is told when it begins and when it changes its words, not at each repetition, and so is its
+ *     end. The budget keeps the limit; what is kept here is what was last said, to say only what is new.
  */
 #include "pgweir/control/census.h"
 
@@ -26,10 +27,14 @@
 #define AGAIN_LEAST_US (UINT64_C(250) * US_PER_MS)
 #define AGAIN_MOST_US (UINT64_C(15) * US_PER_S)  /* where server_login_retry is 0 */
 #define ANSWER_MOST_US (UINT64_C(15) * US_PER_S) /* where server_connect_timeout is 0 */
-#define WANTED_LEAST_US \
-    (UINT64_C(5) * US_PER_S)          /* between questions that census_want() causes for a known host */
-#define LIMITS_TOLD_MOST 10u          /* changed CONNECTION LIMITs logged one by one */
+#define WANTED_LEAST_US (UINT64_C(5) * US_PER_S) /* between questions about a known host that is wanted */
+#define LIMITS_TOLD_MOST 10u                     /* changed CONNECTION LIMITs logged one by one */
 #define NO_SUCH_FILE "/dev/null/none" /* instead of what libpq would look for in the home directory */
+
+struct census_limit { /* a CONNECTION LIMIT and what pools get of it */
+    struct capacity_limit set;
+    unsigned granted;
+};
 
 struct census_host {
     struct link in_hosts;
@@ -39,12 +44,13 @@ struct census_host {
     struct timer again;
     struct logins logins; /* of the round under way */
     unsigned login;       /* index of the one that asks */
+    struct error refusal; /* of the first login of this round, the one that was meant to do */
     uint64_t asked_us;    /* when the last round began */
     unsigned failures;    /* rounds in a row without an answer */
-    char trouble[256];    /* the failure that was told last; "": none */
+    char trouble[400];    /* the failure that was told last; "": none */
     unsigned limit;       /* 0: not known yet */
     char why[160];
-    struct capacity_limit *limits; /* quotas in force, as set; owned */
+    struct census_limit *limits; /* in force, sorted; owned */
     unsigned limit_count;
 };
 
@@ -89,61 +95,61 @@ set_limit(struct census_host *h, unsigned limit, const char *why)
 }
 
 static void
-set_quota(struct census_host *h, const struct capacity_limit *limit, unsigned count)
+set_quota(struct census_host *h, const struct census_limit *limit, unsigned granted)
 {
-    budget_set_quota(budget_quota(h->budget, limit->is_role ? QUOTA_ROLE : QUOTA_DATABASE, limit->name),
-                     count);
+    enum budget_quota_kind kind = limit->set.is_role ? QUOTA_ROLE : QUOTA_DATABASE;
+
+    budget_set_quota(budget_quota(h->budget, kind, limit->set.name), granted);
 }
 
 static int
 compare_limits(const void *a, const void *b)
 {
-    const struct capacity_limit *x = a, *y = b;
+    const struct capacity_limit *x = &((const struct census_limit *)a)->set;
+    const struct capacity_limit *y = &((const struct census_limit *)b)->set;
 
     return x->is_role != y->is_role ? (x->is_role ? -1 : 1) : strcmp(x->name, y->name);
 }
 
 static void
-tell_limit(struct census_host *h, const struct capacity_limit *limit, unsigned *told)
+tell_limit(const struct census_host *h, const struct census_limit *limit)
 {
-    const char *key = budget_host_key(h->budget);
-    const char *kind = limit->is_role ? "role" : "database";
-
-    if (++*told > LIMITS_TOLD_MOST)
-        return;
-    if (limit->limit == 0)
-        log_line(LOG_NOTICE_LEVEL, "host %s: %s \"%s\" has no connection limit any more", key, kind,
-                 limit->name);
-    else
-        log_line(LOG_NOTICE_LEVEL, "host %s: %s \"%s\": at most %u server connections: its CONNECTION LIMIT",
-                 key, kind, limit->name, limit->limit);
+    log_line(LOG_NOTICE_LEVEL, "host %s: %s \"%s\": at most %u server connections: CONNECTION LIMIT %u",
+             budget_host_key(h->budget), limit->set.is_role ? "role" : "database", limit->set.name,
+             limit->granted, limit->set.limit);
 }
 
-/* Puts LIMITS (COUNT, sorted, adopted; as the pools may use them) in force instead of those before. */
 static void
-set_limits(struct census_host *h, struct capacity_limit *limits, unsigned count)
+tell_no_limit(const struct census_host *h, const struct census_limit *limit)
 {
-    unsigned told = 0, i = 0, j = 0;
+    log_line(LOG_NOTICE_LEVEL, "host %s: %s \"%s\" has no CONNECTION LIMIT any more",
+             budget_host_key(h->budget), limit->set.is_role ? "role" : "database", limit->set.name);
+}
+
+/* Puts LIMITS (COUNT, sorted, adopted) in force instead of those before. */
+static void
+set_limits(struct census_host *h, struct census_limit *limits, unsigned count)
+{
+    unsigned changed = 0, i = 0, j = 0;
 
     while (i < h->limit_count || j < count) {
         int order = i == h->limit_count ? 1 : j == count ? -1 : compare_limits(&h->limits[i], &limits[j]);
 
         if (order < 0) {
-            struct capacity_limit gone = h->limits[i];
-
-            gone.limit = 0;
-            set_quota(h, &gone, 0);
-            tell_limit(h, &gone, &told);
-        } else if (order > 0 || h->limits[i].limit != limits[j].limit) {
-            set_quota(h, &limits[j], limits[j].limit);
-            tell_limit(h, &limits[j], &told);
+            set_quota(h, &h->limits[i], 0);
+            if (++changed <= LIMITS_TOLD_MOST)
+                tell_no_limit(h, &h->limits[i]);
+        } else if (order > 0 || h->limits[i].granted != limits[j].granted) {
+            set_quota(h, &limits[j], limits[j].granted);
+            if (++changed <= LIMITS_TOLD_MOST)
+                tell_limit(h, &limits[j]);
         }
         i += order <= 0;
         j += order >= 0;
     }
-    if (told > LIMITS_TOLD_MOST)
-        log_line(LOG_NOTICE_LEVEL, "host %s: %u more connection limits of roles and databases have changed",
-                 budget_host_key(h->budget), told - LIMITS_TOLD_MOST);
+    if (changed > LIMITS_TOLD_MOST)
+        log_line(LOG_NOTICE_LEVEL, "host %s: %u more CONNECTION LIMITs of roles and databases have changed",
+                 budget_host_key(h->budget), changed - LIMITS_TOLD_MOST);
     free(h->limits);
     h->limits = limits;
     h->limit_count = count;
@@ -189,11 +195,11 @@ rest_for_the_back_off(struct census_host *h)
 /* --- the answers --- */
 
 static void
-tell_trouble(struct census_host *h, enum log_level level, const char *what, const char *consequence)
+tell_trouble(struct census_host *h, const char *what, const char *consequence)
 {
     bool is_news = strncmp(h->trouble, what, sizeof(h->trouble) - 1) != 0;
 
-    log_line(is_news ? level : LOG_DEBUG_LEVEL, "host %s: its limits cannot be asked for: %s; %s",
+    log_line(is_news ? LOG_WARNING_LEVEL : LOG_DEBUG_LEVEL, "host %s: its limits cannot be asked for: %s; %s",
              budget_host_key(h->budget), what, consequence);
     snprintf(h->trouble, sizeof(h->trouble), "%s", what);
 }
@@ -207,43 +213,50 @@ forget_trouble(struct census_host *h)
     h->failures = 0;
 }
 
+/* What of its CONNECTION LIMITs the server leaves to pools; the caller owns it. */
+static struct census_limit *
+limits_of(const struct capacity_facts *facts, const struct login *asker)
+{
+    struct census_limit *limits = mem_new((facts->limit_count + 1) * sizeof(limits[0]));
+
+    for (unsigned i = 0; i < facts->limit_count; i++) {
+        const struct capacity_limit *set = &facts->limits[i];
+        bool is_asked = strcmp(set->name, set->is_role ? asker->user : asker->database) == 0;
+
+        limits[i] = (struct census_limit){ .set = *set, .granted = capacity_of_limit(set, is_asked) };
+    }
+    qsort(limits, facts->limit_count, sizeof(limits[0]), compare_limits);
+    return limits;
+}
+
 static void
 on_answer(void *arg, const struct capacity_facts *facts)
 {
     struct census_host *h = arg;
-    const struct login *login = &h->logins.at[h->login];
-    struct capacity_limit *limits = NULL;
     char why[sizeof(h->why)];
     unsigned limit = capacity_for_pools(facts, settings_of(h)->direct_reserve, why, sizeof(why));
 
     h->query = NULL;
     forget_trouble(h);
-    if (facts->limit_count > 0)
-        limits = mem_new(facts->limit_count * sizeof(limits[0]));
-    for (unsigned i = 0; i < facts->limit_count; i++) {
-        limits[i] = facts->limits[i];
-        limits[i].limit = capacity_of_limit(
-            &limits[i], strcmp(limits[i].name, limits[i].is_role ? login->user : login->database) == 0);
-    }
-    if (limits != NULL)
-        qsort(limits, facts->limit_count, sizeof(limits[0]), compare_limits);
-    set_limits(h, limits, facts->limit_count); /* before the host's own, which lets connections begin */
+    /* Before the host's own limit, which lets connections begin. */
+    set_limits(h, limits_of(facts, &h->logins.at[h->login]), facts->limit_count);
     set_limit(h, limit, why);
     rest_for_the_period(h);
 }
 
 /* No login is left to try. What was known stays known; if nothing was, somebody has to say a number. */
 static void
-go_blind(struct census_host *h, const struct error *why)
+go_blind(struct census_host *h)
 {
-    char consequence[160];
+    char what[sizeof(h->trouble)], consequence[160];
 
     if (h->limit == 0)
         set_limit(h, CENSUS_BLIND_LIMIT, "a guess: no login to ask the server with");
+    snprintf(what, sizeof(what), "as role \"%.63s\": %s", h->logins.at[0].user, h->refusal.text);
     snprintf(consequence, sizeof(consequence),
              "the limit is %u: set control_user, with its plain password in auth_file, or server_connections",
              h->limit);
-    tell_trouble(h, LOG_WARNING_LEVEL, why->text, consequence);
+    tell_trouble(h, what, consequence);
     h->failures = 0;
     rest_for_the_period(h);
 }
@@ -256,14 +269,15 @@ on_failure(void *arg, const struct error *why)
     struct census_host *h = arg;
 
     h->query = NULL;
+    if (why->code == ERR_AUTH && h->login == 0)
+        h->refusal = *why;
     if (why->code == ERR_AUTH && h->login + 1 < h->logins.count) {
         h->login++;
         ask(h);
     } else if (why->code == ERR_AUTH) {
-        go_blind(h, why);
+        go_blind(h);
     } else {
-        tell_trouble(h, LOG_WARNING_LEVEL, why->text,
-                     h->limit == 0 ? "clients wait" : "the limit stays as it is");
+        tell_trouble(h, why->text, h->limit == 0 ? "clients wait" : "the limit stays as it is");
         rest_for_the_back_off(h);
     }
 }

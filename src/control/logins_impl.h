@@ -1,5 +1,6 @@
 /*
- * logins_impl.h - with which logins a host may be asked, the most promising first. Pure: settings and routes in, a list out.
+ * logins_impl.h - with which logins a host may be asked, the most promising first. Pure: settings and
+ * routes in, a list out.
  */
 #ifndef PGWEIR_CONTROL_LOGINS_IMPL_H
 #define PGWEIR_CONTROL_LOGINS_IMPL_H
@@ -23,9 +24,9 @@ struct logins {
     char *ports;
 };
 
-/* The logins that ROUTES, all of one host, allow, in this order: control_user; database entries with a user and a plain
- * password; users of the auth file with a plain password; then those without a password that we could use. Each (user, database)
- * once, one with a password before the same without. */
+/* The logins that ROUTES, all of one host, allow, in this order: control_user; database entries with a user
+ * and a plain password; users of the auth file with a plain password; then those without a password that we
+ * could use. Each (user, database) once, one with a password before the same without. */
 void logins_of(struct logins *out, const struct settings *settings, const struct route *const *routes,
                unsigned route_count);
 void logins_fini(struct logins *l); /* wipes the passwords; zeroed memory is fine */

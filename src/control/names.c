@@ -1,9 +1,10 @@
 /*
  * names.c - one host after the other through evdns, /etc/hosts included.
  *
- *     Questions are rare, so each has an evdns base of its own: it reads resolv.conf as it is now, and nothing is left
- *     open in between. libevent still holds the base while it calls us back, so the query ends as a chore, when the loop
- *     turn is over; a cancelled one lives until libevent has told us that its question is cancelled.
+ *     Questions are rare, so each has an evdns base of its own: it reads resolv.conf as it is now, and
+ *     nothing is left open in between. libevent still holds the base while it calls us back, so the query
+ *     ends as a chore, when the loop turn is over; a cancelled one lives until libevent has told us that
+ *     its question is cancelled.
  */
 #include "names_impl.h"
 

@@ -1,6 +1,7 @@
 /*
- * names_impl.h - the hosts of a libpq connection as addresses. libpq would look names up with getaddrinfo(), which
- * blocks the loop; given `hostaddr` beside `host` it need not, and still checks the certificate against the name.
+ * names_impl.h - the hosts of a libpq connection as addresses. libpq would look names up with
+ * getaddrinfo(), which blocks the loop; given `hostaddr` beside `host` it need not, and still checks the
+ * certificate against the name.
  */
 #ifndef PGWEIR_CONTROL_NAMES_IMPL_H
 #define PGWEIR_CONTROL_NAMES_IMPL_H
@@ -22,8 +23,9 @@ struct names_handler {
                        const struct error *why); /* ERR_NOT_FOUND: none of the hosts has an address */
 };
 
-/* HOSTS: comma list of names, addresses, directories; PORTS: as many, or one for all, or "". A name with several addresses
- * takes several places in the answer. Calls one handler, once, from the loop; the query is gone when it returns. */
+/* HOSTS: comma list of names, addresses, directories; PORTS: as many, or one for all, or "". A name with
+ * several addresses takes several places in the answer. Calls one handler, once, from the loop; the query
+ * is gone when it returns. */
 struct names_query *names_ask(struct loop *loop, const char *hosts, const char *ports,
                               const struct names_handler *handler, void *arg);
 void names_cancel(struct names_query *q); /* NULL is fine */

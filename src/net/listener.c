@@ -271,7 +271,7 @@ listener_new(struct loop *loop, const struct address *where, const struct listen
              struct error *why)
 {
     struct listener *l;
-    int fd;
+    int fd = -1;
     enum err e = listen_on(where, params, &fd, why);
 
     if (e != ERR_NONE)

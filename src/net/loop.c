@@ -24,13 +24,30 @@
 #include <unistd.h>
 
 #include "parting_impl.h"
+#include "pgweir/base/log.h"
 #include "pgweir/base/mem.h"
 
-static pthread_once_t threads_once = PTHREAD_ONCE_INIT;
+static pthread_once_t libevent_once = PTHREAD_ONCE_INIT;
+
+/* Libevent and evdns would write to stderr. What matters of it reaches its owner as an error and is told there. */
+static void
+on_libevent_says(int severity, const char *text)
+{
+    static const enum log_level levels[] = {
+        [EVENT_LOG_DEBUG] = LOG_DEBUG_LEVEL,
+        [EVENT_LOG_MSG] = LOG_INFO_LEVEL,
+        [EVENT_LOG_WARN] = LOG_WARNING_LEVEL,
+        [EVENT_LOG_ERR] = LOG_ERROR_LEVEL,
+    };
+
+    log_line(levels[severity & 3], "libevent: %s", text);
+}
+_Static_assert(EVENT_LOG_DEBUG == 0 && EVENT_LOG_ERR == 3, "the severities must fit the table");
 
 static void
-prepare_threads(void)
+prepare_libevent(void)
 {
+    event_set_log_callback(on_libevent_says);
     (void)evthread_use_pthreads(); /* our bases have no locks, but evdns and libevent's globals need theirs */
 }
 
@@ -53,9 +70,10 @@ base_new(void)
 static void
 on_woken(evutil_socket_t fd, short what, void *arg)
 {
+    /* That we are awake is all; the turn delivers the letters. */
     (void)fd;
     (void)what;
-    loop_note_wake(arg);
+    (void)arg;
 }
 
 static void
@@ -65,7 +83,6 @@ on_alarm(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    loop_note_wake(loop);
     loop->alarm_us = TIMERS_NEVER;
     loop->has_rung = true;
 }
@@ -75,7 +92,7 @@ loop_new(const struct clock *clock, void *recipient, struct error *why)
 {
     struct loop *loop = mem_new(sizeof(*loop));
 
-    pthread_once(&threads_once, prepare_threads);
+    pthread_once(&libevent_once, prepare_libevent);
     loop->clock = clock;
     loop->recipient = recipient;
     loop->time = &loop->own_time;

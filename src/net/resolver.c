@@ -139,6 +139,8 @@ prepare_dns(struct resolver *r)
     r->dns = evdns_base_new(r->loop->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
     if (r->dns == NULL)
         return;
+    /* How long an answer of one family waits for the other: some name servers never answer AAAA questions. */
+    evdns_base_set_option(r->dns, "getaddrinfo-allow-skew:", "0.5");
     r->resolv_stamp = resolv;
     r->hosts_stamp = hosts;
     evdns_base_load_hosts(r->dns, r->hosts_file);

@@ -163,7 +163,6 @@ stream_tls_sendv(struct stream *s, const struct iovec *iov, int count)
     struct loop *loop = s->loop;
     size_t fill = 0;
 
-    assert(s->tls->is_established);
     if (!s->tls->is_established)
         return;
     ERR_clear_error();

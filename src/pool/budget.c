@@ -133,13 +133,6 @@ line_remove(struct budget_want *want)
     want->line = NULL;
 }
 
-static void
-line_move(struct budget_line *to, struct budget_want *want)
-{
-    line_remove(want);
-    line_add(to, want);
-}
-
 /* --- pots and rooms --- */
 
 static void
@@ -274,13 +267,19 @@ account_has_left_locked(struct budget_account *a)
 }
 
 static void
+account_notice_quotas_locked(struct budget_account *a)
+{
+    EACH_QUOTA (a, q)
+        quota_notice_locked(q);
+}
+
+static void
 want_queue_locked(struct budget_want *want, struct budget_line *line)
 {
     line_add(line, want);
     want->account->want_count++;
     want->account->host->_shared.want_count++;
-    EACH_QUOTA (want->account, q)
-        quota_notice_locked(q);
+    account_notice_quotas_locked(want->account);
 }
 
 static void
@@ -289,11 +288,18 @@ want_unqueue_locked(struct budget_want *want)
     line_remove(want);
     want->account->want_count--;
     want->account->host->_shared.want_count--;
-    EACH_QUOTA (want->account, q)
-        quota_notice_locked(q);
+    account_notice_quotas_locked(want->account);
 }
 
-/* LINE, which is not a host's, has got room for so many: its oldest move on to where they have to wait now. */
+static void
+want_move_locked(struct budget_line *to, struct budget_want *want)
+{
+    line_remove(want);
+    line_add(to, want);
+    account_notice_quotas_locked(want->account);
+}
+
+/* LINE, an account's or a quota's, has room for so many: its oldest move on to where they have to wait now. */
 static void
 line_advance_locked(struct budget_host *h, struct budget_line *line, unsigned room)
 {
@@ -307,10 +313,53 @@ line_advance_locked(struct budget_host *h, struct budget_line *line, unsigned ro
             next = &h->_shared.pot.line;
         if (next == &h->_shared.pot.line)
             room--;
-        line_move(next, want);
-        EACH_QUOTA (want->account, q)
-            quota_notice_locked(q);
+        want_move_locked(next, want);
     }
+}
+
+/* As many of A's wants wait further on as it has room for. */
+static void
+account_advance_locked(struct budget_account *a)
+{
+    unsigned further = a->want_count - a->line.count;
+
+    if (a->limit == 0)
+        line_advance_locked(a->host, &a->line, UINT32_MAX);
+    else if (a->taken + further < a->limit)
+        line_advance_locked(a->host, &a->line, a->limit - a->taken - further);
+}
+
+static bool account_draws_from(const struct budget_account *a, const struct pot *pot);
+
+/* The same for a quota; its wants that wait further on are in the host's line. One that can be served need not wait behind those that cannot, for
+ * whose pools the host has no room. */
+static void
+quota_advance_locked(struct budget_quota *q)
+{
+    struct budget_host *h = q->host;
+    unsigned further = 0;
+
+    if (q->pot.line.count == 0 || !quota_has_room(q))
+        return;
+    LIST_EACH (&q->pot.line.wants, l) {
+        if (line_for_locked(want_of(l)->account) == NULL)
+            want_move_locked(&h->_shared.pot.line, want_of(l));
+    }
+    if (q->pot.limit == 0) {
+        line_advance_locked(h, &q->pot.line, UINT32_MAX);
+        return;
+    }
+    LIST_EACH (&h->_shared.pot.line.wants, l)
+        further += account_draws_from(want_of(l)->account, &q->pot);
+    if (q->pot.taken + further < q->pot.limit)
+        line_advance_locked(h, &q->pot.line, q->pot.limit - q->pot.taken - further);
+}
+
+static void
+host_advance_locked(struct budget_host *h)
+{
+    LIST_EACH (&h->_shared.noticed, l)
+        quota_advance_locked(CONTAINER_OF(l, struct budget_quota, in_noticed));
 }
 
 /* The limit in force comes back to the limit, step by step. */
@@ -331,14 +380,12 @@ host_recover_locked(struct budget_host *h, uint64_t now_us)
 
 /* --- who is served, who is squeezed --- */
 
-/* The oldest want that may have a slot now. Who turns out to wait for something else than the host is moved there. */
+/* The oldest want in the host's line that may have a slot now. Who turns out to wait for something else is moved there, and says so. */
 static struct budget_want *
-servable_want_locked(struct budget_host *h)
+servable_in_line_locked(struct budget_host *h, bool *has_moved)
 {
     struct pot *pot = &h->_shared.pot;
 
-    if (pot->taken >= pot->limit)
-        return NULL;
     LIST_EACH (&pot->line.wants, l) {
         struct budget_want *want = want_of(l);
         struct budget_line *line = line_for_locked(want->account);
@@ -346,12 +393,27 @@ servable_want_locked(struct budget_host *h)
         if (line == NULL)
             return want;
         if (line != &pot->line) {
-            line_move(line, want);
-            EACH_QUOTA (want->account, q)
-                quota_notice_locked(q);
+            want_move_locked(line, want);
+            *has_moved = true;
         }
     }
     return NULL;
+}
+
+/* The oldest want that may have a slot now. */
+static struct budget_want *
+servable_want_locked(struct budget_host *h)
+{
+    struct budget_want *want;
+    bool has_moved = false;
+
+    if (h->_shared.pot.taken >= h->_shared.pot.limit)
+        return NULL;
+    want = servable_in_line_locked(h, &has_moved);
+    if (want != NULL || !has_moved)
+        return want;
+    host_advance_locked(h); /* who has moved back left room in a quota for who is behind */
+    return servable_in_line_locked(h, &has_moved);
 }
 
 static bool
@@ -450,9 +512,7 @@ host_note_pressure_locked(struct budget_host *h)
 
         if (where == NULL || where == line)
             break;
-        line_move(where, want);
-        EACH_QUOTA (want->account, q)
-            quota_notice_locked(q);
+        want_move_locked(where, want);
     }
     /* While the limit is not known, closing connections would help nobody. */
     pressed_us = h->_shared.limit == 0 ? PRESSED_NOT : pot_pressure(&h->_shared.pot);
@@ -473,9 +533,11 @@ static void
 host_settle_and_unlock(struct budget_host *h)
 {
     for (;;) {
-        struct budget_want *want = servable_want_locked(h);
         struct budget_account *victim = NULL;
+        struct budget_want *want;
 
+        host_advance_locked(h);
+        want = servable_want_locked(h);
         if (want != NULL) {
             want_unqueue_locked(want);
             account_took_locked(want->account);
@@ -679,8 +741,6 @@ budget_set_quota(struct budget_quota *quota, unsigned limit)
 
     host_lock(h);
     quota->pot.limit = limit;
-    if (quota_has_room(quota))
-        line_advance_locked(h, &quota->pot.line, limit == 0 ? UINT32_MAX : limit - quota->pot.taken);
     quota_notice_locked(quota);
     h->_shared.round++;
     host_settle_and_unlock(h);
@@ -738,8 +798,7 @@ budget_account_resize(struct budget_account *a, unsigned limit, unsigned guarant
     a->guaranteed = guaranteed;
     h->_shared.unmet += account_lacks(a);
     a->limit = limit;
-    if (limit == 0 || a->taken < limit)
-        line_advance_locked(h, &a->line, limit == 0 ? UINT32_MAX : limit - a->taken);
+    account_advance_locked(a);
     host_settle_and_unlock(h);
 }
 
@@ -784,13 +843,8 @@ budget_give(struct budget_account *a, uint64_t now_us)
     host_recover_locked(h, now_us);
     account_has_left_locked(a);
     account_gave_locked(a);
-    if (a->limit == 0 || a->taken < a->limit)
-        line_advance_locked(h, &a->line, 1);
-    EACH_QUOTA (a, q) {
-        if (quota_has_room(q))
-            line_advance_locked(h, &q->pot.line, 1);
-        quota_notice_locked(q);
-    }
+    account_advance_locked(a);
+    account_notice_quotas_locked(a);
     host_settle_and_unlock(h);
 }
 
@@ -805,8 +859,10 @@ budget_forget(struct budget_want *want)
     h = want->account->host;
     host_lock(h);
     was_queued = want->line != NULL;
-    if (was_queued)
+    if (was_queued) {
         want_unqueue_locked(want);
+        account_advance_locked(want->account);
+    }
     host_settle_and_unlock(h);
     return was_queued;
 }

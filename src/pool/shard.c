@@ -168,10 +168,12 @@ refuse_all(struct shard *s)
         refuse(w, REFUSED_BY_SERVER, &why);
 }
 
-/* CALL_WELCOME */
+/* CALL_WELCOME. A reload may have made the welcome unknown again. */
 static void
 greet_all(struct shard *s)
 {
+    if (!atomic_load_explicit(&s->pool->is_welcome_known, memory_order_acquire))
+        return;
     for (unsigned n = s->greeting_count; n > 0 && s->greeting_count > 0; n--) {
         struct waiter *w = waiter_of(list_first(&s->greeting));
 

@@ -1,9 +1,9 @@
 /*
  * daemon.c
  *
- *     started: fork, wait for the pipe ------------------------------------------ exit(0) on a byte, exit(1) on its end
+ *     started: fork, wait for the pipe ----------------------- exit(0) on a byte, exit(1) on its end
  *        child: setsid, fork, exit
- *           daemon: no session leader, so no terminal can become its own; start; daemon_ready() writes the byte
+ *           daemon: no session leader, so no terminal can become its own; daemon_ready() writes the byte
  */
 #include "daemon_impl.h"
 

@@ -1,4 +1,5 @@
-/* descriptors_impl.h - how many files and sockets the kernel lets us open, against how many the configuration may need. */
+/* descriptors_impl.h - how many files and sockets the kernel lets us open, against how many the
+ * configuration may need. */
 #ifndef PGWEIR_PROCESS_DESCRIPTORS_IMPL_H
 #define PGWEIR_PROCESS_DESCRIPTORS_IMPL_H
 

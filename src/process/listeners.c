@@ -30,7 +30,8 @@ add_address(struct addresses *list, const struct address *a, struct error *why)
     return ERR_NONE;
 }
 
-/* Whether this machine can bind to A at all, whoever has its port: /etc/hosts may say ::1 where the kernel has no IPv6. */
+/* Whether this machine can bind to A at all, whoever has its port: /etc/hosts may say ::1 where the kernel
+ * has no IPv6. */
 static bool
 is_ours(const struct address *a)
 {

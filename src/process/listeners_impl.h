@@ -15,14 +15,14 @@ struct addresses {
     unsigned count;
 };
 
-/* What listen_addr means: addresses, names (through getaddrinfo(), which blocks: at start only), `*` for all of IPv6 and IPv4.
- * Each address once. One that this machine does not have, of several that `*` or a name stands for, is left out.
- * ERR_NOT_FOUND, ERR_LIMIT. */
+/* What listen_addr means: addresses, names (through getaddrinfo(), which blocks: at start only), `*` for
+ * all of IPv6 and IPv4. Each address once. One that this machine does not have, of several that `*` or a
+ * name stands for, is left out. ERR_NOT_FOUND, ERR_LIMIT. */
 MUST_CHECK enum err addresses_of(const char *listen_addr, unsigned port, struct addresses *out,
                                  struct error *why);
 
-/* Opens all of them or none, and logs each. ERR_CONFIG when there is nothing to listen on; ERR_IO with the address, when it is in
- * use for example. ON_ACCEPT owns its descriptors. */
+/* Opens all of them or none, and logs each. ERR_CONFIG when there is nothing to listen on; ERR_IO with the
+ * address, when it is in use for example. ON_ACCEPT owns its descriptors. */
 MUST_CHECK enum err listeners_new(struct loop *loop, const struct settings *settings,
                                   void (*on_accept)(void *arg, int fd, const struct address *peer), void *arg,
                                   struct listeners **out, struct error *why);

@@ -27,7 +27,8 @@ read_holder(int fd, char out[16])
     out[strspn(out, "0123456789")] = '\0';
 }
 
-/* Whether PATH still leads to what FD has open: its last holder may have removed it while we waited for the lock. */
+/* Whether PATH still leads to what FD has open: its last holder may have removed it while we waited for the
+ * lock. */
 static bool
 is_same_file(int fd, const char *path)
 {

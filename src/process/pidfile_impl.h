@@ -1,6 +1,6 @@
 /*
- * pidfile_impl.h - the file with our process id. It is locked while we live, so one that a crash or a killed container left
- * behind is no obstacle, whoever has its number now.
+ * pidfile_impl.h - the file with our process id. It is locked while we live, so one that a crash or a
+ * killed container left behind is no obstacle, whoever has its number now.
  */
 #ifndef PGWEIR_PROCESS_PIDFILE_IMPL_H
 #define PGWEIR_PROCESS_PIDFILE_IMPL_H

@@ -6,10 +6,11 @@
  *     run     the main loop
  *     end     listeners, worker threads, census, house, main loop, pid file, log
  *
- *     Each step may say no; then what was begun is undone in the order of the end, and the process exits with 1.
+ *     Each step may say no; then what was begun is undone in the order of the end, and the process exits
+ *     with 1.
  *
- *     RUNNING --TERM, INT--> DRAINING --last client and server gone, shutdown_timeout, second signal--> the end
- *        +-----QUIT------------------------------------------------------------------------------------> the end
+ *     RUNNING --TERM, INT--> DRAINING --all gone, shutdown_timeout, second signal--> the end
+ *        +-----QUIT-----------------------------------------------------------------> the end
  */
 #include "pgweir/process/program.h"
 

@@ -10,7 +10,8 @@ struct workers;
 /* `workers`, or one per CPU that we may run on, at most 8. */
 unsigned workers_count(const struct settings *settings);
 
-/* Threads "pgweir-w0", "pgweir-w1", …, with all signals blocked, so that the main thread gets them. ERR_IO; none runs then. */
+/* Threads "pgweir-w0", "pgweir-w1", …, with all signals blocked, so that the main thread gets them. ERR_IO;
+ * none runs then. */
 MUST_CHECK enum err workers_start(struct house *house, struct workers **out, struct error *why);
 void workers_end(struct workers *w); /* stops their loops, waits for the threads; NULL is fine */
 

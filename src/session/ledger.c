@@ -77,8 +77,10 @@ ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action)
         l->is_skipping = false;
     }
     if (l->is_copy_in_open) {
-        if (kind == OWED_SYNC)
+        if (kind == OWED_SYNC) {
+            l->ignored++;
             return;
+        }
         if (kind == OWED_COPY_END)
             l->is_copy_in_open = false;
     }
@@ -98,25 +100,32 @@ open_copy_in(struct ledger *l)
     uint32_t kept = 1;
     bool is_ended = false;
 
+    l->is_open = is_extended(ledger_head(l)->kind);
     for (uint32_t i = 1; i < l->count; i++) {
         struct owed o = *entry(l, i);
 
-        if (o.kind == OWED_SYNC && !is_ended)
+        if (o.kind == OWED_SYNC && !is_ended) {
+            l->ignored++;
             continue;
+        }
         if (o.kind == OWED_COPY_END)
             is_ended = true;
+        else
+            l->is_open = is_extended(o.kind);
         *entry(l, kept++) = o;
     }
     l->count = kept;
     l->is_copy_in_open = !is_ended;
     l->is_head_copying = true;
-    l->is_open = is_extended(ledger_head(l)->kind) && !ends_in_ready(entry(l, kept - 1)->kind);
 }
 
 /* COPY IN of the head is over: the mark of its end, if it was sent, has served. A simple Query may open another. */
 static void
-close_copy_in(struct ledger *l)
+close_copy_in(struct ledger *l, bool has_failed)
 {
+    if (has_failed)
+        l->doubt += l->ignored;
+    l->ignored = 0;
     l->is_copy_in_open = false;
     l->is_head_copying = false;
     for (uint32_t i = 1; i < l->count; i++) {
@@ -184,10 +193,22 @@ answers(enum back_kind kind, uint8_t owed, bool *done)
     return false;
 }
 
+/* A ReadyForQuery that is not owed: a Sync in doubt was read after all, and ended the skipping. */
+static enum ledger_verdict
+settle_doubt(struct ledger *l)
+{
+    l->doubt--;
+    if (l->count == 0)
+        l->is_open = l->is_skipping = false;
+    return LEDGER_FORWARD;
+}
+
 enum ledger_verdict
 ledger_settle(struct ledger *l, enum back_kind kind)
 {
     drop_marks(l);
+    if (kind == BACK_READY && l->doubt > 0 && (l->count == 0 || !ends_in_ready(ledger_head(l)->kind)))
+        return settle_doubt(l);
     if (l->count == 0)
         return LEDGER_UNEXPECTED;
 
@@ -199,7 +220,7 @@ ledger_settle(struct ledger *l, enum back_kind kind)
     if (kind == BACK_COPY_IN)
         open_copy_in(l);
     else if (l->is_head_copying && (kind == BACK_COMMAND_DONE || kind == BACK_ERROR))
-        close_copy_in(l);
+        close_copy_in(l, kind == BACK_ERROR);
     if (kind == BACK_ERROR && is_extended(head.kind))
         skip_to_sync(l);
     if (done)

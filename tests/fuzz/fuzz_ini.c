@@ -1,6 +1,6 @@
 /*
- * fuzz_ini.c - whole configurations. The input up to its first 0xFF is the main file, the rest is every other file: what
- * it includes and its auth file. No real file is read, though names of some are asked about.
+ * fuzz_ini.c - whole configurations. The input up to its first 0xFF is the main file, the rest is every other
+ * file: what it includes and its auth file. No real file is read, though names of some are asked about.
  */
 #include <assert.h>
 #include <string.h>

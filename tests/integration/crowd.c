@@ -20,7 +20,7 @@ struct member {
     unsigned step;     /* within the transaction */
     enum kind kind;
     bool is_waiting;   /* for an answer */
-    char expected[64]; /* answer of the question that was sent */
+    char expected[128]; /* answer of the question that was sent */
 };
 
 struct crowd {

@@ -548,6 +548,7 @@ weir_write_files(struct weir *w)
         add_expanded(&ini, w, spec->users);
     }
     file_write(weir_path(w, "userlist.txt"), buf_slice(&users));
+    chmod(weir_path(w, "userlist.txt"), 0600);
     file_write(weir_path(w, "pgweir.ini"), buf_slice(&ini));
     buf_release(&ini);
     buf_release(&users);
@@ -866,26 +867,9 @@ result_text(PGresult *r)
 }
 
 const char *
-ask(PGconn *c, const char *sql, ...)
-{
-    char command[8192];
-    PGresult *r;
-    const char *told;
-    va_list args;
-
-    va_start(args, sql);
-    vsnprintf(command, sizeof command, sql, args);
-    va_end(args);
-    r = PQexec(c, command);
-    told = r != NULL ? result_text(r) : text("LOST %s", PQerrorMessage(c));
-    PQclear(r);
-    return told;
-}
-
-const char *
 answer(PGconn *c)
 {
-    const char *told = "no answer";
+    const char *told = text("LOST %s", PQerrorMessage(c));
     bool has_failed = false;
 
     for (PGresult *r; (r = PQgetResult(c)) != NULL;) {
@@ -899,6 +883,19 @@ answer(PGconn *c)
             break;
     }
     return told;
+}
+
+/* Not PQexec(): of a FATAL error and the end of the connection it would tell the latter. */
+const char *
+ask(PGconn *c, const char *sql, ...)
+{
+    char command[8192];
+    va_list args;
+
+    va_start(args, sql);
+    vsnprintf(command, sizeof command, sql, args);
+    va_end(args);
+    return PQsendQuery(c, command) == 1 ? answer(c) : text("LOST %s", PQerrorMessage(c));
 }
 
 bool

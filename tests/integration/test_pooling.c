@@ -16,7 +16,12 @@ weir(const char *settings)
     return weir_get(&(struct weir_spec){ .settings = settings });
 }
 
-#define BACKEND "select pg_backend_pid()"
+/* The process that serves this client now; 0 when it is gone. */
+static int
+backend(PGconn *c)
+{
+    return atoi(ask(c, "select pg_backend_pid()"));
+}
 
 /* --- modes --- */
 
@@ -26,10 +31,10 @@ clients_share_a_server_between_transactions(void)
     struct weir *w = weir("default_pool_size = 1\n");
     PGconn *one = weir_dial(w);
     PGconn *two = weir_dial(w);
-    const char *backend = ask(one, BACKEND);
+    int first = backend(one);
 
-    SAYS(ask(two, BACKEND), backend);
-    SAYS(ask(one, BACKEND), backend);
+    CU_ASSERT_EQUAL(backend(two), first);
+    CU_ASSERT_EQUAL(backend(one), first);
     PQfinish(one);
     PQfinish(two);
 }
@@ -57,18 +62,18 @@ the_server_used_last_is_used_next(void)
 {
     struct weir *w = weir("default_pool_size = 3\nworkers = 1\n");
     PGconn *clients[3];
-    const char *backends[3];
+    int backends[3];
 
     for (int i = 0; i < 3; i++) {
         clients[i] = weir_dial(w);
         SAYS(ask(clients[i], "begin"), "BEGIN");
-        backends[i] = ask(clients[i], BACKEND);
+        backends[i] = backend(clients[i]);
     }
     SAYS(ask(clients[2], "commit"), "COMMIT");
     SAYS(ask(clients[0], "commit"), "COMMIT");
     SAYS(ask(clients[1], "commit"), "COMMIT");
     for (int i = 0; i < 20; i++)
-        SAYS(ask(clients[i % 3], BACKEND), backends[1]);
+        CU_ASSERT_EQUAL(backend(clients[i % 3]), backends[1]);
     for (int i = 0; i < 3; i++)
         PQfinish(clients[i]);
 }
@@ -105,13 +110,13 @@ session_mode_lends_a_server_until_the_client_leaves(void)
     struct weir *w = weir("pool_mode = session\ndefault_pool_size = 1\n");
     PGconn *one = weir_dial(w);
     PGconn *two;
-    const char *backend = ask(one, BACKEND);
+    int first = backend(one);
 
     SAYS(ask(one, "set work_mem = '5MB'"), "SET");
     SAYS(ask(one, "create temp table own (a int)"), "CREATE TABLE");
     SAYS(ask(one, "listen somebody"), "LISTEN");
     SAYS(ask(one, "prepare own as select 'prepared'"), "PREPARE");
-    SAYS(ask(one, BACKEND), backend);
+    CU_ASSERT_EQUAL(backend(one), first);
     SAYS(ask(one, "show work_mem"), "5MB");
 
     two = weir_dial(w);
@@ -121,7 +126,7 @@ session_mode_lends_a_server_until_the_client_leaves(void)
     PQfinish(one);
 
     SAYS(answer(two), "4MB");
-    SAYS(ask(two, BACKEND), backend);
+    CU_ASSERT_EQUAL(backend(two), first);
     SAYS(ask(two, "select count(*) from pg_prepared_statements"), "0");
     SAYS(ask(two, "select to_regclass('own')"), "NULL");
     SAYS(ask(two, "select count(*) from pg_listening_channels()"), "0");
@@ -155,9 +160,9 @@ statement_mode_refuses_transaction_blocks(void)
     struct weir *w = weir("pool_mode = statement\ndefault_pool_size = 1\n");
     PGconn *one = weir_dial(w);
     PGconn *two = weir_dial(w);
-    const char *backend = ask(one, BACKEND);
+    int first = backend(one);
 
-    SAYS(ask(two, BACKEND), backend);
+    CU_ASSERT_EQUAL(backend(two), first);
     CONTAINS(ask(one, "begin"), "transaction blocks not allowed in statement pooling mode");
     SAYS(ask(two, "select 'unharmed'"), "unharmed");
     SAYS(ask(two, "select count(*) from pg_stat_activity where state like 'idle in tr%%'"), "0");
@@ -202,10 +207,10 @@ a_killed_idle_server_is_replaced_silently(void)
 {
     struct weir *w = weir("default_pool_size = 1\n");
     PGconn *c = weir_dial(w);
-    const char *backend = ask(c, BACKEND);
+    int first = backend(c);
 
-    SAYS(pg_ask(pg_main(), "select pg_terminate_backend(%s, 10000)", backend), "t");
-    CU_ASSERT(strcmp(ask(c, BACKEND), backend) != 0);
+    SAYS(pg_ask(pg_main(), "select pg_terminate_backend(%d, 10000)", first), "t");
+    CU_ASSERT(backend(c) != first);
     SAYS(ask(c, "select 'unharmed'"), "unharmed");
     PQfinish(c);
 }
@@ -219,7 +224,7 @@ a_client_in_a_transaction_is_told_that_its_server_was_killed(void)
     const char *told;
 
     SAYS(ask(c, "begin"), "BEGIN");
-    SAYS(pg_ask(pg_main(), "select pg_terminate_backend(%s, 10000)", ask(c, BACKEND)), "t");
+    SAYS(pg_ask(pg_main(), "select pg_terminate_backend(%d, 10000)", backend(c)), "t");
     told = ask(c, "select 1");
     CU_ASSERT(BEGINS(told, "FATAL 57P01") || BEGINS(told, "FATAL 08006"));
     CU_ASSERT_EQUAL(PQstatus(c), CONNECTION_BAD);
@@ -235,21 +240,19 @@ who_waits_too_long_is_told_who_holds_the_servers(void)
 {
     struct weir *w = weir("default_pool_size = 1\nquery_wait_timeout = 300ms\nworkers = 1\n");
     PGconn *holder = dial(weir_port(w), "application_name=the_holder");
-    PGconn *waiter = weir_dial(w);
-    PGresult *r;
+    struct raw *waiter = raw_open(weir_port(w));
 
     SAYS(ask(holder, "begin"), "BEGIN");
-    r = PQexec(waiter, "select 1");
-    CU_ASSERT(BEGINS(result_text(r), "FATAL 53300 query_wait_timeout"));
-    const char *detail = PQresultErrorField(r, PG_DIAG_MESSAGE_DETAIL);
-    const char *hint = PQresultErrorField(r, PG_DIAG_MESSAGE_HINT);
-    CONTAINS(detail != NULL ? detail : "", "the_holder");
-    CONTAINS(detail != NULL ? detail : "", "idle in transaction");
-    CONTAINS(hint != NULL ? hint : "", "default_pool_size");
-    PQclear(r);
+    CU_ASSERT(raw_send_query(waiter, "select 1"));
+    CU_ASSERT(raw_is_closed(waiter));
+    SAYS(raw_error(waiter)->sqlstate, "53300");
+    CONTAINS(raw_error(waiter)->message, "query_wait_timeout");
+    CONTAINS(raw_error(waiter)->detail, "the_holder");
+    CONTAINS(raw_error(waiter)->detail, "idle in transaction");
+    CONTAINS(raw_error(waiter)->hint, "default_pool_size");
     SAYS(ask(holder, "commit"), "COMMIT");
     PQfinish(holder);
-    PQfinish(waiter);
+    raw_close(waiter);
 }
 
 static void
@@ -289,15 +292,15 @@ old_servers_are_replaced(void)
 {
     struct weir *w = weir("default_pool_size = 1\nserver_lifetime = 300ms\n");
     PGconn *c = weir_dial(w);
-    const char *first = ask(c, BACKEND);
+    int first = backend(c);
 
-    EVENTUALLY(strcmp(ask(c, BACKEND), first) != 0);
+    EVENTUALLY(backend(c) != first);
     SAYS(ask(c, "begin"), "BEGIN");
-    first = ask(c, BACKEND);
+    first = backend(c);
     for (int i = 0; i < 4; i++) /* never in a transaction */
-        SAYS(ask(c, "select pg_backend_pid() from pg_sleep(0.1)"), first);
+        CU_ASSERT_EQUAL(atoi(ask(c, "select pg_backend_pid() from pg_sleep(0.1)")), first);
     SAYS(ask(c, "commit"), "COMMIT");
-    EVENTUALLY(strcmp(ask(c, BACKEND), first) != 0);
+    EVENTUALLY(backend(c) != first);
     PQfinish(c);
 }
 

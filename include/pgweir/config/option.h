@@ -1,6 +1,6 @@
 /*
- * option.h - the option table: one row is the whole truth about an option. The loader, reload, SHOW CONFIG, SET, --help-config, docs/configuration.md
- * and etc/pgweir.ini all read it.
+ * option.h - the option table: one row is the whole truth about an option. The loader, reload, SHOW CONFIG,
+ * SET, --help-config, docs/configuration.md and etc/pgweir.ini all read it.
  */
 #ifndef PGWEIR_CONFIG_OPTION_H
 #define PGWEIR_CONFIG_OPTION_H
@@ -61,8 +61,8 @@ const struct option *option_find(const char *name); /* global key; NULL when the
 const struct option *option_find_inside(const char *name, enum option_scope scope);
 /* What an operator calls O there: name_inside where it has one. */
 const char *option_name_inside(const struct option *o);
-/* Parses VALUE into SLOT (frees and replaces OPT_TEXT). ERR_SYNTAX, ERR_LIMIT with the range in *WHY, which quotes the value but
- * leaves the option's name to the caller; the slot is untouched then. */
+/* Parses VALUE into SLOT (frees and replaces OPT_TEXT). ERR_SYNTAX, ERR_LIMIT with the range in *WHY, which
+ * quotes the value but leaves the option's name to the caller; the slot is untouched then. */
 MUST_CHECK enum err option_parse(const struct option *o, const char *value, void *slot, struct error *why);
 /* The canonical text of what SLOT holds. */
 void option_show(const struct option *o, const void *slot, char *out, size_t size);

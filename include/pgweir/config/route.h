@@ -1,6 +1,6 @@
 /*
- * route.h - where a login for (database, user) leads: the database entry, the user's and the global settings resolved into one
- * immutable, reference-counted value that a pool and its servers read.
+ * route.h - where a login for (database, user) leads: the database entry, the user's and the global settings
+ * resolved into one immutable, reference-counted value that a pool and its servers read.
  */
 #ifndef PGWEIR_CONFIG_ROUTE_H
 #define PGWEIR_CONFIG_ROUTE_H
@@ -21,8 +21,8 @@ struct route {
     bool is_forced; /* the entry names the user */
     bool is_autodb; /* made from the "*" entry */
     char *server_database;
-    char *
-        password; /* from the entry or, for a forced user, its auth file secret; NULL: the client's own credentials */
+    /* From the entry or, for a forced user, its auth file secret; NULL: the client's own credentials. */
+    char *password;
     struct route_host *hosts; /* owned; at least one */
     unsigned host_count;
     char *host_key; /* "host:port,host:port": names the budget */
@@ -36,19 +36,21 @@ struct route {
     char *server_reset_query; /* "": none */
     bool server_reset_query_always;
     char *connect_query; /* "": none */
-    /* Startup parameters that the entry sets for its servers (client_encoding, datestyle, timezone, application_name): name, value, … NULL. */
+    /* Startup parameters that the entry sets for its servers (client_encoding, datestyle, timezone,
+     * application_name): name, value, … NULL. */
     char **startup;
 
     const struct settings *settings; /* held */
 };
 
-/* NULL when there is no such database and no "*" entry (or the name is longer than 63 bytes). The caller owns one reference. */
+/* NULL when there is no such database and no "*" entry (or the name is longer than 63 bytes). The caller owns
+ * one reference. */
 struct route *settings_route(const struct settings *s, const char *database, const char *user);
 struct route *route_hold(struct route *r);
 void route_drop(struct route *r); /* any thread; NULL is fine */
 
-/* Whether servers made for A would be made differently for B: host, port, database, user, TLS, startup parameters, connect_query. A changed password
- * does not count. */
+/* Whether servers made for A would be made differently for B: host, port, database, user, TLS, startup
+ * parameters, connect_query. A changed password does not count. */
 bool route_needs_new_servers(const struct route *a, const struct route *b);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * settings.h - a loaded configuration: immutable once built, reference counted, shared by all threads. A reload builds a second one, checks it whole
- * and swaps the pointer. No option is a global variable.
+ * settings.h - a loaded configuration: immutable once built, reference counted, shared by all threads. A
+ * reload builds a second one, checks it whole and swaps the pointer. No option is a global variable.
  */
 #ifndef PGWEIR_CONFIG_SETTINGS_H
 #define PGWEIR_CONFIG_SETTINGS_H
@@ -80,7 +80,7 @@ struct settings {
     struct settings_content *content; /* databases, users, auth file */
 };
 
-/* What [databases] and [users] may set for themselves; `is_set` says which. Same names as in struct settings. */
+/* What [databases] and [users] may set for themselves; `is_set` says which. Names as in struct settings. */
 struct overrides {
     struct {
         bool pool_mode, pool_size, min_pool_size, query_wait_timeout, query_timeout, idle_transaction_timeout,
@@ -93,22 +93,27 @@ struct overrides {
 };
 
 /*
- * Reads FILE (and what it includes) into a new snapshot with one reference, and checks all of it: every problem found is appended to PROBLEMS as one line
- * "file:line: what is wrong (and what was probably meant)". Any problem fails the load: ERR_CONFIG, ERR_NOT_FOUND or ERR_IO, with the first in *WHY.
- * Relative paths hang on the working directory, as PgBouncer's do. The auth file is read too; a missing or unreadable one is a problem.
+ * Reads FILE (and what it includes) into a new snapshot with one reference, and checks all of it: every
+ * problem found is appended to PROBLEMS as one line "file:line: what is wrong (and what was probably meant)".
+ * Any problem fails the load: ERR_CONFIG, ERR_NOT_FOUND or ERR_IO, with the first in *WHY. Relative paths
+ * hang on the working directory, as PgBouncer's do. The auth file is read too; a missing or unreadable one is
+ * a problem. What loads but looks wrong or has no effect yet is logged, one WARNING each.
  */
 MUST_CHECK enum err settings_load(const char *file, struct settings **out, struct buf *problems,
                                   struct error *why);
 const struct settings *settings_hold(const struct settings *s);
 void settings_drop(const struct settings *s); /* any thread; NULL is fine */
 
-/* One line per difference that an operator wants to see ("query_wait_timeout: 120 -> 60", "database app: removed", "listen_port: … needs a restart"). */
+/* One line per difference that an operator wants to see ("query_wait_timeout: 120 -> 60", "database app:
+ * removed", "listen_port: … needs a restart"). */
 void settings_tell_changes(const struct settings *before, const struct settings *after, struct buf *out);
 
-/* The stored secret of a user in the auth file ("" when it has none); NULL: no such user. Lives as long as the snapshot. */
+/* The stored secret of a user in the auth file ("" when it has none); NULL: no such user. Lives as long as
+ * the snapshot. */
 const char *settings_auth_secret(const struct settings *s, const char *user);
 
-/* Names that settings_route() knows, for the log and later SHOW DATABASES; INDEX from 0, NULL behind the last. "*" included. */
+/* Names that settings_route() knows, for the log and later SHOW DATABASES; INDEX from 0, NULL behind the
+ * last. "*" included. */
 const char *settings_database_name(const struct settings *s, unsigned index);
 
 #endif

@@ -74,7 +74,8 @@ stream_is_open(const struct stream *s)
 void stream_read_start(struct stream *s);
 void stream_read_stop(struct stream *s);
 
-/* Sends all of IOV now or keeps copies of the rest; never fails towards the caller: a dead peer is told through on_closed, from the loop. */
+/* Sends all of IOV now or keeps copies of the rest; never fails towards the caller: a dead peer is told through on_closed, from the loop.
+ * What is sent to a broken stream, or during a TLS handshake, is dropped. */
 void stream_sendv(struct stream *s, const struct iovec *iov, int count);
 void stream_send(struct stream *s, struct slice bytes);
 size_t stream_backlog_bytes(const struct stream *s);
@@ -95,7 +96,7 @@ void stream_start_tls_connect(struct stream *s, struct tls_context *context,
                               const char *server_name, const char *endpoint);
 
 /* Moves an open, idle stream (no backlog, nothing half-read in TLS) to the loop of another thread: leave in the old one,
- * join in the new one. Between the two the stream must not be used, but may be copied to other memory (the owner's new slab): stream_join() takes it where it is then. */
+ * join in the new one. Between the two the stream must not be used, save that it may be closed, and copied to other memory (a new slab). */
 bool stream_can_move(const struct stream *s);
 void stream_leave(struct stream *s);
 void stream_join(struct stream *s, struct loop *loop);

@@ -1,4 +1,5 @@
-/* version.h - the version, which CMakeLists.txt says once: project(pgweir VERSION …) gives the define PGWEIR_VERSION. */
+/* version.h - the version, which CMakeLists.txt says once: project(pgweir VERSION …) gives the define
+ * PGWEIR_VERSION. */
 #ifndef PGWEIR_PROCESS_VERSION_H
 #define PGWEIR_PROCESS_VERSION_H
 

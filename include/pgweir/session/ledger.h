@@ -9,6 +9,9 @@
  *   - while COPY IN is open, Sync is ignored, until CopyDone or CopyFail;
  *   - CopyDone and CopyFail have no answer of their own; they stand here as marks, to tell which Syncs came before them.
  *
+ * One thing nobody but the server knows: when a COPY IN has failed, whether that was before or after it read a Sync that was sent in front of the end
+ * of the data. Then more ReadyForQuery may come than are owed: `doubt`, and the server must not serve another client.
+ *
  *     client: Parse Bind Execute Sync            ledger: [PARSE BIND EXECUTE SYNC]
  *     server: ParseComplete                      [BIND EXECUTE SYNC]
  *     server: ErrorResponse                      [SYNC]         BIND failed, EXECUTE is skipped
@@ -51,6 +54,8 @@ struct ledger {
     uint32_t first;
     uint32_t count;
     uint32_t size;        /* power of two */
+    uint32_t ignored;     /* Syncs sent in front of the end of the COPY IN that is open at the head */
+    uint32_t doubt;       /* Syncs of which nobody knows whether the server has ignored them */
     bool is_open;         /* messages of the extended protocol were sent since the last Sync: its transaction may be open */
     bool is_skipping;     /* the server ignores all but Sync, and no Sync has been sent */
     bool is_copy_in_open; /* CopyInResponse came, neither CopyDone nor CopyFail was sent */
@@ -101,6 +106,13 @@ static inline bool
 ledger_needs_sync(const struct ledger *l)
 {
     return l->is_open || l->is_skipping;
+}
+
+/* Whether a ReadyForQuery may still come although none is owed. */
+static inline bool
+ledger_is_in_doubt(const struct ledger *l)
+{
+    return l->doubt > 0;
 }
 
 /* Nothing is owed and nothing half-done: what the last ReadyForQuery said still holds. */

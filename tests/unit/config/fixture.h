@@ -1,4 +1,5 @@
-/* fixture.h - a directory of files that is the working directory while the fixture lives, and a load in it. */
+/* fixture.h - a directory of files that is the working directory while the fixture lives, and a load in it.
+ * */
 #ifndef PGWEIR_TESTS_CONFIG_FIXTURE_H
 #define PGWEIR_TESTS_CONFIG_FIXTURE_H
 

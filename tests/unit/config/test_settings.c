@@ -379,6 +379,22 @@ what_loads_but_cannot_be_meant_is_warned_of(void)
     fixture_fini(&f);
 }
 
+/* What Debian's package installs. */
+static void
+a_pgbouncer_file_without_databases_loads(void)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    fixture_write("users.txt", "");
+    fixture_load(&f, ";; comment\n[databases]\n;a =\n[users]\n;b =\n[pgbouncer]\nlogfile = /var/log/x.log\n"
+                     "pidfile = /var/run/x.pid\nlisten_addr = localhost\nlisten_port = 6432\n"
+                     "unix_socket_dir = .\nauth_type = md5\nauth_file = users.txt\n");
+    CU_ASSERT_EQUAL(f.result, ERR_NONE);
+    CU_ASSERT_TRUE(has_warning(&f, "main.ini: [databases] is empty"));
+    fixture_fini(&f);
+}
+
 static void
 warnings_of_a_load_are_logged(void)
 {
@@ -469,6 +485,7 @@ suite_settings(void)
     CU_ADD_TEST(suite, every_key_to_come_is_accepted_where_it_may_stand);
     CU_ADD_TEST(suite, secrets_that_everybody_can_read_are_warned_of);
     CU_ADD_TEST(suite, what_loads_but_cannot_be_meant_is_warned_of);
+    CU_ADD_TEST(suite, a_pgbouncer_file_without_databases_loads);
     CU_ADD_TEST(suite, warnings_of_a_load_are_logged);
     CU_ADD_TEST(suite, a_database_that_comes_again_replaces_itself);
     CU_ADD_TEST(suite, settings_live_as_long_as_somebody_holds_them);

@@ -1,0 +1,3 @@
+#include <CUnit/CUnit.h>
+void suite_keyring(void);
+void suite_keyring(void) { CU_add_suite("keyring", NULL, NULL); }
