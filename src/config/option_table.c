@@ -383,6 +383,24 @@ const struct option options[] = {
       .group = POOLS,
       .text = "How long a client may wait for a server before it is sent away. 0 waits for ever." },
 
+    { .name = "max_prepared_statements",
+      .type = OPT_COUNT,
+      .preset = "200", .most = "100000",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(max_prepared_statements),
+      .group = POOLS,
+      .text = "How many prepared statements one server connection keeps in transaction and statement mode; the one "
+              "used longest ago makes room. 0: prepared statements are not tracked." },
+
+    { .name = "prepared_statements_memory",
+      .type = OPT_BYTES,
+      .preset = "256MB", .least = "1MB",
+      .scope = IN_GLOBAL, .when = OPT_RESTART,
+      .slot = SLOT(prepared_statements_memory),
+      .group = POOLS,
+      .text = "Bound on the memory for the texts of prepared statements, which all clients and servers share. A "
+              "Parse beyond it is refused." },
+
     { .name = "query_timeout",
       .type = OPT_DURATION, .unit = "s",
       .preset = "0",
@@ -618,7 +636,6 @@ const struct option_to_come options_to_come[] = {
     { "max_db_client_connections", IN_GLOBAL | IN_DATABASE },
     { "max_db_connections", IN_GLOBAL | IN_DATABASE },
     { "max_packet_size", IN_GLOBAL },
-    { "max_prepared_statements", IN_GLOBAL },
     { "max_user_client_connections", IN_GLOBAL | IN_USER },
     { "max_user_connections", IN_GLOBAL | IN_USER },
     { "peer_id", IN_GLOBAL },

@@ -11,6 +11,7 @@
 #include "cancel_impl.h"
 #include "login_impl.h"
 #include "pgweir/base/mem.h"
+#include "prepared_impl.h"
 #include "relay_impl.h"
 
 #define STATE_WORD(id, word) [id] = word,
@@ -533,6 +534,8 @@ client_free(struct client *c)
     login_free(c->login);
     buf_wipe(&c->carry);
     snapshot_drop(w->house->snapshots, c->settings);
+    client_names_free(c->names);
+    statement_drop(c->unnamed);
     mem_wipe(c->cancel_secret, sizeof c->cancel_secret);
     if (c->is_counted)
         atomic_fetch_sub_explicit(&w->house->client_count, 1, memory_order_relaxed);

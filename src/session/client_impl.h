@@ -45,6 +45,7 @@ enum client_event {
 struct login;
 struct server;
 struct cancel_job;
+struct client_names;
 
 #define CANCEL_SECRET_BYTES 4u /* protocol 3.0; the pid is random too, save the worker's number in it */
 
@@ -62,6 +63,9 @@ struct client {
     struct map_node in_keys; /* worker->cancel_keys, from the greeting on */
     struct login *login;     /* STARTUP to TRYING; owned */
     struct cancel_job *cancel; /* CANCELLING; not ours: it looks at `requester` */
+    struct client_names *names;  /* prepared statements by name; NULL: none; owned */
+    struct statement *unnamed;   /* what its unnamed statement is; held; NULL: none, or too long to keep */
+    uint64_t stamp;              /* messages sent, for prepared.c */
     uint64_t id;
     uint64_t born_us;
     uint64_t active_us;      /* since when it has its server, or last had one */

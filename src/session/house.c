@@ -125,6 +125,8 @@ worker_init(struct worker *w, struct house *house, unsigned index, struct error 
     list_init(&w->servers);
     map_init(&w->cancel_keys);
     buf_init(&w->scratch);
+    statement_cache_init(&w->statements, house->registry,
+                         house->config->settings->prepared_statements_memory / 4 / house->worker_count);
     w->burial.run = bury;
     random_secret(&w->jitter, sizeof w->jitter);
     w->jitter |= 1; /* never 0 */
@@ -185,6 +187,7 @@ worker_fini(struct worker *w)
     loop_free(w->loop);
     map_fini(&w->cancel_keys);
     buf_release(&w->scratch);
+    statement_cache_fini(&w->statements);
     slab_fini(&w->client_slab);
     house_config_drop(w->config);
 }
@@ -332,6 +335,7 @@ house_new(const struct house_params *params, struct house **out, struct error *w
     h->config = house_config_hold(params->config);
     h->keyring = keyring_new();
     h->snapshots = snapshots_new();
+    h->registry = registry_new(params->config->settings->prepared_statements_memory);
     h->worker_count = params->worker_count;
     h->workers = mem_new(h->worker_count * sizeof *h->workers);
     atomic_init(&h->undrained, h->worker_count);
@@ -381,6 +385,7 @@ house_free(struct house *h)
         worker_fini(&h->workers[i]);
     keyring_free(h->keyring);
     snapshots_free(h->snapshots);
+    registry_free(h->registry);
     house_config_drop(h->config);
     free(h->workers);
     free(h);

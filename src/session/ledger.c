@@ -21,12 +21,6 @@ ledger_fini(struct ledger *l)
     ledger_init(l);
 }
 
-static struct owed *
-entry(const struct ledger *l, uint32_t i)
-{
-    return &l->ring[(l->first + i) & (l->size - 1)];
-}
-
 static void
 grow(struct ledger *l)
 {
@@ -34,7 +28,7 @@ grow(struct ledger *l)
     struct owed *ring = mem_grow(NULL, size, sizeof *ring);
 
     for (uint32_t i = 0; i < l->count; i++)
-        ring[i] = *entry(l, i);
+        ring[i] = *ledger_entry(l, i);
     free(l->ring);
     l->ring = ring;
     l->size = size;
@@ -68,29 +62,33 @@ ends_in_ready(uint8_t kind)
     return kind == OWED_SYNC || kind == OWED_QUERY || kind == OWED_FUNCTION;
 }
 
-void
+struct owed *
 ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action)
 {
+    struct owed *o;
+
     if (l->is_skipping) {
         if (kind != OWED_SYNC)
-            return;
+            return NULL;
         l->is_skipping = false;
     }
     if (l->is_copy_in_open) {
         if (kind == OWED_SYNC) {
             l->ignored++;
-            return;
+            return NULL;
         }
         if (kind == OWED_COPY_END)
             l->is_copy_in_open = false;
     }
     if (kind == OWED_COPY_END && l->count == 0)
-        return;
+        return NULL;
     if (kind != OWED_COPY_END)
         l->is_open = is_extended((uint8_t)kind);
     if (l->count == l->size)
         grow(l);
-    *entry(l, l->count++) = (struct owed){ (uint8_t)kind, (uint8_t)action };
+    o = ledger_entry(l, l->count++);
+    *o = (struct owed){ .kind = (uint8_t)kind, .action = (uint8_t)action };
+    return o;
 }
 
 /* The server is in COPY IN since the head: it ignores each Sync that was sent before the end of the data. */
@@ -102,7 +100,7 @@ open_copy_in(struct ledger *l)
 
     l->is_open = is_extended(ledger_head(l)->kind);
     for (uint32_t i = 1; i < l->count; i++) {
-        struct owed o = *entry(l, i);
+        struct owed o = *ledger_entry(l, i);
 
         if (o.kind == OWED_SYNC && !is_ended) {
             l->ignored++;
@@ -112,7 +110,7 @@ open_copy_in(struct ledger *l)
             is_ended = true;
         else
             l->is_open = is_extended(o.kind);
-        *entry(l, kept++) = o;
+        *ledger_entry(l, kept++) = o;
     }
     l->count = kept;
     l->is_copy_in_open = !is_ended;
@@ -123,16 +121,16 @@ open_copy_in(struct ledger *l)
 static void
 close_copy_in(struct ledger *l, bool has_failed)
 {
-    if (has_failed)
-        l->doubt += l->ignored;
+    if (has_failed && l->ignored > 0)
+        l->is_in_doubt = true;
     l->ignored = 0;
     l->is_copy_in_open = false;
     l->is_head_copying = false;
     for (uint32_t i = 1; i < l->count; i++) {
-        if (entry(l, i)->kind != OWED_COPY_END)
+        if (ledger_entry(l, i)->kind != OWED_COPY_END)
             continue;
         for (uint32_t j = i + 1; j < l->count; j++)
-            *entry(l, j - 1) = *entry(l, j);
+            *ledger_entry(l, j - 1) = *ledger_entry(l, j);
         l->count--;
         return;
     }
@@ -142,9 +140,25 @@ close_copy_in(struct ledger *l, bool has_failed)
 static void
 skip_to_sync(struct ledger *l)
 {
-    while (l->count > 0 && ledger_head(l)->kind != OWED_SYNC)
-        pop(l);
-    l->is_skipping = l->count == 0;
+    uint32_t n = 0;
+
+    while (n < l->count && ledger_entry(l, n)->kind != OWED_SYNC)
+        n++;
+    l->skipped = n;
+    l->is_skipping = n == l->count;
+}
+
+bool
+ledger_take_skipped(struct ledger *l, struct owed *out, bool *failed)
+{
+    if (l->skipped == 0)
+        return false;
+    *failed = --l->skipped == 0;
+    *out = *ledger_entry(l, l->skipped);
+    ledger_entry(l, l->skipped)->kind = OWED_COPY_END; /* a mark is dropped when it is the head */
+    if (*failed)
+        drop_marks(l);
+    return true;
 }
 
 /* Whether a reply of KIND may answer, in whole or in part, an entry of kind OWED; *DONE: it settles it. */
@@ -193,24 +207,17 @@ answers(enum back_kind kind, uint8_t owed, bool *done)
     return false;
 }
 
-/* A ReadyForQuery that is not owed: a Sync in doubt was read after all, and ended the skipping. */
-static enum ledger_verdict
-settle_doubt(struct ledger *l)
-{
-    l->doubt--;
-    if (l->count == 0)
-        l->is_open = l->is_skipping = false;
-    return LEDGER_FORWARD;
-}
-
 enum ledger_verdict
-ledger_settle(struct ledger *l, enum back_kind kind)
+ledger_settle(struct ledger *l, enum back_kind kind, struct owed *paid)
 {
+    paid->kind = OWED_NOTHING;
     drop_marks(l);
-    if (kind == BACK_READY && l->doubt > 0 && (l->count == 0 || !ends_in_ready(ledger_head(l)->kind)))
-        return settle_doubt(l);
-    if (l->count == 0)
-        return LEDGER_UNEXPECTED;
+    if (l->count == 0) {
+        if (!l->is_in_doubt || kind != BACK_READY)
+            return LEDGER_UNEXPECTED;
+        l->is_open = l->is_skipping = false; /* a Sync was read after all, and ended the skipping */
+        return LEDGER_FORWARD;
+    }
 
     struct owed head = *ledger_head(l);
     bool done;
@@ -223,9 +230,13 @@ ledger_settle(struct ledger *l, enum back_kind kind)
         close_copy_in(l, kind == BACK_ERROR);
     if (kind == BACK_ERROR && is_extended(head.kind))
         skip_to_sync(l);
-    if (done)
+    if (done) {
+        *paid = head;
         pop(l);
-    drop_marks(l);
+        drop_marks(l);
+    }
+    if (head.action == OWED_HIDE)
+        return kind == BACK_ERROR ? LEDGER_FORWARD : LEDGER_SWALLOW;
     return head.action == OWED_FORWARD ? LEDGER_FORWARD : LEDGER_SWALLOW;
 }
 
@@ -246,12 +257,12 @@ ledger_swallow_all(struct ledger *l)
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < l->count; i++) {
-        struct owed o = *entry(l, i);
+        struct owed o = *ledger_entry(l, i);
 
         if (o.action == OWED_SYNTHESISE)
             continue;
         o.action = OWED_SWALLOW;
-        *entry(l, kept++) = o;
+        *ledger_entry(l, kept++) = o;
     }
     l->count = kept;
 }

@@ -19,32 +19,7 @@
 #include "pgweir/wire/front.h"
 #include "pgweir/wire/pg_error.h"
 #include "pgweir/wire/rules.h"
-
-/* --- gather --- */
-
-static void
-gather_flush(struct gather *g, struct stream *to)
-{
-    if (g->count > 0 && stream_is_open(to))
-        stream_sendv(to, g->iov, g->count);
-    g->count = 0;
-}
-
-static void
-gather_add(struct gather *g, struct stream *to, struct slice bytes)
-{
-    if (g->count > 0) {
-        struct iovec *last = &g->iov[g->count - 1];
-
-        if ((const uint8_t *)last->iov_base + last->iov_len == bytes.at) {
-            last->iov_len += bytes.len;
-            return;
-        }
-        if (g->count == GATHER_MOST)
-            gather_flush(g, to);
-    }
-    g->iov[g->count++] = (struct iovec){ (void *)(uintptr_t)bytes.at, bytes.len };
-}
+#include "prepared_impl.h"
 
 static bool
 is_clogged(const struct stream *s)
@@ -138,16 +113,42 @@ static const uint8_t owed_kinds[] = {
     [FRONT_CLOSE] = OWED_CLOSE,       [FRONT_SYNC] = OWED_SYNC,         [FRONT_COPY_END] = OWED_COPY_END,
 };
 
-static void
-enter_in_ledger(struct server *s, enum front_kind kind)
+struct owed *
+relay_enter(struct client *c, enum owed_kind kind, enum owed_action action)
 {
+    struct server *s = c->server;
     bool was_empty = ledger_is_empty(&s->ledger);
+    struct owed *o = ledger_push(&s->ledger, kind, action);
 
-    ledger_push(&s->ledger, (enum owed_kind)owed_kinds[kind], OWED_FORWARD);
-    if (was_empty && !ledger_is_empty(&s->ledger)) {
+    c->stamp++;
+    s->stamp++;
+    if (o != NULL) {
+        o->client_stamp = c->stamp;
+        o->server_stamp = s->stamp;
+    }
+    if (was_empty && o != NULL) {
         s->request_us = loop_now_us(s->worker->loop);
         server_watch(s);
     }
+    return o;
+}
+
+/* Parse, Bind, Describe and Close name prepared statements. */
+static bool
+names_statements(enum front_kind kind)
+{
+    return kind == FRONT_PARSE || kind == FRONT_BIND || kind == FRONT_DESCRIBE || kind == FRONT_CLOSE;
+}
+
+static enum progress
+bad_message(struct client *c, uint8_t type)
+{
+    struct pg_error e;
+
+    flush_to_server(c);
+    pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION, "invalid string in message of type %u", type);
+    client_end(c, END_PROTOCOL, &e);
+    return OVER;
 }
 
 /* --- settings ---
@@ -276,6 +277,16 @@ client_message(struct client *c, const struct scan_span *span)
     case FRONT_COPY_END:
         break;
     }
+    if (names_statements(kind) && prepared_is_on(c)) {
+        switch (prepared_is_complete(span, kind)) {
+        case PREPARED_SENT:
+            break;
+        case PREPARED_WANTS_MORE:
+            return KEEP;
+        case PREPARED_IS_BAD:
+            return bad_message(c, span->type);
+        }
+    }
     if (c->server == NULL) {
         enum progress p = message_without_server(c, kind);
 
@@ -289,7 +300,13 @@ client_message(struct client *c, const struct scan_span *span)
         }
         if (!is_settled(c))
             bring_settings(c);
-        enter_in_ledger(c->server, kind);
+        if (prepared_is_on(c) && !c->server->ledger.is_skipping) {
+            if (names_statements(kind))
+                return prepared_message(c, span, kind) == PREPARED_SENT ? GO_ON : bad_message(c, span->type);
+            if (kind == FRONT_QUERY)
+                prepared_on_query(c);
+        }
+        (void)relay_enter(c, (enum owed_kind)owed_kinds[kind], OWED_FORWARD);
     }
     gather_add(&c->worker->gather, &c->server->stream, span->bytes);
     return GO_ON;
@@ -300,6 +317,68 @@ may_release(const struct server *s)
 {
     return s->status == 'I' && ledger_is_quiet(&s->ledger) &&
            scanner_is_between_messages(&s->client->scanner) && s->route->pool_mode != POOL_SESSION;
+}
+
+static struct slice
+made_up_reply(const struct server *s, struct owed owed)
+{
+    static const uint8_t parse_complete[] = { '1', 0, 0, 0, 4 };
+    static const uint8_t bind_complete[] = { '2', 0, 0, 0, 4 };
+    static const uint8_t close_complete[] = { '3', 0, 0, 0, 4 };
+    static const uint8_t no_data[] = { 'n', 0, 0, 0, 4 };
+    static const uint8_t ready[3][6] = { { 'Z', 0, 0, 0, 5, 'I' },
+                                         { 'Z', 0, 0, 0, 5, 'T' },
+                                         { 'Z', 0, 0, 0, 5, 'E' } };
+
+    switch ((enum owed_kind)owed.kind) {
+    case OWED_PARSE:
+        return slice_of(parse_complete, sizeof parse_complete);
+    case OWED_BIND:
+        return slice_of(bind_complete, sizeof bind_complete);
+    case OWED_CLOSE:
+        return slice_of(close_complete, sizeof close_complete);
+    case OWED_DESCRIBE:
+        return slice_of(no_data, sizeof no_data);
+    case OWED_SYNC:
+    case OWED_QUERY:
+    case OWED_FUNCTION:
+        return slice_of(ready[s->status == 'T' ? 1 : s->status == 'E' ? 2 : 0], sizeof ready[0]);
+    case OWED_EXECUTE:
+    case OWED_COPY_END:
+    case OWED_NOTHING:
+        break;
+    }
+    assert(false);
+    return slice_of(NULL, 0);
+}
+
+static void
+flush_to_client(struct server *s)
+{
+    struct client *c = s->client;
+
+    if (c == NULL) {
+        assert(s->worker->gather.count == 0);
+        return;
+    }
+    gather_flush(&s->worker->gather, &c->stream);
+    if (is_clogged(&c->stream) && !s->is_stalled) {
+        s->is_stalled = true;
+        stream_read_stop(&s->stream);
+    }
+}
+
+/* Answers of our own that nothing from the server stands before. */
+static void
+send_made_up(struct server *s)
+{
+    struct owed owed;
+
+    while (ledger_take_synthetic(&s->ledger, &owed)) {
+        gather_add(&s->worker->gather, &s->client->stream, made_up_reply(s, owed));
+        prepared_paid(s, &owed);
+    }
+    flush_to_client(s);
 }
 
 static void
@@ -355,6 +434,8 @@ relay_from_client(struct client *c, struct slice fresh)
         }
     }
     flush_to_server(c);
+    if (c->server != NULL)
+        send_made_up(c->server);
     keep_rest(&c->carry, in, is_kept);
     if (buf_len(&c->carry) > RELAY_CARRY_BYTES && c->state == CLIENT_WAITING)
         stream_read_stop(&c->stream);
@@ -363,54 +444,6 @@ relay_from_client(struct client *c, struct slice fresh)
 }
 
 /* --- server to client --- */
-
-static struct slice
-made_up_reply(const struct server *s, struct owed owed)
-{
-    static const uint8_t parse_complete[] = { '1', 0, 0, 0, 4 };
-    static const uint8_t bind_complete[] = { '2', 0, 0, 0, 4 };
-    static const uint8_t close_complete[] = { '3', 0, 0, 0, 4 };
-    static const uint8_t no_data[] = { 'n', 0, 0, 0, 4 };
-    static const uint8_t ready[3][6] = { { 'Z', 0, 0, 0, 5, 'I' },
-                                         { 'Z', 0, 0, 0, 5, 'T' },
-                                         { 'Z', 0, 0, 0, 5, 'E' } };
-
-    switch ((enum owed_kind)owed.kind) {
-    case OWED_PARSE:
-        return slice_of(parse_complete, sizeof parse_complete);
-    case OWED_BIND:
-        return slice_of(bind_complete, sizeof bind_complete);
-    case OWED_CLOSE:
-        return slice_of(close_complete, sizeof close_complete);
-    case OWED_DESCRIBE:
-        return slice_of(no_data, sizeof no_data);
-    case OWED_SYNC:
-    case OWED_QUERY:
-    case OWED_FUNCTION:
-        return slice_of(ready[s->status == 'T' ? 1 : s->status == 'E' ? 2 : 0], sizeof ready[0]);
-    case OWED_EXECUTE:
-    case OWED_COPY_END:
-        break;
-    }
-    assert(false);
-    return slice_of(NULL, 0);
-}
-
-static void
-flush_to_client(struct server *s)
-{
-    struct client *c = s->client;
-
-    if (c == NULL) {
-        assert(s->worker->gather.count == 0);
-        return;
-    }
-    gather_flush(&s->worker->gather, &c->stream);
-    if (is_clogged(&c->stream) && !s->is_stalled) {
-        s->is_stalled = true;
-        stream_read_stop(&s->stream);
-    }
-}
 
 static bool
 is_swallowing(const struct server *s)
@@ -461,11 +494,40 @@ note_parameter(struct server *s, const struct scan_span *span)
         buf_add(to, span->bytes);
 }
 
+/* An error of ours in place of the one that we provoked. */
+static void
+send_instead(struct server *s, const struct pg_error *e)
+{
+    struct buf out;
+
+    if (s->client == NULL)
+        return;
+    buf_init(&out);
+    build_error(&out, e);
+    gather_copy(&s->worker->gather, &s->client->stream, buf_slice(&out));
+    buf_release(&out);
+}
+
+/* The tags of DEALLOCATE ALL and DISCARD ALL. */
+static bool
+is_wiping_tag(struct slice message)
+{
+    const uint8_t *tag = message.at + SCAN_HEADER;
+    size_t len = message.len - SCAN_HEADER;
+
+    return (len == 15 && memcmp(tag, "DEALLOCATE ALL", 15) == 0) ||
+           (len == 12 && memcmp(tag, "DISCARD ALL", 12) == 0);
+}
+
 /* True when the message goes to the client. *IS_READY: it was a ReadyForQuery; *IS_BROKEN: the server must be closed. */
 static bool
 server_message(struct server *s, const struct scan_span *span, bool *is_ready, bool *is_broken)
 {
     enum back_kind kind = back_kind_of(span->type);
+    bool is_forwarded = false;
+    bool failed;
+    struct owed owed;
+    struct pg_error instead;
     char status;
 
     switch (kind) {
@@ -477,6 +539,8 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         note_parameter(s, span);
         return !is_swallowing(s);
     case BACK_COMMAND_DONE:
+        if (is_wiping_tag(span->bytes) && !ledger_is_empty(&s->ledger))
+            prepared_wiped(s, ledger_head(&s->ledger));
         if (s->client != NULL && is_setting_tag(span->bytes) && !is_swallowing(s)) {
             s->is_dirty = true;
             s->last_client = s->client->id;
@@ -500,16 +564,24 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
     default:
         break;
     }
-    switch (ledger_settle(&s->ledger, kind)) {
+    switch (ledger_settle(&s->ledger, kind, &owed)) {
     case LEDGER_FORWARD:
-        return true;
+        is_forwarded = true;
+        break;
     case LEDGER_SWALLOW:
-        return false;
+        break;
     case LEDGER_UNEXPECTED:
         *is_broken = true;
-        break;
+        return false;
     }
-    return false;
+    if (owed.kind != OWED_NOTHING)
+        prepared_paid(s, &owed);
+    while (kind == BACK_ERROR && ledger_take_skipped(&s->ledger, &owed, &failed))
+        if (prepared_undone(s, &owed, failed, &instead)) {
+            send_instead(s, &instead);
+            is_forwarded = false;
+        }
+    return is_forwarded;
 }
 
 static void
@@ -591,8 +663,10 @@ relay_from_server(struct server *s, struct slice fresh)
             continue;
         if (s->is_forwarding)
             gather_add(&s->worker->gather, &s->client->stream, span.bytes);
-        while (span.is_last && ledger_take_synthetic(&s->ledger, &owed))
+        while (span.is_last && ledger_take_synthetic(&s->ledger, &owed)) {
             gather_add(&s->worker->gather, &s->client->stream, made_up_reply(s, owed));
+            prepared_paid(s, &owed);
+        }
     }
     flush_to_client(s);
     if (is_broken) {

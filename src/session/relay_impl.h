@@ -14,6 +14,8 @@
 void relay_from_client(struct client *c, struct slice fresh);
 /* Bytes of a server past its login. */
 void relay_from_server(struct server *s, struct slice fresh);
+/* Enters a message that goes to C's server (or would have gone); NULL when it will have no answer. */
+struct owed *relay_enter(struct client *c, enum owed_kind kind, enum owed_action action);
 /* Sends ahead what brings c->server to the settings of C; nothing when it has them. */
 void relay_bring_settings(struct client *c);
 /* The backlog towards one side has drained: the other side is read again. */

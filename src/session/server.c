@@ -17,6 +17,7 @@
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
 #include "pgweir/wire/front.h"
+#include "prepared_impl.h"
 #include "relay_impl.h"
 
 #define STATE_WORD(id, word) [id] = word,
@@ -243,6 +244,7 @@ server_bury(struct server *s)
         s->client->server = NULL;
         s->client = NULL;
     }
+    prepared_abandon(s);
     server_move(s, SERVER_ENDED);
     link_remove(&s->in_worker);
     list_push_last(&w->dead_servers, &s->in_worker);
@@ -284,6 +286,8 @@ server_free(struct server *s)
     ledger_fini(&s->ledger);
     buf_release(&s->carry);
     buf_release(&s->reported);
+    statement_set_free(s->statements);
+    statement_drop(s->unnamed);
     snapshot_drop(s->worker->house->snapshots, s->settings);
     route_drop(s->route);
     mem_wipe(s->backend_secret, sizeof s->backend_secret);
@@ -356,7 +360,8 @@ send_own_query(struct server *s, const char *sql)
     build_query(&out, sql);
     stream_send(&s->stream, buf_slice(&out));
     buf_release(&out);
-    ledger_push(&s->ledger, OWED_QUERY, OWED_SWALLOW);
+    (void)ledger_push(&s->ledger, OWED_QUERY, OWED_SWALLOW);
+    server_set_unnamed(s, NULL, 0);
 }
 
 static bool
@@ -373,6 +378,15 @@ server_take_settings(struct server *s, const struct snapshot *settings)
 
     s->settings = snapshot_hold(settings);
     snapshot_drop(s->worker->house->snapshots, old);
+}
+
+void
+server_set_unnamed(struct server *s, struct statement *st, uint64_t client_id)
+{
+    statement_hold(st);
+    statement_drop(s->unnamed);
+    s->unnamed = st;
+    s->unnamed_client = client_id;
 }
 
 /* What the reset query leaves behind is known only if it is DISCARD ALL. */
@@ -472,6 +486,7 @@ server_orphan(struct server *s, enum orphan how)
         return;
     }
     server_start_cleaning(s);
+    prepared_forget_client(s);
     ledger_swallow_all(&s->ledger);
     if (s->ledger.is_copy_in_open) {
         struct buf out;

@@ -33,6 +33,8 @@ enum server_state { SERVER_STATES(SERVER_STATE_ID) SERVER_STATE_COUNT };
 
 struct client;
 struct server_login;
+struct statement;
+struct statement_set;
 
 /* A dead client's query gets this long to end by itself after a Terminate, and a cancelled one to give up, before the connection is closed. */
 #define SERVER_GRACE_US (UINT64_C(5) * US_PER_S)
@@ -49,6 +51,10 @@ struct server {
     const struct snapshot *settings; /* what it was brought to; held; NULL: as it was born */
     struct buf reported;    /* ParameterStatus messages since it has its client: settings to follow */
     uint64_t last_client;   /* id of the one that made it dirty */
+    struct statement_set *statements; /* what is prepared there; NULL: nothing; owned */
+    struct statement *unnamed;  /* its unnamed statement; held; NULL: none, or not one of ours */
+    uint64_t unnamed_client;    /* who parsed it; 0: nobody */
+    uint64_t stamp;             /* messages entered, for prepared.c */
     struct route *route;    /* held: what it was made for */
     struct timer timer;     /* by state: login time, query or idle-in-transaction time, cleaning bound */
     struct link in_worker;
@@ -81,6 +87,8 @@ void server_leave(struct member *m);
 void server_join(struct member *m);
 
 void server_move(struct server *s, enum server_state to);
+/* The unnamed statement there is now ST (held; NULL: none of ours), parsed by the client of that id. */
+void server_set_unnamed(struct server *s, struct statement *st, uint64_t client_id);
 /* S was or is being brought to SETTINGS, which is held. */
 void server_take_settings(struct server *s, const struct snapshot *settings);
 /* server_login.c is through: into the pool. */

@@ -6,24 +6,17 @@
 #define PGWEIR_SESSION_WORKER_IMPL_H
 
 #include <stdatomic.h>
-#include <sys/uio.h>
 
+#include "gather_impl.h"
 #include "pgweir/base/list.h"
 #include "pgweir/base/map.h"
 #include "pgweir/base/slab.h"
 #include "pgweir/net/dialer.h"
 #include "pgweir/pool/snapshot.h"
+#include "pgweir/pool/statement.h"
 #include "pgweir/session/end_reason.h"
 #include "pgweir/session/house.h"
 #include "pgweir/session/keyring.h"
-
-/* Output for one peer, gathered while one piece of input is worked through, so that it leaves in one write. Slices are borrowed: it is
- * flushed before the input goes away. Neighbouring slices grow together. */
-#define GATHER_MOST 64
-struct gather {
-    struct iovec iov[GATHER_MOST];
-    int count;
-};
 
 struct worker {
     struct house *house;
@@ -43,7 +36,8 @@ struct worker {
     struct chore burial;
     struct map cancel_keys;   /* client.in_keys, by cancel pid */
     struct gather gather;
-    struct buf scratch;       /* bytes of our own making that the gather points to; emptied with it */
+    struct buf scratch;       /* where a message of our own is built before it is gathered */
+    struct statement_cache statements;
     unsigned login_count;
     unsigned server_count;
     uint64_t jitter;
@@ -57,6 +51,7 @@ struct house {
     struct pools *pools;
     struct keyring *keyring;
     struct snapshots *snapshots;
+    struct registry *registry;
     struct house_config *config; /* held; main thread */
     unsigned worker_count;
     struct worker *workers;

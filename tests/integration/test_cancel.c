@@ -108,8 +108,8 @@ static void
 a_client_that_waits_for_a_server_can_be_cancelled(void)
 {
     struct weir *w = weir_get(&(struct weir_spec){ .settings = "default_pool_size = 1\n" });
-    PGconn *holder = weir_dial(w);
-    PGconn *waiter = weir_dial(w);
+    PGconn *holder = weir_dial_as(w, "analytics_user");
+    PGconn *waiter = weir_dial_as(w, "analytics_user");
 
     SAYS(ask(holder, "begin"), "BEGIN");
     PQsendQuery(waiter, "select 'my turn'");
@@ -152,7 +152,7 @@ a_wrong_key_cancels_nothing(void)
         request_cancel(raw_pid(victim), slice_of(secret, right.len));
     }
     request_cancel(raw_pid(victim) + 1, right);
-    request_cancel(raw_pid(victim), slice_of(right.at, right.len - 1)); /* too short */
+    request_cancel(raw_pid(victim), slice_of(secret, right.len + 1)); /* too long */
     request_cancel(0, slice_of(secret, 4));
     CU_ASSERT(raw_until(victim, 'Z'));
     CU_ASSERT(strchr(raw_heard(victim), 'E') == NULL);

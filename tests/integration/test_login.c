@@ -191,7 +191,9 @@ too_many_clients_are_told_the_limit_and_its_use(void)
 static void
 a_login_must_end_in_time(void)
 {
-    struct weir *w = weir_with_auth("client_login_timeout = 300ms\n");
+    struct weir *w = weir_with_auth("client_login_timeout = 300ms\n"
+                                    "tcp_defer_accept = 0\n" /* or the kernel keeps who says nothing to itself */
+                                   );
     struct raw *silent = raw_dial(weir_port(w));
     struct raw *halfway = raw_dial(weir_port(w));
     struct buf out = { 0 };

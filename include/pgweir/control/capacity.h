@@ -16,7 +16,8 @@
 #include "pgweir/config/option.h"
 #include "pgweir/net/loop.h"
 
-struct capacity_limit { /* a CONNECTION LIMIT that is set (>= 0), of a role that is no superuser or of a database */
+struct
+    capacity_limit { /* a CONNECTION LIMIT that is set (>= 0), of a role that is no superuser or of a database */
     char name[64];
     unsigned limit;
     bool is_role; /* else a database */
@@ -46,10 +47,11 @@ unsigned capacity_of_limit(const struct capacity_limit *limit, bool is_asked);
 
 struct capacity_query; /* one question under way */
 
-struct capacity_params {         /* texts are copied */
-    const char *const *keywords; /* as for PQconnectStartParams(), NULL-terminated: host, port, user, password, dbname, … */
-    const char *const *values;   /* NULL or "": not given */
-    uint64_t timeout_us;         /* for all of it */
+struct capacity_params { /* texts are copied */
+    const char *const
+        *keywords; /* as for PQconnectStartParams(), NULL-terminated: host, port, user, password, dbname, … */
+    const char *const *values; /* NULL or "": not given */
+    uint64_t timeout_us;       /* for all of it */
 };
 
 /* ERR_AUTH: the server refused this login (role, password, database); another one may do better. ERR_LIMIT:

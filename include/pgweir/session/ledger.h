@@ -2,7 +2,9 @@
  * ledger.h - what a server connection still owes, in the order in which it will come.
  *
  * Every message sent to a server that will be answered is entered here with what is to be done with the answer: forward it to the client, swallow it (the
- * message was ours), or synthesise it (the message was never sent; the answer is made up when its turn has come). All rewriting of
+ * message was ours), hide it (ours, but sent for the client's sake: its success is nobody's business, its error the client's), or synthesise it (the message was
+ * never sent; the answer is made up when its turn has come). What a message changes in the maps of prepared statements is noted at its entry, because
+ * it must be undone when the server skips or refuses the message. All rewriting of
  * replies is done from this queue, so it stays in order under any pipelining and after any error. It also knows what PostgreSQL will *not* answer:
  *
  *   - after an error in the extended protocol everything up to the next Sync is skipped;
@@ -10,7 +12,7 @@
  *   - CopyDone and CopyFail have no answer of their own; they stand here as marks, to tell which Syncs came before them.
  *
  * One thing nobody but the server knows: when a COPY IN has failed, whether that was before or after it read a Sync that was sent in front of the end
- * of the data. Then more ReadyForQuery may come than are owed: `doubt`, and the server must not serve another client.
+ * of the data. Then more ReadyForQuery may come than are owed: is_in_doubt, and the server must not serve another client.
  *
  *     client: Parse Bind Execute Sync            ledger: [PARSE BIND EXECUTE SYNC]
  *     server: ParseComplete                      [BIND EXECUTE SYNC]
@@ -40,13 +42,19 @@ enum owed_kind {
     OWED_QUERY,
     OWED_FUNCTION,
     OWED_COPY_END, /* a mark, no answer */
+    OWED_NOTHING,
 };
 
-enum owed_action { OWED_FORWARD, OWED_SWALLOW, OWED_SYNTHESISE };
+enum owed_action { OWED_FORWARD, OWED_SWALLOW, OWED_HIDE, OWED_SYNTHESISE };
 
 struct owed {
     uint8_t kind;   /* enum owed_kind */
     uint8_t action; /* enum owed_action */
+    uint8_t effect; /* for its owner (prepared.c): what was changed when the message was sent; 0: nothing */
+    void *of_client;
+    void *of_server;
+    uint64_t client_stamp; /* how many messages its client and its server had seen: what a DEALLOCATE ALL reaches is older */
+    uint64_t server_stamp;
 };
 
 struct ledger {
@@ -55,11 +63,12 @@ struct ledger {
     uint32_t count;
     uint32_t size;        /* power of two */
     uint32_t ignored;     /* Syncs sent in front of the end of the COPY IN that is open at the head */
-    uint32_t doubt;       /* Syncs of which nobody knows whether the server has ignored them */
+    uint32_t skipped;     /* entries at the front that will not be answered: take them before anything else */
     bool is_open;         /* messages of the extended protocol were sent since the last Sync: its transaction may be open */
     bool is_skipping;     /* the server ignores all but Sync, and no Sync has been sent */
     bool is_copy_in_open; /* CopyInResponse came, neither CopyDone nor CopyFail was sent */
     bool is_head_copying; /* CopyInResponse came for the head, its CommandComplete or error has not */
+    bool is_in_doubt;     /* a COPY IN has failed, and nobody knows which Syncs the server has ignored: for good */
 };
 
 enum ledger_verdict {
@@ -83,11 +92,16 @@ ledger_is_full(const struct ledger *l)
     return l->count >= LEDGER_MOST;
 }
 
-/* A message of KIND goes to the server (or, SYNTHESISE, would have gone). Not entered when PostgreSQL will not answer it. */
-void ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action);
+/* A message of KIND goes to the server (or, SYNTHESISE, would have gone). The entry, for its effect to be noted; NULL when PostgreSQL will not
+ * answer it. */
+struct owed *ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action);
 
-/* The server sent a message of KIND (not one of those that come at any time). Tells what to do with it and settles what it pays. */
-enum ledger_verdict ledger_settle(struct ledger *l, enum back_kind kind);
+/* The server sent a message of KIND (not one of those that come at any time). Tells what to do with it and settles what it pays: *PAID is the entry, its kind
+ * OWED_NOTHING when none was. After an error, call ledger_take_skipped() until it says no. */
+enum ledger_verdict ledger_settle(struct ledger *l, enum back_kind kind, struct owed *paid);
+
+/* Entries that an error has made void, the newest first, the failed one last (*FAILED). */
+bool ledger_take_skipped(struct ledger *l, struct owed *out, bool *failed);
 
 /* The made-up answer whose turn has come: takes it from the ledger; false when the next one is the server's to give. Call after every push and settle. */
 bool ledger_take_synthetic(struct ledger *l, struct owed *out);
@@ -99,20 +113,20 @@ ledger_head(const struct ledger *l)
     return &l->ring[l->first & (l->size - 1)];
 }
 
-/* The client is gone: whatever still comes is swallowed, nothing is made up any more. */
+/* The client is gone: whatever still comes is swallowed, nothing is made up any more. The owner has dealt with what the entries hold of the client. */
 void ledger_swallow_all(struct ledger *l);
+/* Entry I, the oldest first. */
+static inline struct owed *
+ledger_entry(const struct ledger *l, uint32_t i)
+{
+    return &l->ring[(l->first + i) & (l->size - 1)];
+}
+
 /* Whether a Sync must be sent so that the server comes to a ReadyForQuery. */
 static inline bool
 ledger_needs_sync(const struct ledger *l)
 {
     return l->is_open || l->is_skipping;
-}
-
-/* Whether a ReadyForQuery may still come although none is owed. */
-static inline bool
-ledger_is_in_doubt(const struct ledger *l)
-{
-    return l->doubt > 0;
 }
 
 /* Nothing is owed and nothing half-done: what the last ReadyForQuery said still holds. */

@@ -1,0 +1,68 @@
+/*
+ * statement.h - prepared statements known to the process: (query text, parameter types, scope) interned to one immutable `statement`, whose name on every
+ * server is pgweir_<id>. Clients map their own names to statements; servers know which statements they hold; both hold references.
+ *
+ * The registry has one lock. A worker keeps the statements that it has met lately in a cache of its own, so a Parse of a known text
+ * takes no lock: one hash over the text and one look-up. Memory is bounded by bytes: a Parse that would go over the bound is refused.
+ */
+#ifndef PGWEIR_POOL_STATEMENT_H
+#define PGWEIR_POOL_STATEMENT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "pgweir/base/list.h"
+#include "pgweir/base/map.h"
+#include "pgweir/base/slice.h"
+
+#define STATEMENT_NAME_BYTES 28u
+
+struct registry; /* one per process; thread-safe */
+
+struct statement {
+    struct map_node in_registry;
+    _Atomic unsigned refs;
+    struct registry *registry;
+    uint64_t id;
+    uint32_t tail_len;
+    uint32_t scope_len;
+    uint8_t name_len; /* with its NUL */
+    char name[STATEMENT_NAME_BYTES];
+    uint8_t bytes[]; /* the tail of a Parse message behind the name (query NUL, Int16 count, Int32 types), then the scope */
+};
+
+struct statement_cache { /* one worker's; embedded in it */
+    struct registry *registry;
+    struct map by_text;
+    struct list lru; /* most recently met first */
+    size_t bytes;
+    size_t most_bytes;
+};
+
+struct registry *registry_new(size_t most_bytes);
+void registry_free(struct registry *r); /* every statement must have been dropped */
+void registry_set_bound(struct registry *r, size_t most_bytes);
+
+void statement_cache_init(struct statement_cache *cache, struct registry *registry, size_t most_bytes);
+void statement_cache_fini(struct statement_cache *cache);
+
+/* The statement of TAIL (as above) in SCOPE (whatever makes plans of one text differ between sessions; may be empty), with a reference for the
+ * caller; NULL when the registry's bound is reached. */
+struct statement *statement_take(struct statement_cache *cache, struct slice tail, struct slice scope);
+struct statement *statement_hold(struct statement *s); /* NULL is fine */
+void statement_drop(struct statement *s);              /* any thread; NULL is fine */
+
+static inline struct slice
+statement_tail(const struct statement *s)
+{
+    return slice_of(s->bytes, s->tail_len);
+}
+
+struct registry_totals {
+    size_t statements;
+    size_t bytes;
+    size_t most_bytes;
+};
+void registry_look(struct registry *r, struct registry_totals *out);
+
+#endif

@@ -1,0 +1,245 @@
+/* statement.c - interning under one lock, and each worker's cache in front of it. */
+#include "pgweir/pool/statement.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pgweir/base/mem.h"
+
+#define OVERHEAD_BYTES 64u /* what malloc and the map add, roughly */
+
+struct registry {
+    pthread_mutex_t lock;
+    struct map by_text;
+    uint64_t last_id;
+    size_t bytes;
+    size_t most_bytes;
+};
+
+struct cached { /* a cache's entry */
+    struct map_node in_cache;
+    struct link in_lru;
+    struct statement *statement; /* held */
+};
+
+struct registry *
+registry_new(size_t most_bytes)
+{
+    struct registry *r = mem_new(sizeof *r);
+
+    pthread_mutex_init(&r->lock, NULL);
+    map_init(&r->by_text);
+    r->most_bytes = most_bytes;
+    return r;
+}
+
+void
+registry_free(struct registry *r)
+{
+    if (r == NULL)
+        return;
+    map_fini(&r->by_text);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+void
+registry_set_bound(struct registry *r, size_t most_bytes)
+{
+    pthread_mutex_lock(&r->lock);
+    r->most_bytes = most_bytes;
+    pthread_mutex_unlock(&r->lock);
+}
+
+void
+registry_look(struct registry *r, struct registry_totals *out)
+{
+    pthread_mutex_lock(&r->lock);
+    *out = (struct registry_totals){ r->by_text.count, r->bytes, r->most_bytes };
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* --- statements --- */
+
+struct text {
+    struct slice tail;
+    struct slice scope;
+};
+
+static uint64_t
+hash_of(const struct text *text)
+{
+    return map_hash_after(map_hash(text->tail), text->scope);
+}
+
+static bool
+is_text(const struct statement *s, const struct text *text)
+{
+    return slice_equal(statement_tail(s), text->tail) &&
+           slice_equal(slice_of(s->bytes + s->tail_len, s->scope_len), text->scope);
+}
+
+static bool
+same_in_registry(const struct map_node *node, const void *key)
+{
+    return is_text(CONTAINER_OF_CONST(node, struct statement, in_registry), key);
+}
+
+static bool
+same_in_cache(const struct map_node *node, const void *key)
+{
+    return is_text(CONTAINER_OF_CONST(node, struct cached, in_cache)->statement, key);
+}
+
+static size_t
+cost_of(const struct statement *s)
+{
+    return sizeof *s + s->tail_len + s->scope_len + OVERHEAD_BYTES;
+}
+
+/* NULL when the bound is reached. */
+static struct statement *
+add_locked(struct registry *r, const struct text *text, uint64_t hash)
+{
+    size_t bytes = sizeof(struct statement) + text->tail.len + text->scope.len;
+    struct statement *s;
+
+    if (r->bytes + bytes + OVERHEAD_BYTES > r->most_bytes || (s = malloc(bytes)) == NULL)
+        return NULL;
+    memset(s, 0, sizeof *s);
+    atomic_init(&s->refs, 0);
+    s->registry = r;
+    s->id = ++r->last_id;
+    s->tail_len = (uint32_t)text->tail.len;
+    s->scope_len = (uint32_t)text->scope.len;
+    s->name_len =
+        (uint8_t)(snprintf(s->name, sizeof s->name, "pgweir_%llu", (unsigned long long)s->id) + 1);
+    memcpy(s->bytes, text->tail.at, text->tail.len);
+    if (text->scope.len > 0)
+        memcpy(s->bytes + s->tail_len, text->scope.at, text->scope.len);
+    map_add(&r->by_text, &s->in_registry, hash);
+    r->bytes += cost_of(s);
+    return s;
+}
+
+static struct statement *
+intern(struct registry *r, const struct text *text, uint64_t hash)
+{
+    struct statement *s;
+    struct map_node *node;
+
+    pthread_mutex_lock(&r->lock);
+    node = map_find(&r->by_text, hash, same_in_registry, text);
+    s = node != NULL ? CONTAINER_OF(node, struct statement, in_registry) : add_locked(r, text, hash);
+    (void)statement_hold(s);
+    pthread_mutex_unlock(&r->lock);
+    return s;
+}
+
+struct statement *
+statement_hold(struct statement *s)
+{
+    if (s != NULL)
+        atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void
+statement_drop(struct statement *s)
+{
+    struct registry *r;
+    unsigned refs;
+    bool is_last;
+
+    if (s == NULL)
+        return;
+    /* Not the last one: no lock. The last is given up under the lock, or intern() could hand out what is being freed. */
+    refs = atomic_load_explicit(&s->refs, memory_order_relaxed);
+    while (refs > 1)
+        if (atomic_compare_exchange_weak_explicit(&s->refs, &refs, refs - 1, memory_order_release,
+                                                  memory_order_relaxed))
+            return;
+    r = s->registry;
+    pthread_mutex_lock(&r->lock);
+    is_last = atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1;
+    if (is_last) {
+        map_remove(&r->by_text, &s->in_registry);
+        r->bytes -= cost_of(s);
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (is_last)
+        free(s);
+}
+
+/* --- a worker's cache --- */
+
+void
+statement_cache_init(struct statement_cache *cache, struct registry *registry, size_t most_bytes)
+{
+    *cache = (struct statement_cache){ .registry = registry, .most_bytes = most_bytes };
+    map_init(&cache->by_text);
+    list_init(&cache->lru);
+}
+
+static void
+forget_oldest(struct statement_cache *cache)
+{
+    struct cached *oldest = CONTAINER_OF(list_last(&cache->lru), struct cached, in_lru);
+
+    link_remove(&oldest->in_lru);
+    map_remove(&cache->by_text, &oldest->in_cache);
+    cache->bytes -= cost_of(oldest->statement);
+    statement_drop(oldest->statement);
+    free(oldest);
+}
+
+void
+statement_cache_fini(struct statement_cache *cache)
+{
+    while (!list_is_empty(&cache->lru))
+        forget_oldest(cache);
+    map_fini(&cache->by_text);
+}
+
+static void
+remember(struct statement_cache *cache, struct statement *s, uint64_t hash)
+{
+    struct cached *entry = mem_new(sizeof *entry);
+
+    entry->statement = statement_hold(s);
+    link_init(&entry->in_lru);
+    map_add(&cache->by_text, &entry->in_cache, hash);
+    list_push_first(&cache->lru, &entry->in_lru);
+    cache->bytes += cost_of(s);
+    while (cache->bytes > cache->most_bytes && list_last(&cache->lru) != &entry->in_lru)
+        forget_oldest(cache);
+}
+
+struct statement *
+statement_take(struct statement_cache *cache, struct slice tail, struct slice scope)
+{
+    struct text text = { tail, scope };
+    uint64_t hash = hash_of(&text);
+    struct map_node *node = map_find(&cache->by_text, hash, same_in_cache, &text);
+    struct statement *s;
+
+    if (node != NULL) {
+        struct cached *entry = CONTAINER_OF(node, struct cached, in_cache);
+
+        if (list_first(&cache->lru) != &entry->in_lru) {
+            link_remove(&entry->in_lru);
+            list_push_first(&cache->lru, &entry->in_lru);
+        }
+        return statement_hold(entry->statement);
+    }
+    s = intern(cache->registry, &text, hash);
+    while (s == NULL && !list_is_empty(&cache->lru)) { /* what only the cache keeps makes room */
+        forget_oldest(cache);
+        s = intern(cache->registry, &text, hash);
+    }
+    if (s != NULL)
+        remember(cache, s, hash);
+    return s;
+}
