@@ -4,9 +4,8 @@
  *     census_want() --letter--> look() --+-- server_connections = N: that is the limit --> rest
  *                                 ^      +-- auto: capacity_ask() with the first login
  *     timer `again` --------------+            |-- facts: limits set, rest for capacity_check_period
- *     census_reconfigure() -------+            |-- login refused: the next login; none left: blind limit, rest
- *                                              +-- not reached, or full (53300): limits stay, again after a
- *                                              back-off
+ *     census_reconfigure() -------+            |-- login refused: the next one; no more: a guess, rest
+ *                                              +-- not reached, or full (53300): limits stay, back-off
  *
  *     A failure is told when it begins and when it changes its words, not at each repetition, and so is its
  *     end. The budget keeps the limit; what is kept here is what was last said, to say only what is new.
@@ -47,7 +46,7 @@ struct census_host {
     struct error refusal; /* of the first login of this round, the one that was meant to do */
     uint64_t asked_us;    /* when the last round began */
     unsigned failures;    /* rounds in a row without an answer */
-    char trouble[400];    /* the failure that was told last; "": none */
+    struct error trouble; /* the failure that was told last; ERR_NONE: none */
     unsigned limit;       /* 0: not known yet */
     char why[160];
     struct census_limit *limits; /* in force, sorted; owned */
@@ -195,21 +194,21 @@ rest_for_the_back_off(struct census_host *h)
 /* --- the answers --- */
 
 static void
-tell_trouble(struct census_host *h, const char *what, const char *consequence)
+tell_trouble(struct census_host *h, const struct error *what, const char *consequence)
 {
-    bool is_news = strncmp(h->trouble, what, sizeof(h->trouble) - 1) != 0;
+    bool is_news = h->trouble.code == ERR_NONE || strcmp(h->trouble.text, what->text) != 0;
 
     log_line(is_news ? LOG_WARNING_LEVEL : LOG_DEBUG_LEVEL, "host %s: its limits cannot be asked for: %s; %s",
-             budget_host_key(h->budget), what, consequence);
-    snprintf(h->trouble, sizeof(h->trouble), "%s", what);
+             budget_host_key(h->budget), what->text, consequence);
+    h->trouble = *what;
 }
 
 static void
 forget_trouble(struct census_host *h)
 {
-    if (h->trouble[0] != '\0')
+    if (h->trouble.code != ERR_NONE)
         log_line(LOG_NOTICE_LEVEL, "host %s: its limits can be asked for again", budget_host_key(h->budget));
-    h->trouble[0] = '\0';
+    h->trouble.code = ERR_NONE;
     h->failures = 0;
 }
 
@@ -248,15 +247,16 @@ on_answer(void *arg, const struct capacity_facts *facts)
 static void
 go_blind(struct census_host *h)
 {
-    char what[sizeof(h->trouble)], consequence[160];
+    struct error what;
+    char consequence[160];
 
     if (h->limit == 0)
         set_limit(h, CENSUS_BLIND_LIMIT, "a guess: no login to ask the server with");
-    snprintf(what, sizeof(what), "as role \"%.63s\": %s", h->logins.at[0].user, h->refusal.text);
+    (void)error_set(&what, ERR_AUTH, "as role \"%s\": %s", h->logins.at[0].user, h->refusal.text);
     snprintf(consequence, sizeof(consequence),
              "the limit is %u: set control_user, with its plain password in auth_file, or server_connections",
              h->limit);
-    tell_trouble(h, what, consequence);
+    tell_trouble(h, &what, consequence);
     h->failures = 0;
     rest_for_the_period(h);
 }
@@ -277,7 +277,7 @@ on_failure(void *arg, const struct error *why)
     } else if (why->code == ERR_AUTH) {
         go_blind(h);
     } else {
-        tell_trouble(h, why->text, h->limit == 0 ? "clients wait" : "the limit stays as it is");
+        tell_trouble(h, why, h->limit == 0 ? "clients wait" : "the limit stays as it is");
         rest_for_the_back_off(h);
     }
 }

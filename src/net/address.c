@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/un.h>
 
-/* "fe80::1%eth0" needs the interface, which inet_pton() does not know; getaddrinfo() with AI_NUMERICHOST does, and asks nobody. */
+/* "fe80::1%eth0" needs the interface, which inet_pton() does not know; getaddrinfo() with AI_NUMERICHOST
+ * does, and asks nobody. */
 static bool
 address_of_scoped(struct address *out, const char *text, uint16_t port)
 {
@@ -60,8 +61,8 @@ address_of_path(struct address *out, const char *path, struct error *why)
     memcpy(un.sun_path, path, len);
     if (path[0] == '@')
         un.sun_path[0] = '\0';
-    *out = (struct address){ .len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len
-                                                + (path[0] == '@' ? 0 : 1)) };
+    *out = (struct address){ .len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len +
+                                                (path[0] == '@' ? 0 : 1)) };
     memcpy(&out->at, &un, sizeof(un));
     return ERR_NONE;
 }

@@ -1,12 +1,13 @@
 /*
  * dialer.c - from a host's name to a connected descriptor.
  *
- *     BEGIN --name--> lookup --addresses--> try the first --refused, or its share of the time is over--> try the next …
- *       +----IP address or Unix path--------^   |                                                     |
- *                                               +--> on_connected                                     +--> on_failed
+ *     BEGIN --name--> lookup --addresses--> try one --connected--------------------> on_connected
+ *       +----IP address or Unix path------> |   ^  |
+ *                                           |   +--+ refused, or its share of the time is over: the next
+ *                                           +--none is left, or all time is over---> on_failed
  *
- * Every address gets an equal share of the time that is left, so that a dead first one does not use up all. Everything happens
- * in handlers of the loop: dial_start() only queues the first of them.
+ * Every address gets an equal share of the time that is left, so that a dead first one does not use up all.
+ * Everything happens in handlers of the loop: dial_start() only queues the first of them.
  */
 #include "pgweir/net/dialer.h"
 
@@ -25,7 +26,7 @@
 #include "pgweir/base/mem.h"
 #include "resolver_impl.h"
 
-#define SHARE_GRAIN_US (50 * US_PER_MS)     /* shares are rounded to it, so that timers.h sees few delays */
+#define SHARE_GRAIN_US (50 * US_PER_MS)       /* shares are rounded to it, so that timers.h sees few delays */
 #define FULL_SOCKET_PAUSE_US (10 * US_PER_MS) /* a Unix socket whose queue is full is tried again after it */
 
 struct dial {
@@ -299,7 +300,8 @@ on_begin(evutil_socket_t fd, short what, void *arg)
     } else if (d->resolver != NULL && d->host[0] != '\0') {
         resolver_ask(d->resolver, d->host, &d->lookup);
     } else {
-        (void)error_set(&why, ERR_NOT_FOUND, "host \"%s\" is not an address, and there is no resolver", d->host);
+        (void)error_set(&why, ERR_NOT_FOUND, "host \"%s\" is not an address, and there is no resolver",
+                        d->host);
         fail(d, &why);
     }
 }

@@ -1,8 +1,9 @@
 /*
  * listener.c - bind, listen, accept in small batches.
  *
- * A Unix socket gets its mode and group between bind() and listen(), so that nobody can connect before they are right.
- * When the process has no descriptor left, the event stays quiet for a while: a level-triggered one would spin.
+ * A Unix socket gets its mode and group between bind() and listen(), so that nobody can connect before they
+ * are right. When the process has no descriptor left, the event stays quiet for a while: a level-triggered
+ * one would spin.
  */
 #include "pgweir/net/listener.h"
 
@@ -113,8 +114,8 @@ path_of(const struct address *where)
 {
     const struct sockaddr_un *un = (const void *)&where->at;
 
-    if (type_of(where) != AF_UNIX || where->len <= offsetof(struct sockaddr_un, sun_path)
-        || un->sun_path[0] == '\0')
+    if (type_of(where) != AF_UNIX || where->len <= offsetof(struct sockaddr_un, sun_path) ||
+        un->sun_path[0] == '\0')
         return NULL;
     return un->sun_path;
 }
@@ -173,7 +174,7 @@ group_id(const char *name, gid_t *out, struct error *why)
 static enum err
 set_access(const char *path, const struct listener_params *params, struct error *why)
 {
-    gid_t group;
+    gid_t group = (gid_t)-1;
     enum err e;
 
     if (params->unix_group != NULL && params->unix_group[0] != '\0') {

@@ -3,16 +3,16 @@
  *
  *     wait in epoll -> handlers of what is ready -> due timers -> letters -> chores -> next turn
  *
- * libevent does the waiting and calls the handlers of descriptors; its base is made without a lock, because only
- * this thread touches it. Everything else is ours: timers are queues of timers.h with one libevent timer, set for
- * the earliest of them, as their alarm; letters come through a locked FIFO and an eventfd.
+ * libevent does the waiting and calls the handlers of descriptors; its base is made without a lock, because
+ * only this thread touches it. Everything else is ours: timers are queues of timers.h with one libevent
+ * timer, set for the earliest of them, as their alarm; letters come through a locked FIFO and an eventfd.
  *
- * The alarm is only ever set earlier, by loop_arm(), or anew after it rang. A timer that is cancelled leaves it
- * as it is: one wake-up in vain costs less than looking through all queues in each turn.
+ * The alarm is only ever set earlier, by loop_arm(), or anew after it rang. A timer that is cancelled leaves
+ * it as it is: one wake-up in vain costs less than looking through all queues in each turn.
  *
- * Nobody sleeps through a letter: the loop first says is_asleep, then looks whether there are letters; a sender
- * first counts his letter, then looks whether the loop is asleep. One of the two sees the other. The eventfd is
- * watched edge-triggered, so that it is never read.
+ * Nobody sleeps through a letter: the loop first says is_asleep, then looks whether there are letters; a
+ * sender first counts his letter, then looks whether the loop is asleep. One of the two sees the other. The
+ * eventfd is watched edge-triggered, so that it is never read.
  */
 #include "loop_impl.h"
 
@@ -29,7 +29,8 @@
 
 static pthread_once_t libevent_once = PTHREAD_ONCE_INIT;
 
-/* Libevent and evdns would write to stderr. What matters of it reaches its owner as an error and is told there. */
+/* Libevent and evdns would write to stderr. What matters of it reaches its owner as an error and is told
+ * there. */
 static void
 on_libevent_says(int severity, const char *text)
 {
@@ -59,8 +60,8 @@ base_new(void)
 
     if (config == NULL)
         return NULL;
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME
-                                      | EVENT_BASE_FLAG_IGNORE_ENV);
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME |
+                                      EVENT_BASE_FLAG_IGNORE_ENV);
     event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_O1);
     base = event_base_new_with_config(config);
     event_config_free(config);

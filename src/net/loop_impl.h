@@ -42,14 +42,14 @@ struct loop {
     struct chore *last_chore;
 
     /* Shared by all streams of the loop; the TLS ones are allocated for the first TLS stream. */
-    uint8_t *read_buf;       /* LOOP_READ_BYTES: what on_bytes gets, plain or decrypted */
-    uint8_t *cipher_in;      /* LOOP_CIPHER_BYTES: what TLS streams read */
-    uint8_t *record;         /* LOOP_RECORD_BYTES: small pieces gathered before they are encrypted */
-    struct buf cipher_out;   /* what OpenSSL wrote; empty between two operations */
-    struct stream *current;  /* whose input is being handled; NULL once its owner closed or moved it */
+    uint8_t *read_buf;          /* LOOP_READ_BYTES: what on_bytes gets, plain or decrypted */
+    uint8_t *cipher_in;         /* LOOP_CIPHER_BYTES: what TLS streams read */
+    uint8_t *record;            /* LOOP_RECORD_BYTES: small pieces gathered before they are encrypted */
+    struct buf cipher_out;      /* what OpenSSL wrote; empty between two operations */
+    struct stream *current;     /* whose input is being handled; NULL once its owner closed or moved it */
     struct listener *accepting; /* whose handler is running; NULL once it was freed */
-    struct list partings;    /* streams that are closing gently */
-    unsigned question_count; /* questions of freed resolvers whose answer libevent still has to bring */
+    struct list partings;       /* streams that are closing gently */
+    unsigned question_count;    /* questions of freed resolvers whose answer libevent still has to bring */
 
     int wake_fd; /* eventfd; written by others when the loop may be asleep */
     struct event woken;
@@ -57,9 +57,9 @@ struct loop {
         pthread_mutex_t lock;
         struct letter *first;
         struct letter *last;
-    } _box; /* by any thread, under its lock */
-    atomic_uint letter_count;  /* written under the lock of the box, read without it */
-    atomic_bool is_asleep;     /* may be waiting: whoever fills the empty box must write to wake_fd */
+    } _box;                   /* by any thread, under its lock */
+    atomic_uint letter_count; /* written under the lock of the box, read without it */
+    atomic_bool is_asleep;    /* may be waiting: whoever fills the empty box must write to wake_fd */
     atomic_bool is_stopped;
 };
 

@@ -3,8 +3,8 @@
  *
  *     SENDING --all sent--> half-close --> WAITING --peer's end of file, error or STREAM_LINGER_US--> closed
  *
- * close(2) with unread input makes the kernel send a reset, and a reset makes the peer's kernel drop what the peer has
- * not read yet: our error message. So input is read and dropped until the peer has closed its side.
+ * close(2) with unread input makes the kernel send a reset, and a reset makes the peer's kernel drop what the
+ * peer has not read yet: our error message. So input is read and dropped until the peer has closed its side.
  */
 #include "parting_impl.h"
 
@@ -107,8 +107,8 @@ on_ready(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     loop_note_wake(p->loop);
-    if (((what & EV_READ) != 0 && !drop_input(p)) || ((what & EV_WRITE) != 0 && !send_pending(p))
-        || is_over(p)) {
+    if (((what & EV_READ) != 0 && !drop_input(p)) || ((what & EV_WRITE) != 0 && !send_pending(p)) ||
+        is_over(p)) {
         parting_free(p);
         return;
     }
@@ -139,6 +139,6 @@ parting_begin(struct loop *loop, int fd, struct buf *pending, bool is_peer_done)
 void
 partings_end(struct loop *loop)
 {
-    LIST_EACH (&loop->partings, l)
+    LIST_EACH(&loop->partings, l)
         parting_free(CONTAINER_OF(l, struct parting, in_partings));
 }

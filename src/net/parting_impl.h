@@ -1,4 +1,5 @@
-/* parting_impl.h - a descriptor whose owner has left: what is pending is sent, the peer gets time to read it. */
+/* parting_impl.h - a descriptor whose owner has left: what is pending is sent, the peer gets time to read
+ * it. */
 #ifndef PGWEIR_NET_PARTING_IMPL_H
 #define PGWEIR_NET_PARTING_IMPL_H
 

@@ -4,11 +4,12 @@
  *     ask --known and fresh--------------------------------> answer
  *      |--else--> waiting at the host --evdns question-----> answer to all who wait
  *
- * All who ask for one host while a question is under way wait for the same answer. A failure is remembered too, for its own time;
- * but when only the name server failed, and an older answer is known, the older answer is given again: better a stale address
- * than none.
+ * All who ask for one host while a question is under way wait for the same answer. A failure is remembered
+ * too, for its own time; but when only the name server failed, and an older answer is known, the older answer
+ * is given again: better a stale address than none.
  *
- * evdns reads /etc/resolv.conf and /etc/hosts once; so when one of them has changed, and no question is under way, it is made anew.
+ * evdns reads /etc/resolv.conf and /etc/hosts once; so when one of them has changed, and no question is under
+ * way, it is made anew.
  */
 #include "resolver_impl.h"
 
@@ -117,8 +118,8 @@ stamp_of(const char *file)
 static bool
 is_same_stamp(const struct file_stamp *a, const struct file_stamp *b)
 {
-    return a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec
-           && a->size == b->size && a->inode == b->inode;
+    return a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec &&
+           a->size == b->size && a->inode == b->inode;
 }
 
 /* Makes r->dns fit for the next question; it stays NULL only when there is no memory. */
@@ -128,14 +129,15 @@ prepare_dns(struct resolver *r)
     struct file_stamp resolv = stamp_of(r->resolv_conf);
     struct file_stamp hosts = stamp_of(r->hosts_file);
 
-    if (r->dns != NULL && list_is_empty(&r->questions)
-        && !(is_same_stamp(&resolv, &r->resolv_stamp) && is_same_stamp(&hosts, &r->hosts_stamp))) {
+    if (r->dns != NULL && list_is_empty(&r->questions) &&
+        !(is_same_stamp(&resolv, &r->resolv_stamp) && is_same_stamp(&hosts, &r->hosts_stamp))) {
         evdns_base_free(r->dns, 0);
         r->dns = NULL;
     }
     if (r->dns != NULL)
         return;
-    /* Not EVDNS_BASE_INITIALIZE_NAMESERVERS: it gives up where resolv.conf names no server, and with it /etc/hosts. */
+    /* Not EVDNS_BASE_INITIALIZE_NAMESERVERS: it gives up where resolv.conf names no server, and with it
+     * /etc/hosts. */
     r->dns = evdns_base_new(r->loop->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
     if (r->dns == NULL)
         return;
@@ -181,7 +183,7 @@ find_or_add_host(struct resolver *r, const char *name)
 static void
 host_free(struct host *h)
 {
-    LIST_EACH (&h->waiting, l)
+    LIST_EACH(&h->waiting, l)
         link_remove(l);
     free(h->addresses);
     free(h->name);
@@ -291,7 +293,8 @@ on_answer(int result, struct evutil_addrinfo *found, void *arg)
 static void
 ask_dns(struct resolver *r, struct host *h)
 {
-    /* Both families, whatever our interfaces: where there is no route, connecting fails at once and the next address has its turn. */
+    /* Both families, whatever our interfaces: where there is no route, connecting fails at once and the
+     * next address has its turn. */
     struct evutil_addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
     struct question *q;
 
@@ -343,7 +346,7 @@ resolver_free(struct resolver *r)
 
     if (r == NULL)
         return;
-    LIST_EACH (&r->questions, l) {
+    LIST_EACH(&r->questions, l) {
         CONTAINER_OF(l, struct question, in_questions)->resolver = NULL;
         link_remove(l);
         r->loop->question_count++;

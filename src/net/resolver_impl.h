@@ -10,8 +10,10 @@
 /* One who waits for the addresses of a host. Embedded in the asker. */
 struct lookup {
     struct link in_waiting; /* host->waiting, from the question to the answer */
-    /* COUNT addresses with port 0, or 0 of them and WHY. Called inside resolver_ask() when the answer is known. */
-    void (*on_answer)(struct lookup *l, const struct address *addresses, unsigned count, const struct error *why);
+    /* COUNT addresses with port 0, or 0 of them and WHY. Called inside resolver_ask() when the answer is
+     * known. */
+    void (*on_answer)(struct lookup *l, const struct address *addresses, unsigned count,
+                      const struct error *why);
 };
 
 void lookup_init(struct lookup *l, void (*on_answer)(struct lookup *l, const struct address *addresses,

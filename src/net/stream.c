@@ -6,14 +6,16 @@
  *                                                                    v
  *     epoll --writable-----------------------------------------> backlog --> socket
  *
- * stream_read_stop() only notes the owner's wish. Should something arrive before the next stream_read_start(), then on_readable
- * finds the wish and takes the descriptor out of epoll; if not, stop and start cost nothing.
+ * stream_read_stop() only notes the owner's wish. Should something arrive before the next
+ * stream_read_start(), then on_readable finds the wish and takes the descriptor out of epoll; if not, stop
+ * and start cost nothing.
  *
- * Handlers are called from on_readable and on_writable only, so never inside a call of the owner's. While on_readable handles
- * the input of a stream, loop->current names it; stream_close() and stream_leave() take the name away, and that is how we know
- * after a handler whether S is still ours to touch.
+ * Handlers are called from on_readable and on_writable only, so never inside a call of the owner's. While
+ * on_readable handles the input of a stream, loop->current names it; stream_close() and stream_leave() take
+ * the name away, and that is how we know after a handler whether S is still ours to touch.
  *
- * Invariants: a backlog is never empty; is_broken means no backlog; is_ended means the read event is out of epoll.
+ * Invariants: a backlog is never empty; is_broken means no backlog; is_ended means the read event is out of
+ * epoll.
  */
 #include "stream_impl.h"
 
@@ -57,7 +59,8 @@ stream_open(struct stream *s, struct loop *loop, int fd)
     s->is_reading = s->is_watched = s->is_broken = s->is_ended = false;
     s->broken_errno = 0;
     (void)ioctl(fd, FIONBIO, &on);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* a Unix socket refuses, which is fine */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+                     sizeof(on)); /* a Unix socket refuses, which is fine */
     event_assign(&s->readable, loop->base, fd, EV_READ | EV_PERSIST, on_readable, s);
 }
 
@@ -420,8 +423,8 @@ stream_close_gently(struct stream *s)
 bool
 stream_can_move(const struct stream *s)
 {
-    return s->fd >= 0 && s->loop != NULL && s->backlog == NULL && !s->is_broken && !s->is_ended
-           && (s->tls == NULL || stream_tls_can_move(s->tls));
+    return s->fd >= 0 && s->loop != NULL && s->backlog == NULL && !s->is_broken && !s->is_ended &&
+           (s->tls == NULL || stream_tls_can_move(s->tls));
 }
 
 void

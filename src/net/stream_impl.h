@@ -25,9 +25,11 @@ void stream_end(struct stream *s, const struct error *why);
 void stream_end_of_input(struct stream *s, int errnum);
 
 /* stream_tls.c */
-bool stream_tls_wants_input(const struct stream_tls *tls); /* the handshake goes on, whatever the owner says */
-bool stream_tls_has_kept(const struct stream_tls *tls);    /* ciphertext, or a failure, that no descriptor will tell of */
-void stream_tls_read(struct stream *s);                    /* the TLS part of on_readable */
+bool
+stream_tls_wants_input(const struct stream_tls *tls); /* the handshake goes on, whatever the owner says */
+bool stream_tls_has_kept(
+    const struct stream_tls *tls);      /* ciphertext, or a failure, that no descriptor will tell of */
+void stream_tls_read(struct stream *s); /* the TLS part of on_readable */
 void stream_tls_sendv(struct stream *s, const struct iovec *iov, int count);
 void stream_tls_say_bye(struct stream *s); /* close_notify, if that is still possible */
 bool stream_tls_can_move(const struct stream_tls *tls);

@@ -4,14 +4,16 @@
  *     socket --recv--> loop->cipher_in --BIO--> SSL_read  --> loop->read_buf --on_bytes--> owner
  *     socket <--send-- loop->cipher_out <--BIO-- SSL_write <-- loop->record   <--------- stream_sendv()
  *
- * OpenSSL never sees the descriptor. Its read side is a cursor over what one recv() brought; it takes all of it, and an incomplete
- * record waits inside OpenSSL. Its write side gathers in the loop's buffer, which flush() hands to the socket before anybody
- * else may use it. So between two operations all big buffers are empty and an idle connection holds none.
+ * OpenSSL never sees the descriptor. Its read side is a cursor over what one recv() brought; it takes all of
+ * it, and an incomplete record waits inside OpenSSL. Its write side gathers in the loop's buffer, which
+ * flush() hands to the socket before anybody else may use it. So between two operations all big buffers are
+ * empty and an idle connection holds none.
  *
- * When the owner stops reading in the middle, the rest of the ciphertext is kept with the stream, and handled when reading starts.
+ * When the owner stops reading in the middle, the rest of the ciphertext is kept with the stream, and handled
+ * when reading starts.
  *
- * Invariants: cipher_out is empty whenever a handler runs; `in` is empty save inside feed(); once SSL has failed, is_broken is set
- * and the SSL object is not used again.
+ * Invariants: cipher_out is empty whenever a handler runs; `in` is empty save inside feed(); once SSL has
+ * failed, is_broken is set and the SSL object is not used again.
  */
 #include <assert.h>
 #include <errno.h>
@@ -368,8 +370,8 @@ stream_tls_read(struct stream *s)
                 end_of_cipher(s, n == 0 ? 0 : errno);
             return;
         }
-        if (feed(s, slice_of(loop->cipher_in, (size_t)n)) == WENT_AWAY || !s->is_reading
-            || (size_t)n < LOOP_CIPHER_BYTES)
+        if (feed(s, slice_of(loop->cipher_in, (size_t)n)) == WENT_AWAY || !s->is_reading ||
+            (size_t)n < LOOP_CIPHER_BYTES)
             return;
     }
 }
@@ -467,8 +469,7 @@ set_server_name(struct stream_tls *tls, const char *name)
     if (address_of_ip(&ip, name, 0))
         return !must_match || X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1;
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return set_sni(tls->ssl, name)
-           && (!must_match || X509_VERIFY_PARAM_set1_host(param, name, 0) == 1);
+    return set_sni(tls->ssl, name) && (!must_match || X509_VERIFY_PARAM_set1_host(param, name, 0) == 1);
 }
 
 /* A session stands for a check that was made, so it is kept for the name that was checked. */
@@ -513,8 +514,8 @@ stream_start_tls_connect(struct stream *s, struct tls_context *context, const ch
 {
     assert(s->fd >= 0 && s->tls == NULL);
     s->tls = stream_tls_new(s, context);
-    if (s->tls->failure == NULL && context->verify == TLS_VERIFY_FULL
-        && (server_name == NULL || server_name[0] == '\0')) {
+    if (s->tls->failure == NULL && context->verify == TLS_VERIFY_FULL &&
+        (server_name == NULL || server_name[0] == '\0')) {
         s->tls->failure = mem_new(sizeof(*s->tls->failure));
         (void)error_set(s->tls->failure, ERR_TLS, "TLS: certificate verify failed: no server name to check");
     }
@@ -526,8 +527,8 @@ stream_start_tls_connect(struct stream *s, struct tls_context *context, const ch
 bool
 stream_tls_can_move(const struct stream_tls *tls)
 {
-    return tls->is_established && !stream_tls_has_kept(tls) && tls->in.len == 0
-           && SSL_has_pending(tls->ssl) == 0;
+    return tls->is_established && !stream_tls_has_kept(tls) && tls->in.len == 0 &&
+           SSL_has_pending(tls->ssl) == 0;
 }
 
 void

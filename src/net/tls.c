@@ -1,8 +1,9 @@
 /*
  * tls.c - from file names and words to an SSL_CTX.
  *
- * A context is complete before anybody sees it, and is not changed afterwards; SSL objects are made from it in any thread.
- * The one thing that changes is the store of sessions to resume: one per endpoint, the newest, under one lock.
+ * A context is complete before anybody sees it, and is not changed afterwards; SSL objects are made from it
+ * in any thread. The one thing that changes is the store of sessions to resume: one per endpoint, the newest,
+ * under one lock.
  */
 #include "tls_impl.h"
 
@@ -128,15 +129,9 @@ static const struct {
     unsigned versions;
 } protocol_words[] = {
     /* bit 0: TLS 1.0 … bit 3: TLS 1.3 */
-    { "tlsv1.0", 1u << 0 },
-    { "tlsv1.1", 1u << 1 },
-    { "tlsv1.2", 1u << 2 },
-    { "tlsv1.3", 1u << 3 },
-    { "tlsv1", 0xfu },
-    { "all", 0xfu },
-    { "legacy", 0xfu },
-    { "secure", 0xcu },
-    { "default", 0xcu },
+    { "tlsv1.0", 1u << 0 }, { "tlsv1.1", 1u << 1 }, { "tlsv1.2", 1u << 2 },
+    { "tlsv1.3", 1u << 3 }, { "tlsv1", 0xfu },      { "all", 0xfu },
+    { "legacy", 0xfu },     { "secure", 0xcu },     { "default", 0xcu },
 };
 
 static const struct {
@@ -172,7 +167,8 @@ read_protocols(const char *text, unsigned *out, struct error *why)
         unsigned named = versions_of_word(word, len);
 
         if (named == 0)
-            return error_set(why, ERR_CONFIG, "unknown TLS protocol \"%.*s\" in \"%s\"", (int)len, word, text);
+            return error_set(why, ERR_CONFIG, "unknown TLS protocol \"%.*s\" in \"%s\"", (int)len, word,
+                             text);
         if (is_not)
             wanted = (wanted == 0 ? 0xfu : wanted) & ~named;
         else
@@ -270,8 +266,10 @@ static enum err
 set_curve(SSL_CTX *ctx, const struct tls_params *p, struct error *why)
 {
     if (is_without_curves(p))
-        SSL_CTX_set_options(ctx, SSL_OP_NO_TLSv1_3); /* which has nothing else; for 1.2 see set_cipher_list() */
-    else if (is_given(p->ecdhcurve) && strcasecmp(p->ecdhcurve, "auto") != 0 && !set_groups(ctx, p->ecdhcurve)) {
+        SSL_CTX_set_options(ctx,
+                            SSL_OP_NO_TLSv1_3); /* which has nothing else; for 1.2 see set_cipher_list() */
+    else if (is_given(p->ecdhcurve) && strcasecmp(p->ecdhcurve, "auto") != 0 &&
+             !set_groups(ctx, p->ecdhcurve)) {
         ERR_clear_error();
         return error_set(why, ERR_CONFIG, "unknown elliptic curve \"%s\"", p->ecdhcurve);
     }
@@ -344,25 +342,31 @@ load_ca(SSL_CTX *ctx, const char *file, struct error *why)
 
 /* Contexts */
 
-static enum err
-context_new(const SSL_METHOD *method, const struct tls_params *p, struct tls_context **out, struct error *why)
+static struct tls_context *
+context_new(const SSL_METHOD *method, enum tls_verify verify)
 {
     struct tls_context *c = mem_new(sizeof(*c));
-    enum err e;
 
     pthread_mutex_init(&c->_sessions.lock, NULL);
     map_init(&c->_sessions.by_key);
     atomic_init(&c->holders, 1);
-    c->verify = p->verify;
+    c->verify = verify;
     ERR_clear_error();
     c->ssl_ctx = SSL_CTX_new(method);
-    if (c->ssl_ctx == NULL) {
-        e = tls_error(why, NULL, "TLS context");
-        goto fail;
-    }
+    return c;
+}
+
+/* What both sides have in common. */
+static enum err
+set_up(struct tls_context *c, const struct tls_params *p, struct error *why)
+{
+    enum err e;
+
+    if (c->ssl_ctx == NULL)
+        return tls_error(why, NULL, "TLS context");
     SSL_CTX_set_app_data(c->ssl_ctx, c);
-    SSL_CTX_set_mode(c->ssl_ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE
-                                     | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(c->ssl_ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(c->ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_default_passwd_cb(c->ssl_ctx, refuse_passphrase);
     e = set_protocols(c->ssl_ctx, p->protocols, why);
@@ -370,12 +374,17 @@ context_new(const SSL_METHOD *method, const struct tls_params *p, struct tls_con
         e = set_ciphers(c->ssl_ctx, p, why);
     if (e == ERR_NONE)
         e = set_curve(c->ssl_ctx, p, why);
-    if (e != ERR_NONE)
-        goto fail;
-    *out = c;
-    return ERR_NONE;
-fail:
-    tls_context_drop(c);
+    return e;
+}
+
+/* OUT gets C, or C goes. */
+static enum err
+finish(struct tls_context *c, enum err e, struct tls_context **out)
+{
+    if (e == ERR_NONE)
+        *out = c;
+    else
+        tls_context_drop(c);
     return e;
 }
 
@@ -392,8 +401,7 @@ choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const u
     (void)ssl;
     (void)arg;
     if (SSL_select_next_proto(&chosen, out_len, alpn_postgresql, sizeof(alpn_postgresql) - 1, offered,
-                              offered_len)
-        != OPENSSL_NPN_NEGOTIATED)
+                              offered_len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
@@ -402,7 +410,7 @@ choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const u
 static enum err
 demand_client_certificate(SSL_CTX *ctx, const char *ca_file, struct error *why)
 {
-    STACK_OF(X509_NAME) *names;
+    STACK_OF(X509_NAME) * names;
     enum err e = load_ca(ctx, ca_file, why);
 
     if (e != ERR_NONE)
@@ -415,12 +423,11 @@ demand_client_certificate(SSL_CTX *ctx, const char *ca_file, struct error *why)
     return ERR_NONE;
 }
 
-enum err
-tls_context_new_accept(const struct tls_params *params, struct tls_context **out, struct error *why)
+static enum err
+set_up_accept(struct tls_context *c, const struct tls_params *p, struct error *why)
 {
     static const unsigned char id[] = "pgweir";
-    struct tls_context *c;
-    enum err e = context_new(TLS_server_method(), params, &c, why);
+    enum err e = set_up(c, p, why);
 
     if (e != ERR_NONE)
         return e;
@@ -430,15 +437,18 @@ tls_context_new_accept(const struct tls_params *params, struct tls_context **out
     SSL_CTX_set_session_cache_mode(c->ssl_ctx, SSL_SESS_CACHE_OFF); /* tickets remember for us */
     SSL_CTX_set_num_tickets(c->ssl_ctx, 1);
     SSL_CTX_set_alpn_select_cb(c->ssl_ctx, choose_alpn, NULL);
-    e = load_certificate(c->ssl_ctx, params, why);
-    if (e == ERR_NONE && params->verify != TLS_VERIFY_NONE)
-        e = demand_client_certificate(c->ssl_ctx, params->ca_file, why);
-    if (e != ERR_NONE) {
-        tls_context_drop(c);
-        return e;
-    }
-    *out = c;
-    return ERR_NONE;
+    e = load_certificate(c->ssl_ctx, p, why);
+    if (e == ERR_NONE && p->verify != TLS_VERIFY_NONE)
+        e = demand_client_certificate(c->ssl_ctx, p->ca_file, why);
+    return e;
+}
+
+enum err
+tls_context_new_accept(const struct tls_params *params, struct tls_context **out, struct error *why)
+{
+    struct tls_context *c = context_new(TLS_server_method(), params->verify);
+
+    return finish(c, set_up_accept(c, params, why), out);
 }
 
 /* The SSL object carries its key (stream_tls.c); 1 means that the reference is ours now. */
@@ -453,29 +463,31 @@ on_new_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-enum err
-tls_context_new_connect(const struct tls_params *params, struct tls_context **out, struct error *why)
+static enum err
+set_up_connect(struct tls_context *c, const struct tls_params *p, struct error *why)
 {
-    struct tls_context *c;
-    enum err e = context_new(TLS_client_method(), params, &c, why);
+    enum err e = set_up(c, p, why);
 
     if (e != ERR_NONE)
         return e;
     SSL_CTX_set_session_cache_mode(c->ssl_ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(c->ssl_ctx, on_new_session);
     SSL_CTX_set_alpn_protos(c->ssl_ctx, alpn_postgresql, sizeof(alpn_postgresql) - 1);
-    if (params->verify != TLS_VERIFY_NONE) {
-        e = load_ca(c->ssl_ctx, params->ca_file, why);
+    if (p->verify != TLS_VERIFY_NONE) {
+        e = load_ca(c->ssl_ctx, p->ca_file, why);
         SSL_CTX_set_verify(c->ssl_ctx, SSL_VERIFY_PEER, NULL);
     }
-    if (e == ERR_NONE && (is_given(params->cert_file) || is_given(params->key_file)))
-        e = load_certificate(c->ssl_ctx, params, why);
-    if (e != ERR_NONE) {
-        tls_context_drop(c);
-        return e;
-    }
-    *out = c;
-    return ERR_NONE;
+    if (e == ERR_NONE && (is_given(p->cert_file) || is_given(p->key_file)))
+        e = load_certificate(c->ssl_ctx, p, why);
+    return e;
+}
+
+enum err
+tls_context_new_connect(const struct tls_params *params, struct tls_context **out, struct error *why)
+{
+    struct tls_context *c = context_new(TLS_client_method(), params->verify);
+
+    return finish(c, set_up_connect(c, params, why), out);
 }
 
 struct tls_context *

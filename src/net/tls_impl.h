@@ -19,7 +19,8 @@ struct tls_context {
     } _sessions;           /* by any thread, under its lock */
 };
 
-/* The session kept under KEY, or NULL; SSL_SESSION_free() it. A TLS 1.3 session is given out once only (RFC 8446, appendix C.4). */
+/* The session kept under KEY, or NULL; SSL_SESSION_free() it. A TLS 1.3 session is given out once only
+ * (RFC 8446, appendix C.4). */
 SSL_SESSION *tls_take_session(struct tls_context *c, const char *key);
 /* Adopts SESSION as the one to resume under KEY. */
 void tls_keep_session(struct tls_context *c, const char *key, SSL_SESSION *session);
@@ -27,8 +28,8 @@ void tls_keep_session(struct tls_context *c, const char *key, SSL_SESSION *sessi
 struct stream;
 SSL *stream_tls_ssl(const struct stream *s); /* NULL until the handshake ended; for tests */
 
-/* ERR_TLS: "<doing>: <OpenSSL's first reason>", and for a certificate that was not accepted "<doing>: certificate verify
- * failed: <why>". Empties OpenSSL's error queue. SSL may be NULL. */
+/* ERR_TLS: "<doing>: <OpenSSL's first reason>", and for a certificate that was not accepted "<doing>:
+ * certificate verify failed: <why>". Empties OpenSSL's error queue. SSL may be NULL. */
 enum err tls_error(struct error *why, const SSL *ssl, const char *doing);
 
 #endif

@@ -29,9 +29,10 @@
 #include "pgweir/base/map.h"
 #include "pgweir/base/mem.h"
 
-/* An account gives way to a want of another one when that is older than its own oldest by this much. Less, and two busy pools would
- * close and reopen connections in turns; a login costs some milliseconds on both sides. */
+/* An account gives way to a want of another one that has waited longer than its own oldest by this and by a part of the latter's wait.
+ * Less, and busy pools would close and reopen connections in turns; a login costs some milliseconds on both sides. */
 #define YIELD_MARGIN_US (100 * US_PER_MS)
+#define YIELD_MARGIN_PART 4
 
 /* After a 53300: this share of what was open stays in force, … */
 #define CONGESTED_SHARE_OF_8 7u
@@ -834,6 +835,26 @@ budget_take(struct budget_account *a, struct budget_want *want, uint64_t since_u
     return answer;
 }
 
+static bool
+pot_is_over(const struct pot *pot)
+{
+    return pot->limit != 0 && pot->taken > pot->limit;
+}
+
+bool
+budget_may_use(struct budget_account *a)
+{
+    struct budget_host *h = a->host;
+    bool is_over;
+
+    host_lock(h);
+    is_over = pot_is_over(&h->_shared.pot);
+    EACH_QUOTA (a, q)
+        is_over |= pot_is_over(&q->pot);
+    pthread_mutex_unlock(&h->_shared.lock);
+    return !is_over;
+}
+
 void
 budget_give(struct budget_account *a, uint64_t now_us)
 {
@@ -916,21 +937,24 @@ budget_pressed_since(const struct budget_host *host)
 
 /* Whether somebody else in POT's line has waited so much longer that A gives way. */
 static bool
-pot_has_elder(const struct pot *pot, const struct budget_account *a, uint64_t own_since_us)
+pot_has_elder(const struct pot *pot, const struct budget_account *a, uint64_t own_since_us, uint64_t now_us)
 {
+    uint64_t own_wait_us = now_us > own_since_us ? now_us - own_since_us : 0;
+    uint64_t margin_us = YIELD_MARGIN_US + own_wait_us / YIELD_MARGIN_PART;
+
     if (!pot_needs_leavers(pot))
         return false;
     LIST_EACH (&pot->line.wants, l) {
         const struct budget_want *want = want_of(l);
 
         if (want->account != a)
-            return own_since_us == 0 || want->since_us + YIELD_MARGIN_US < own_since_us;
+            return own_since_us == 0 || want->since_us + margin_us < own_since_us;
     }
     return false;
 }
 
 static bool
-account_should_yield_locked(const struct budget_account *a, uint64_t own_since_us)
+account_should_yield_locked(const struct budget_account *a, uint64_t own_since_us, uint64_t now_us)
 {
     const struct budget_host *h = a->host;
 
@@ -944,10 +968,10 @@ account_should_yield_locked(const struct budget_account *a, uint64_t own_since_u
     }
     if (a->taken - a->leaving <= a->guaranteed)
         return false;
-    if (h->_shared.limit != 0 && pot_has_elder(&h->_shared.pot, a, own_since_us))
+    if (h->_shared.limit != 0 && pot_has_elder(&h->_shared.pot, a, own_since_us, now_us))
         return true;
     EACH_QUOTA (a, q) {
-        if (pot_has_elder(&q->pot, a, own_since_us))
+        if (pot_has_elder(&q->pot, a, own_since_us, now_us))
             return true;
     }
     return false;
@@ -961,7 +985,7 @@ budget_should_yield(struct budget_account *a, uint64_t own_since_us, uint64_t no
 
     host_lock(h);
     host_recover_locked(h, now_us);
-    is_yielding = account_should_yield_locked(a, own_since_us);
+    is_yielding = account_should_yield_locked(a, own_since_us, now_us);
     if (is_yielding)
         account_will_leave_locked(a);
     host_settle_and_unlock(h);

@@ -229,7 +229,8 @@ on_offer_due(struct timer *timer)
 
 /* --- asking --- */
 
-/* Asks as many as there are waiters, each shard at most once at a time, our neighbour first so that not all ask the same. */
+/* Asks as many shards as there are waiters, each at most once at a time, our neighbour first so that not all ask the same. Who is asked sends as
+ * many as he has and we lack. */
 void
 exchange_seek(struct shard *s)
 {
@@ -261,8 +262,8 @@ exchange_answer(struct shard *s)
     for (; askers != 0; askers &= askers - 1) {
         struct shard *t = pool_shard_if_any(s->pool, mask_first(askers));
 
-        if (list_is_empty(&s->idle) || unserved_since_us(t, UINT32_MAX) != 0)
-            (void)try_send_idle(s, t);
+        while ((list_is_empty(&s->idle) || unserved_since_us(t, UINT32_MAX) != 0) && try_send_idle(s, t))
+            ;
         atomic_fetch_or_explicit(&t->_shared.answered_by, s->bit, memory_order_release);
         shard_ring(t, CALL_ANSWERED);
     }

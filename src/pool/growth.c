@@ -4,8 +4,8 @@
  *     need --trouble? later--> --too many dials? starved--> --budget--> TAKEN: dial
  *                                                               \-----> WAIT: the want is out; its slot comes as a letter
  *
- *     A shard dials for every waiter that no dial under way, no asked shard and no arriving server will serve. Logins that wait for a
- *     welcome count as one, in the whole pool. min_pool_size is filled up the same way, but it never waits in the budget's line.
+ *     A shard dials for every waiter that no dial under way and no arriving server will serve, once the shards that may have idle
+ *     servers have answered. Logins that wait for a welcome count as one, in the whole pool. min_pool_size is filled up the same way, but it never waits in the budget's line.
  *
  *     Whoever cannot dial now is called again by whatever stood in the way: the end of a dial (pool->starved), the pause after a
  *     failure and the budget's slow recovery (growth_timer), a slot (CALL_SLOT).
@@ -37,13 +37,12 @@ pool_dial_count(struct pool *pool)
     return atomic_load_explicit(&pool->dial_count, memory_order_relaxed);
 }
 
+/* While a shard that may have idle servers has not answered, nobody knows; its answer is a letter away, a login much more. */
 static bool
 lacks_server(struct shard *s)
 {
-    unsigned coming = s->dial_count + mask_count(s->asked) +
-                      atomic_load_explicit(&s->_shared.incoming, memory_order_relaxed);
-
-    return s->waiting_count > coming;
+    return s->asked == 0 &&
+           s->waiting_count > s->dial_count + atomic_load_explicit(&s->_shared.incoming, memory_order_relaxed);
 }
 
 /* Whichever shard dials, its server brings the welcome for all; we are called when that dial has ended. A welcome that is known already is on its way
@@ -194,10 +193,14 @@ growth_slot_came(struct shard *s)
     struct budget_account *account = s->want.account;
 
     s->is_want_out = false;
-    if (account == &s->account->budget && lack_of(s) != LACK_NOTHING && try_begin_dial(s))
-        dial(s, account);
-    else
-        budget_give(account, loop_now_us(s->loop));
+    if (account == &s->account->budget && lack_of(s) != LACK_NOTHING && try_begin_dial(s)) {
+        if (budget_may_use(account)) {
+            dial(s, account);
+            return;
+        }
+        growth_dial_ended(s);
+    }
+    budget_give(account, loop_now_us(s->loop));
 }
 
 static void

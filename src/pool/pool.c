@@ -457,6 +457,36 @@ pools_each(struct pools *p, void (*each)(void *arg, struct pool *pool), void *ar
     pthread_mutex_unlock(&p->_shared.lock);
 }
 
+struct pool_list {
+    struct pool **pools;
+    size_t count;
+};
+
+static void
+list_pool(void *arg, struct pool *pool)
+{
+    struct pool_list *list = arg;
+
+    list->pools = mem_grow(list->pools, list->count + 1, sizeof(struct pool *));
+    list->pools[list->count++] = pool;
+}
+
+void
+pools_close_down(struct pools *p, unsigned worker)
+{
+    struct pool_list list = { NULL, 0 };
+
+    /* Closing calls back and takes other locks, so it happens outside ours; a pool lives as long as P. */
+    pools_each(p, list_pool, &list);
+    for (size_t i = 0; i < list.count; i++) {
+        struct shard *s = pool_shard_if_any(list.pools[i], worker);
+
+        if (s != NULL)
+            shard_close_down(s);
+    }
+    free(list.pools);
+}
+
 static void
 pool_reconnect(void *arg, struct pool *pool)
 {

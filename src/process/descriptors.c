@@ -37,10 +37,10 @@ descriptors_tell(const struct settings *settings, unsigned worker_count)
 
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     if (needed <= limit.rlim_cur)
-        log_line(
-            LOG_NOTICE_LEVEL,
-            "kernel file descriptor limit: %ju (hard: %ju); max_client_conn: %u, max expected fd use: %" PRIu64,
-            (uintmax_t)limit.rlim_cur, (uintmax_t)limit.rlim_max, settings->max_client_conn, needed);
+        log_line(LOG_NOTICE_LEVEL,
+                 "kernel file descriptor limit: %ju (hard: %ju); max_client_conn: %u, "
+                 "max expected fd use: %" PRIu64,
+                 (uintmax_t)limit.rlim_cur, (uintmax_t)limit.rlim_max, settings->max_client_conn, needed);
     else
         log_line(
             LOG_WARNING_LEVEL,

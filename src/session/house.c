@@ -242,20 +242,12 @@ struct notice { /* a new configuration, or NULL: drain */
 };
 
 static void
-close_down_pool(void *arg, struct pool *pool)
-{
-    struct worker *w = arg;
-
-    shard_close_down(pool_shard(pool, w->index));
-}
-
-static void
 worker_drain(struct worker *w)
 {
     w->is_draining = true;
     each_client(&w->logins, client_drain);
     each_client(&w->clients, client_drain);
-    pools_each(w->house->pools, close_down_pool, w);
+    pools_close_down(w->house->pools, w->index);
     worker_check_drained(w);
 }
 

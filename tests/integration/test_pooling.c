@@ -262,15 +262,15 @@ a_minimum_of_servers_is_kept(void)
     PGconn *clients[5];
 
     for (int i = 0; i < 5; i++) {
-        clients[i] = weir_dial_as(w, "analytics_user");
+        clients[i] = weir_dial_as(w, "plain_user");
         SAYS(ask(clients[i], "begin"), "BEGIN");
     }
-    CU_ASSERT_EQUAL(pg_backends(pg_main(), "analytics_user"), 5);
+    CU_ASSERT_EQUAL(pg_backends(pg_main(), "plain_user"), 5);
     for (int i = 0; i < 5; i++)
         SAYS(ask(clients[i], "commit"), "COMMIT");
-    EVENTUALLY(pg_backends(pg_main(), "analytics_user") == 3);
-    pg_ask(pg_main(), "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'analytics_user'");
-    EVENTUALLY(pg_backends(pg_main(), "analytics_user") == 3);
+    EVENTUALLY(pg_backends(pg_main(), "plain_user") == 3);
+    pg_ask(pg_main(), "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'plain_user'");
+    EVENTUALLY(pg_backends(pg_main(), "plain_user") == 3);
     for (int i = 0; i < 5; i++)
         PQfinish(clients[i]);
 }

@@ -16,8 +16,8 @@
 #include "pgweir/config/option.h"
 #include "pgweir/net/loop.h"
 
-struct
-    capacity_limit { /* a CONNECTION LIMIT that is set (>= 0), of a role that is no superuser or of a database */
+/* A CONNECTION LIMIT that is set (>= 0), of a database or of a role that is no superuser. */
+struct capacity_limit {
     char name[64];
     unsigned limit;
     bool is_role; /* else a database */
@@ -41,15 +41,14 @@ unsigned capacity_for_pools(const struct capacity_facts *facts, struct option_sh
                             size_t why_size);
 
 /* What is left for pools of a role's or database's own limit. IS_ASKED: the control connection counts
- * against it too, so one is kept for it. At least 1: PostgreSQL itself says no where the limit is 0. Pure.
- * */
+ * against it too, so one is kept for it. At least 1: PostgreSQL itself says no where the limit is 0. Pure. */
 unsigned capacity_of_limit(const struct capacity_limit *limit, bool is_asked);
 
 struct capacity_query; /* one question under way */
 
 struct capacity_params { /* texts are copied */
-    const char *const
-        *keywords; /* as for PQconnectStartParams(), NULL-terminated: host, port, user, password, dbname, … */
+    /* As for PQconnectStartParams(), NULL-terminated: host, port, user, password, dbname, … */
+    const char *const *keywords;
     const char *const *values; /* NULL or "": not given */
     uint64_t timeout_us;       /* for all of it */
 };

@@ -1,6 +1,6 @@
 /*
- * dialer.h - one attempt to reach a host: resolve (evdns, never blocking), connect to each address in turn, within a time.
- * Answers through a handler, from the loop, exactly once unless cancelled.
+ * dialer.h - one attempt to reach a host: resolve (evdns, never blocking), connect to each address in turn,
+ * within a time. Answers through a handler, from the loop, exactly once unless cancelled.
  */
 #ifndef PGWEIR_NET_DIALER_H
 #define PGWEIR_NET_DIALER_H
@@ -11,14 +11,18 @@
 struct dial;
 struct resolver;
 
-/* Names to addresses for one loop, with a small cache (answers kept TTL_US, failures NXDOMAIN_TTL_US). /etc/hosts is honoured. */
+/* Names to addresses for one loop, with a small cache (answers kept TTL_US, failures NXDOMAIN_TTL_US).
+ * /etc/hosts is honoured. */
 struct resolver *resolver_new(struct loop *loop, uint64_t ttl_us, uint64_t nxdomain_ttl_us);
 void resolver_free(struct resolver *r); /* after the dials that use it; NULL is fine */
 /* Forgets what is cached for HOST: after a failed connect, so that a failover in DNS is seen at once. */
 void resolver_forget(struct resolver *r, const char *host);
 
 struct dial_params {
-    const char *host; /* a name, an IP address, or a directory ("/run/postgresql") or '@name' for Unix sockets (file .s.PGSQL.<port>) */
+    const char *
+        /* a name, an IP address, or a directory ("/run/postgresql") or '@name' for Unix sockets (file
+         * .s.PGSQL.<port>) */
+        host;
     uint16_t port;
     uint64_t timeout_us; /* resolving and connecting together; 0: none */
     bool tcp_keepalive;
@@ -28,11 +32,13 @@ struct dial_params {
 
 struct dial_handler {
     void (*on_connected)(void *arg, int fd, const struct address *peer); /* arg owns fd */
-    void (*on_failed)(void *arg, const struct error *why); /* ERR_NOT_FOUND (no such host), ERR_IO, ERR_TIMEOUT */
+    void (*on_failed)(void *arg,
+                      const struct error *why); /* ERR_NOT_FOUND (no such host), ERR_IO, ERR_TIMEOUT */
 };
 
-/* PARAMS is copied. The dial frees itself after calling a handler; never calls one before dial_start() has returned.
- * RESOLVER may be NULL where HOST is never a name. When no address of a name can be reached, its cached addresses are forgotten. */
+/* PARAMS is copied. The dial frees itself after calling a handler; never calls one before dial_start() has
+ * returned. RESOLVER may be NULL where HOST is never a name. When no address of a name can be reached, its
+ * cached addresses are forgotten. */
 struct dial *dial_start(struct loop *loop, struct resolver *resolver, const struct dial_params *params,
                         const struct dial_handler *handler, void *arg);
 void dial_cancel(struct dial *d); /* no handler is called; NULL, and inside the handler, is fine */

@@ -18,22 +18,25 @@ struct listener_params {
     const char *unix_group; /* name or number; NULL: leave */
 };
 
-/* Binds and listens. A stale Unix socket file (nobody answers) is replaced, a live one is "in use". ON_ACCEPT gets descriptors, non-blocking and
- * close-on-exec, and owns them. On EMFILE/ENFILE accepting pauses 100 ms and is logged by ON_TROUBLE. */
+/* Binds and listens. A stale Unix socket file (nobody answers) is replaced, a live one is "in use".
+ * ON_ACCEPT gets descriptors, non-blocking and close-on-exec, and owns them. On EMFILE/ENFILE accepting
+ * pauses 100 ms and is logged by ON_TROUBLE. */
 MUST_CHECK enum err listener_new(struct loop *loop, const struct address *where,
                                  const struct listener_params *params,
                                  void (*on_accept)(void *arg, int fd, const struct address *peer),
                                  void (*on_trouble)(void *arg, const struct error *why), void *arg,
                                  struct listener **out, struct error *why);
-/* The same over a socket that already listens (socket activation, take-over). It adopts FD when it succeeds; the file of
- * a Unix socket is not its to unlink. */
+/* The same over a socket that already listens (socket activation, take-over). It adopts FD when it
+ * succeeds; the file of a Unix socket is not its to unlink. */
 MUST_CHECK enum err listener_adopt(struct loop *loop, int fd,
                                    void (*on_accept)(void *arg, int fd, const struct address *peer),
                                    void (*on_trouble)(void *arg, const struct error *why), void *arg,
                                    struct listener **out, struct error *why);
 int listener_fd(const struct listener *l); /* for handing it to another process */
-const struct address *listener_address(const struct listener *l); /* as bound: with the port that the kernel chose for port 0 */
-void listener_keep_path(struct listener *l); /* another process uses the Unix socket too: listener_free() must not unlink it */
+/* As bound: with the port that the kernel chose for port 0. */
+const struct address *listener_address(const struct listener *l);
+/* Another process uses the Unix socket too: listener_free() must not unlink it. */
+void listener_keep_path(struct listener *l);
 
 void listener_pause(struct listener *l); /* connections queue in the kernel */
 void listener_resume(struct listener *l);

@@ -93,6 +93,8 @@ enum budget_answer {
  * Nobody overtakes: a slot that an older want may have goes there. */
 MUST_CHECK enum budget_answer budget_take(struct budget_account *a, struct budget_want *want,
                                           uint64_t since_us, uint64_t now_us);
+/* A slot that came by on_slot() is about to be used. False: the limit has been lowered meanwhile, give it back. */
+bool budget_may_use(struct budget_account *a);
 void budget_give(struct budget_account *a, uint64_t now_us); /* may call on_slot() of another want */
 /* False when the want was not queued any more: its on_slot() has been or is being called, and the slot will arrive. */
 bool budget_forget(struct budget_want *want);

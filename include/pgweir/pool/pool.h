@@ -115,6 +115,8 @@ struct pool *pools_get(struct pools *p, struct route *route);
 void pools_reload(struct pools *p, const struct settings *settings);
 /* Calls EACH for every pool, under the lock: it must be brief. */
 void pools_each(struct pools *p, void (*each)(void *arg, struct pool *pool), void *arg);
+/* shard_close_down() for every shard of WORKER; in its thread. */
+void pools_close_down(struct pools *p, unsigned worker);
 /* Marks all members of all pools stale: at RECONNECT, or when TLS material changed. */
 void pools_reconnect(struct pools *p);
 

@@ -1,6 +1,7 @@
 /* certs.c - see certs.h. */
 #include "certs.h"
 
+#include <dirent.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -21,10 +22,13 @@ need(int is_good)
 static void
 remove_dir(void)
 {
-    char command[96];
+    DIR *d = opendir(dir);
 
-    snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-    need(system(command) == 0);
+    need(d != NULL);
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d))
+        (void)unlinkat(dirfd(d), e->d_name, 0);
+    closedir(d);
+    rmdir(dir);
 }
 
 const char *
@@ -54,14 +58,16 @@ add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 static void
 write_files(struct cert *c, const struct cert_wish *wish)
 {
-    FILE *f;
+    BIO *f;
 
     snprintf(c->cert_file, sizeof(c->cert_file), "%s/%s.crt", certs_dir(), wish->name);
     snprintf(c->key_file, sizeof(c->key_file), "%s/%s.key", certs_dir(), wish->name);
-    f = fopen(c->cert_file, "w");
-    need(f != NULL && PEM_write_X509(f, c->x509) == 1 && fclose(f) == 0);
-    f = fopen(c->key_file, "w");
-    need(f != NULL && PEM_write_PrivateKey(f, c->key, NULL, NULL, 0, NULL, NULL) == 1 && fclose(f) == 0);
+    f = BIO_new_file(c->cert_file, "w");
+    need(f != NULL && PEM_write_bio_X509(f, c->x509) == 1);
+    BIO_free(f);
+    f = BIO_new_file(c->key_file, "w");
+    need(f != NULL && PEM_write_bio_PrivateKey(f, c->key, NULL, NULL, 0, NULL, NULL) == 1);
+    BIO_free(f);
 }
 
 struct cert
@@ -80,10 +86,12 @@ cert_new(const struct cert_wish *wish)
     need(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)wish->common_name,
                                     wish->common_name_len > 0 ? wish->common_name_len : -1, -1, 0));
     X509_set_issuer_name(c.x509, X509_get_subject_name(issuer->x509));
-    add_extension(c.x509, issuer->x509, NID_basic_constraints, wish->issuer == NULL ? "critical,CA:TRUE" : "CA:FALSE");
+    add_extension(c.x509, issuer->x509, NID_basic_constraints,
+                  wish->issuer == NULL ? "critical,CA:TRUE" : "CA:FALSE");
     if (wish->alt_names != NULL)
         add_extension(c.x509, issuer->x509, NID_subject_alt_name, wish->alt_names);
-    need(X509_sign(c.x509, issuer->key, EVP_get_digestbyname(wish->digest != NULL ? wish->digest : "SHA256")) > 0);
+    need(X509_sign(c.x509, issuer->key,
+                   EVP_get_digestbyname(wish->digest != NULL ? wish->digest : "SHA256")) > 0);
     write_files(&c, wish);
     return c;
 }
@@ -133,12 +141,13 @@ cert_server(void)
 const struct cert *
 cert_client(void)
 {
-    return made_once(2, &(struct cert_wish){ .name = "client", .common_name = "app_user", .issuer = cert_ca() });
+    return made_once(2,
+                     &(struct cert_wish){ .name = "client", .common_name = "app_user", .issuer = cert_ca() });
 }
 
 const struct cert *
 cert_stranger(void)
 {
-    return made_once(3, &(struct cert_wish){
-                            .name = "stranger", .common_name = "db.test", .alt_names = "DNS:db.test" });
+    return made_once(
+        3, &(struct cert_wish){ .name = "stranger", .common_name = "db.test", .alt_names = "DNS:db.test" });
 }

@@ -14,9 +14,9 @@ struct cert {
 struct cert_wish {
     const char *name; /* of the files */
     const char *common_name;
-    int common_name_len; /* 0: strlen */
-    const char *alt_names; /* "DNS:db.test,IP:127.0.0.1" or NULL */
-    const char *digest;    /* NULL: SHA256 */
+    int common_name_len;       /* 0: strlen */
+    const char *alt_names;     /* "DNS:db.test,IP:127.0.0.1" or NULL */
+    const char *digest;        /* NULL: SHA256 */
     const struct cert *issuer; /* NULL: signs itself, and may sign others */
 };
 
@@ -27,8 +27,9 @@ void cert_free(struct cert *c);
 
 /* Made once: */
 const struct cert *cert_ca(void);
-const struct cert *cert_server(void); /* by the CA; CN db.test, DNS:db.test, DNS:*.wild.test, IP:127.0.0.1, IP:::1 */
-const struct cert *cert_client(void); /* by the CA; CN app_user */
+const struct cert *
+cert_server(void); /* by the CA; CN db.test, DNS:db.test, DNS:*.wild.test, IP:127.0.0.1, IP:::1 */
+const struct cert *cert_client(void);   /* by the CA; CN app_user */
 const struct cert *cert_stranger(void); /* signs itself; CN db.test, DNS:db.test */
 
 #endif

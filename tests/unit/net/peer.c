@@ -96,9 +96,9 @@ pair_tcp(int fds[2])
     int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(listening, (struct sockaddr *)&at, sizeof(at)) != 0 || listen(listening, 1) != 0
-        || getsockname(listening, (struct sockaddr *)&at, &len) != 0
-        || connect(fds[0], (struct sockaddr *)&at, len) != 0)
+    if (bind(listening, (struct sockaddr *)&at, sizeof(at)) != 0 || listen(listening, 1) != 0 ||
+        getsockname(listening, (struct sockaddr *)&at, &len) != 0 ||
+        connect(fds[0], (struct sockaddr *)&at, len) != 0)
         abort();
     fds[1] = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
     if (fds[1] < 0)

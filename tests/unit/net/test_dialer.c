@@ -101,7 +101,9 @@ on_question(struct evdns_server_request *request, void *arg)
     }
     for (int i = 0; f->dns_mood == DNS_ANSWERS && i < request->nquestions; i++)
         answer(f, request, request->questions[i]);
-    evdns_server_request_respond(request, f->dns_mood == DNS_KNOWS_NOBODY ? 3 : f->dns_mood == DNS_FAILS ? 2 : 0);
+    evdns_server_request_respond(request, f->dns_mood == DNS_KNOWS_NOBODY ? 3
+                                          : f->dns_mood == DNS_FAILS      ? 2
+                                                                          : 0);
 }
 
 static void
@@ -461,7 +463,8 @@ the_next_address_is_tried_when_one_refuses(void)
     fixture_fini(&f);
 }
 
-/* Fills the queue of the listening socket, so that the kernel drops further attempts: an address that does not answer. */
+/* Fills the queue of the listening socket, so that the kernel drops further attempts: an address that does
+ * not answer. */
 static int
 deaf_socket(struct fixture *f, const char *ip, int fillers[], int count)
 {

@@ -388,7 +388,8 @@ a_socket_that_listens_already_is_adopted_and_its_file_stays(void)
     fixture_init(&f);
     must_listen_on_path(&f);
     CU_ASSERT_EQUAL_FATAL(
-        listener_adopt(f.loop, dup(listener_fd(f.listener)), on_accept, on_trouble, &f, &second, &why), ERR_NONE);
+        listener_adopt(f.loop, dup(listener_fd(f.listener)), on_accept, on_trouble, &f, &second, &why),
+        ERR_NONE);
     listener_keep_path(f.listener);
     listener_free(f.listener);
     f.listener = NULL;

@@ -75,7 +75,8 @@ pieces_leave_together_in_order_and_empty_ones_do_not_matter(void)
 {
     struct bench f;
     char text[] = "onetwothree";
-    struct iovec iov[] = { { text, 0 }, { text, 3 }, { text, 0 }, { text + 3, 3 }, { text + 6, 5 }, { NULL, 0 } };
+    struct iovec iov[] = { { text, 0 },     { text, 3 },     { text, 0 },
+                           { text + 3, 3 }, { text + 6, 5 }, { NULL, 0 } };
 
     bench_init_unix(&f);
     stream_sendv(&f.a.stream, iov, 6);

@@ -1,4 +1,5 @@
 #include <CUnit/CUnit.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -554,8 +555,8 @@ a_client_certificate_gives_the_peer_a_name(void)
 static void
 a_name_with_a_nul_in_it_is_no_name(void)
 {
-    struct cert bad = cert_new(&(struct cert_wish){ .name = "nul", .common_name = "app_user\0.evil",
-                                                    .common_name_len = 14, .issuer = cert_ca() });
+    struct cert bad = cert_new(&(struct cert_wish){
+        .name = "nul", .common_name = "app_user\0.evil", .common_name_len = 14, .issuer = cert_ca() });
     struct tls_bench f;
     char name[64];
 
@@ -589,13 +590,14 @@ a_client_without_a_certificate_or_with_a_strangers_is_sent_away(void)
     for (int i = 0; i < 2; i++) {
         struct tls_bench f;
 
-        tls_bench_init_with(&f, i == 0 ? connect_params() : client_params(cert_stranger()), demanding_params());
+        tls_bench_init_with(&f, i == 0 ? connect_params() : client_params(cert_stranger()),
+                            demanding_params());
         shake_hands(&f, "db.test");
         CU_ASSERT_EQUAL(f.server->tls_calls, 0);
         CU_ASSERT_EQUAL(f.server->closed_calls, 1);
         CU_ASSERT_EQUAL(f.server->why.code, ERR_TLS);
-        CU_ASSERT_PTR_NOT_NULL(strstr(
-            f.server->why.text, i == 0 ? "did not return a certificate" : "certificate verify failed"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(f.server->why.text,
+                                      i == 0 ? "did not return a certificate" : "certificate verify failed"));
         CU_ASSERT_EQUAL(f.client->closed_calls, 1); /* with TLS 1.3 after its own on_tls */
         CU_ASSERT_EQUAL(f.client->why.code, ERR_TLS);
         tls_bench_fini(&f);
@@ -607,12 +609,16 @@ both_sides_compute_the_same_endpoint_hash(void)
 {
     static const struct {
         const char *digest, *used;
-    } rows[] = { { "SHA256", "SHA256" }, { "SHA384", "SHA384" }, { "SHA512", "SHA512" }, { "SHA1", "SHA256" } };
+    } rows[] = {
+        { "SHA256", "SHA256" }, { "SHA384", "SHA384" }, { "SHA512", "SHA512" }, { "SHA1", "SHA256" }
+    };
 
     for (size_t i = 0; i < 4; i++) {
         struct cert c = cert_new(&(struct cert_wish){
             .name = "endpoint", .common_name = "db.test", .digest = rows[i].digest, .issuer = cert_ca() });
-        struct tls_params p = { .cert_file = c.cert_file, .key_file = c.key_file, .ciphers = "ALL:@SECLEVEL=0" };
+        struct tls_params p = { .cert_file = c.cert_file,
+                                .key_file = c.key_file,
+                                .ciphers = "ALL:@SECLEVEL=0" };
         struct tls_params q = { .ciphers = "ALL:@SECLEVEL=0" };
         struct tls_bench f;
         uint8_t want[EVP_MAX_MD_SIZE], ours[64], theirs[64];
@@ -661,7 +667,8 @@ is_second_resumed(const char *protocols, const char *second_name, const char *se
     if (is_resumed) {
         uint8_t hash[64];
 
-        CU_ASSERT_EQUAL(stream_tls_endpoint(&f.client->stream, hash), 32); /* the certificate is remembered too */
+        CU_ASSERT_EQUAL(stream_tls_endpoint(&f.client->stream, hash),
+                        32); /* the certificate is remembered too */
     }
     tls_bench_fini(&f);
     return is_resumed;
@@ -799,9 +806,10 @@ a_forged_record_ends_the_stream_after_what_was_good(void)
 
     tls_bench_init(&f);
     send_text(f.client, "good");
-    CU_ASSERT_TRUE(send(f.client->stream.fd, "\x17\x03\x03\x00\x20" "forged forged forged forged forge", 37,
-                        MSG_NOSIGNAL)
-                   == 37);
+    CU_ASSERT_TRUE(send(f.client->stream.fd,
+                        "\x17\x03\x03\x00\x20"
+                        "forged forged forged forged forge",
+                        37, MSG_NOSIGNAL) == 37);
     settle(f.bench.loop);
     CU_ASSERT_TRUE(peer_got(f.server, "good"));
     CU_ASSERT_EQUAL(f.server->closed_calls, 1);
@@ -956,6 +964,117 @@ a_stream_with_half_a_record_or_half_a_handshake_cannot_move(void)
     tls_bench_fini(&f);
 }
 
+/* Two threads hand one TLS stream to and fro while the client, in a third, plays ping-pong with it. */
+#define MOVES 50
+#define PINGS_BETWEEN_MOVES 20
+
+struct traveller {
+    struct letter letter;
+    struct stream stream;
+    struct room *room; /* where it is */
+    unsigned moves, pings;
+};
+
+struct room {
+    struct clock clock;
+    struct loop *loop;
+    struct room *other;
+    pthread_t thread;
+};
+
+static void
+traveller_arrives(struct letter *letter, void *recipient)
+{
+    struct traveller *t = CONTAINER_OF(letter, struct traveller, letter);
+
+    t->room = recipient;
+    stream_join(&t->stream, t->room->loop);
+}
+
+static void
+traveller_on_bytes(void *owner, struct slice fresh)
+{
+    struct traveller *t = owner;
+
+    t->pings++;
+    stream_send(&t->stream, fresh);
+    if (t->pings % PINGS_BETWEEN_MOVES != 0 || !stream_can_move(&t->stream))
+        return;
+    t->moves++;
+    stream_leave(&t->stream);
+    CU_ASSERT_TRUE(loop_post(t->room->other->loop, &t->letter));
+}
+
+static void
+traveller_on_closed(void *owner, const struct error *why)
+{
+    struct traveller *t = owner;
+    struct room *room = t->room;
+
+    CU_ASSERT_PTR_NULL(why);
+    stream_close(&t->stream);
+    loop_stop(room->other->loop);
+    loop_stop(room->loop);
+}
+
+static void
+traveller_on_nothing(void *owner)
+{
+    (void)owner;
+}
+
+static void *
+live_in_room(void *arg)
+{
+    loop_run(((struct room *)arg)->loop);
+    return NULL;
+}
+
+static void
+ping_again(struct peer *p, struct slice fresh)
+{
+    if (p->bytes_calls < MOVES * PINGS_BETWEEN_MOVES)
+        stream_send(&p->stream, fresh);
+    else
+        stream_close(&p->stream);
+}
+
+static void
+a_tls_stream_moves_between_threads_while_it_is_in_use(void)
+{
+    static const struct stream_handler handler = { traveller_on_bytes, traveller_on_nothing,
+                                                   traveller_on_closed, traveller_on_nothing };
+    struct tls_bench f;
+    struct room rooms[2];
+    struct traveller t = { .letter = { .on_arrival = traveller_arrives } };
+
+    tls_bench_init(&f);
+    for (int i = 0; i < 2; i++) {
+        rooms[i] = (struct room){ .clock = clock_real(), .other = &rooms[1 - i] };
+        rooms[i].loop = loop_new(&rooms[i].clock, &rooms[i], NULL);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(rooms[i].loop);
+    }
+    stream_leave(&f.server->stream);
+    t.stream = f.server->stream;
+    t.stream.owner = &t;
+    t.stream.handler = &handler;
+    peer_init(f.server);
+    CU_ASSERT_TRUE(loop_post(rooms[0].loop, &t.letter));
+    for (int i = 0; i < 2; i++)
+        pthread_create(&rooms[i].thread, NULL, live_in_room, &rooms[i]);
+    f.client->then_on_bytes = ping_again;
+    send_text(f.client, "ping");
+    while (stream_is_open(&f.client->stream))
+        loop_turn(f.bench.loop);
+    for (int i = 0; i < 2; i++)
+        pthread_join(rooms[i].thread, NULL);
+    CU_ASSERT_EQUAL(t.pings, MOVES * PINGS_BETWEEN_MOVES);
+    CU_ASSERT_EQUAL(t.moves, MOVES);
+    for (int i = 0; i < 2; i++)
+        loop_free(rooms[i].loop);
+    tls_bench_fini(&f);
+}
+
 void
 suite_stream_tls(void)
 {
@@ -998,5 +1117,6 @@ suite_stream_tls(void)
     CU_ADD_TEST(suite, an_owner_may_close_in_every_handler);
     CU_ADD_TEST(suite, an_answer_from_inside_on_bytes_is_fine);
     CU_ADD_TEST(suite, an_idle_tls_stream_moves_to_another_loop_and_to_other_memory);
+    CU_ADD_TEST(suite, a_tls_stream_moves_between_threads_while_it_is_in_use);
     CU_ADD_TEST(suite, a_stream_with_half_a_record_or_half_a_handshake_cannot_move);
 }

@@ -1,4 +1,5 @@
 #include <CUnit/CUnit.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +91,8 @@ a_file_that_is_not_there_is_named(void)
     p = server_params();
     p.key_file = "/nowhere/server.key";
     says(accept_verdict(p, ERR_NOT_FOUND), "/nowhere/server.key");
-    says(connect_verdict((struct tls_params){ .ca_file = "/nowhere/ca.crt", .verify = TLS_VERIFY_CA }, ERR_NOT_FOUND),
+    says(connect_verdict((struct tls_params){ .ca_file = "/nowhere/ca.crt", .verify = TLS_VERIFY_CA },
+                         ERR_NOT_FOUND),
          "/nowhere/ca.crt");
 }
 
@@ -129,12 +131,15 @@ static void
 a_key_behind_a_passphrase_is_refused_and_asks_nobody(void)
 {
     struct tls_params p = server_params();
-    char file[160], command[512];
+    char file[160];
+    BIO *out;
 
     snprintf(file, sizeof(file), "%s/locked.key", certs_dir());
-    snprintf(command, sizeof(command), "openssl pkcs8 -topk8 -in '%s' -out '%s' -passout pass:secret 2>/dev/null",
-             p.key_file, file);
-    CU_ASSERT_EQUAL_FATAL(system(command), 0);
+    out = BIO_new_file(file, "w");
+    CU_ASSERT_EQUAL_FATAL(
+        PEM_write_bio_PKCS8PrivateKey(out, cert_server()->key, EVP_aes_256_cbc(), "secret", 6, NULL, NULL),
+        1);
+    BIO_free(out);
     p.key_file = file;
     says(accept_verdict(p, ERR_TLS), "locked.key");
 }
@@ -188,7 +193,8 @@ static void
 a_wrong_word_is_told(void)
 {
     says(connect_verdict((struct tls_params){ .protocols = "tlsv1.2,sslv3" }, ERR_CONFIG), "\"sslv3\"");
-    says(connect_verdict((struct tls_params){ .protocols = "tlsv1.2,!tlsv1.2" }, ERR_CONFIG), "no TLS protocol");
+    says(connect_verdict((struct tls_params){ .protocols = "tlsv1.2,!tlsv1.2" }, ERR_CONFIG),
+         "no TLS protocol");
     says(connect_verdict((struct tls_params){ .protocols = "," }, ERR_CONFIG), "no TLS protocol");
     says(connect_verdict((struct tls_params){ .ciphers = "ROT13" }, ERR_CONFIG), "ROT13");
     says(connect_verdict((struct tls_params){ .ciphersuites = "ROT13" }, ERR_CONFIG), "ROT13");
@@ -198,8 +204,9 @@ a_wrong_word_is_told(void)
 static void
 cipher_and_curve_words_are_understood(void)
 {
-    static const char *const ciphers[] = { "default", "secure", "fast", "normal", "all", "HIGH:!aNULL",
-                                           "ECDHE-RSA-AES128-GCM-SHA256" };
+    static const char *const ciphers[] = {
+        "default", "secure", "fast", "normal", "all", "HIGH:!aNULL", "ECDHE-RSA-AES128-GCM-SHA256"
+    };
     static const char *const curves[] = { "auto", "none", "prime256v1", "X25519" };
 
     for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)

@@ -9,7 +9,7 @@
 #include <CUnit/CUnit.h>
 
 #include "pgweir/base/mem.h"
-#include "pool/pool_impl.h"
+#include "pool/shard_impl.h"
 
 #define MOST_TURNS 100000
 
@@ -97,10 +97,8 @@ server_free(struct server *v)
 static void
 server_ends(struct server *v)
 {
-    struct member m = v->member;
     struct stage_host *host = &v->stage->hosts[v->host];
 
-    (void)m;
     host->count--;
     shard_lost(&v->member);
     host->count++; /* server_free() counts it out */
@@ -263,6 +261,7 @@ serve(struct actor *a, struct member *m)
     uint64_t wait_us = clock_now_us(&st->clock) - a->asked_us;
 
     CHECK(st, a->state == CLIENT_WAITING && !waiter_is_waiting(&a->waiter));
+    CHECK(st, list_is_empty(&a->shard->waiting) || line_oldest_us(&a->shard->waiting) >= a->waiter.since_us);
     CHECK(st, m->shard == a->shard && m->state == MEMBER_ACTIVE && v->client == NULL && v->state == SERVER_OPEN);
     a->state = CLIENT_SERVED;
     a->server = v;
@@ -444,6 +443,7 @@ stage_fini(struct stage *st)
     st->on_grant = NULL;
     stage_settle(st);
     pools_each(st->pools, close_pool, st);
+    stage_settle(st); /* slots that were on their way come home */
     while (st->dial_count > 0 || !list_is_empty(&st->closing)) {
         stage_end_closing(st);
         if (st->dial_count > 0)
@@ -542,6 +542,28 @@ stage_pass(struct stage *st, uint64_t us)
     stage_settle(st);
     clock_advance_us(&st->clock, us);
     stage_settle(st);
+}
+
+unsigned
+pool_idle_count(struct stage *st, struct pool *pool)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < st->worker_count; i++)
+        if (pool_shard_if_any(pool, i) != NULL)
+            count += shard_idle_count(pool_shard(pool, i));
+    return count;
+}
+
+unsigned
+pool_waiting_count(struct stage *st, struct pool *pool)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < st->worker_count; i++)
+        if (pool_shard_if_any(pool, i) != NULL)
+            count += pool_shard(pool, i)->waiting_count;
+    return count;
 }
 
 unsigned

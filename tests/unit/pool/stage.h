@@ -3,7 +3,7 @@
  * clock that stands still. Dials wait in a list until the test decides how they end.
  *
  * Watched all the time, and asserted: no more servers than the limit, no grant to a client that does not wait, a server only ever in the
- * hands of its own worker.
+ * hands of its own worker, nobody overtaken in his shard's line.
  */
 #ifndef PGWEIR_TESTS_POOL_STAGE_H
 #define PGWEIR_TESTS_POOL_STAGE_H
@@ -116,6 +116,8 @@ void actor_give(struct actor *a);
 void actor_leave(struct actor *a); /* whatever it does */
 
 unsigned account_taken(struct pool *pool);
+unsigned pool_idle_count(struct stage *st, struct pool *pool);
+unsigned pool_waiting_count(struct stage *st, struct pool *pool); /* for servers */
 
 #define CHECK(st, condition)                                                                       \
     do {                                                                                           \
