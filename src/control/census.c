@@ -53,19 +53,25 @@ struct census_host {
     unsigned limit_count;
 };
 
+/* Hosts that are wanted, from the threads that want them to ours. */
+struct wants {
+    struct letter letter;
+    struct census *census; /* NULL: freed meanwhile. Only our thread looks */
+    struct {
+        pthread_mutex_t lock;
+        struct budget_host **hosts; /* owned array */
+        unsigned count;
+        bool is_posted; /* the letter is on its way */
+    } _shared;          /* by any thread, under its lock */
+};
+
 struct census {
     struct loop *loop;
     struct house *house;
     struct house_config *config; /* held */
     struct list hosts;
-    uint64_t jitter; /* state of random_between() */
-    struct letter wanted_letter;
-    struct {
-        pthread_mutex_t lock;
-        struct budget_host **wanted; /* owned array */
-        unsigned wanted_count;
-        bool is_posted; /* the letter is on its way */
-    } _shared;          /* by any thread, under its lock */
+    uint64_t jitter;     /* state of random_between() */
+    struct wants *wants; /* owned until census_free(), then by itself while its letter is on its way */
 };
 
 static const struct settings *
@@ -454,30 +460,42 @@ look_soon(struct census_host *h)
 }
 
 static void
+wants_free(struct wants *w)
+{
+    pthread_mutex_destroy(&w->_shared.lock);
+    free(w->_shared.hosts);
+    free(w);
+}
+
+static void
 on_wanted(struct letter *letter, void *recipient)
 {
-    struct census *c = CONTAINER_OF(letter, struct census, wanted_letter);
-    struct budget_host **wanted;
+    struct wants *w = CONTAINER_OF(letter, struct wants, letter);
+    struct budget_host **hosts;
     unsigned count;
 
     (void)recipient;
-    pthread_mutex_lock(&c->_shared.lock);
-    wanted = c->_shared.wanted;
-    count = c->_shared.wanted_count;
-    c->_shared.wanted = NULL;
-    c->_shared.wanted_count = 0;
-    c->_shared.is_posted = false;
-    pthread_mutex_unlock(&c->_shared.lock);
+    if (w->census == NULL) {
+        wants_free(w);
+        return;
+    }
+    pthread_mutex_lock(&w->_shared.lock);
+    hosts = w->_shared.hosts;
+    count = w->_shared.count;
+    w->_shared.hosts = NULL;
+    w->_shared.count = 0;
+    w->_shared.is_posted = false;
+    pthread_mutex_unlock(&w->_shared.lock);
     for (unsigned i = 0; i < count; i++)
-        look_soon(host_of(c, wanted[i]));
-    free(wanted);
+        look_soon(host_of(w->census, hosts[i]));
+    free(hosts);
 }
 
 static bool
-is_wanted_locked(const struct census *c, const struct budget_host *host)
+is_wanted_locked(const struct wants *w, const struct budget_host *host)
 {
-    for (unsigned i = 0; i < c->_shared.wanted_count; i++)
-        if (c->_shared.wanted[i] == host)
+    for (unsigned i = 0; i < w->_shared.count; i++)
+        if (w->_shared.hosts[i] == host)
             return true;
     return false;
 }
@@ -485,15 +503,27 @@ is_wanted_locked(const struct census *c, const struct budget_host *host)
 void
 census_want(struct census *c, struct budget_host *host)
 {
-    pthread_mutex_lock(&c->_shared.lock);
-    if (!is_wanted_locked(c, host)) {
-        c->_shared.wanted = mem_grow(c->_shared.wanted, c->_shared.wanted_count + 1,
-                                     sizeof(c->_shared.wanted[0]));
-        c->_shared.wanted[c->_shared.wanted_count++] = host;
+    struct wants *w = c->wants;
+
+    pthread_mutex_lock(&w->_shared.lock);
+    if (!is_wanted_locked(w, host)) {
+        w->_shared.hosts = mem_grow(w->_shared.hosts, w->_shared.count + 1, sizeof(w->_shared.hosts[0]));
+        w->_shared.hosts[w->_shared.count++] = host;
     }
-    if (!c->_shared.is_posted)
-        c->_shared.is_posted = loop_post(c->loop, &c->wanted_letter);
-    pthread_mutex_unlock(&c->_shared.lock);
+    if (!w->_shared.is_posted)
+        w->_shared.is_posted = loop_post(c->loop, &w->letter);
+    pthread_mutex_unlock(&w->_shared.lock);
+}
+
+static struct wants *
+wants_new(struct census *c)
+{
+    struct wants *w = mem_new(sizeof(*w));
+
+    w->letter.on_arrival = on_wanted;
+    w->census = c;
+    pthread_mutex_init(&w->_shared.lock, NULL);
+    return w;
 }
 
 struct census *
@@ -504,11 +534,10 @@ census_new(struct loop *main_loop, struct house *house, struct house_config *con
     c->loop = main_loop;
     c->house = house;
     c->config = house_config_hold(config);
-    c->wanted_letter.on_arrival = on_wanted;
+    c->wants = wants_new(c);
     list_init(&c->hosts);
     random_secret(&c->jitter, sizeof(c->jitter));
     c->jitter |= 1; /* never 0 */
-    pthread_mutex_init(&c->_shared.lock, NULL);
     return c;
 }
 
@@ -531,8 +560,9 @@ census_free(struct census *c)
     LIST_EACH(&c->hosts, it)
         host_free(CONTAINER_OF(it, struct census_host, in_hosts));
     house_config_drop(c->config);
-    pthread_mutex_destroy(&c->_shared.lock);
-    free(c->_shared.wanted);
+    c->wants->census = NULL;
+    if (!c->wants->_shared.is_posted) /* nobody wants anything any more: no lock */
+        wants_free(c->wants);
     free(c);
 }
 

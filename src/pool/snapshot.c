@@ -25,7 +25,7 @@ struct snapshot {
     size_t count;
     size_t bytes;               /* of text */
     struct approval *approvals; /* owned; under the store's lock */
-    char *text;                 /* name NUL value NUL …, names in order; owned */
+    char *text;                 /* name NUL value NUL …, names in lower case and in order; owned */
     struct snapshot_pair pairs[];
 };
 
@@ -56,6 +56,16 @@ snapshots_free(struct snapshots *store)
 
 /* --- making --- */
 
+/* Names that differ in case only must make one object. */
+static char *
+fold(char *name)
+{
+    for (char *p = name; *p != '\0'; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + ('a' - 'A'));
+    return name;
+}
+
 static struct snapshot *
 snapshot_new(const struct snapshot_pair *pairs, size_t count, size_t bytes)
 {
@@ -67,7 +77,7 @@ snapshot_new(const struct snapshot_pair *pairs, size_t count, size_t bytes)
     s->bytes = bytes;
     s->text = at = mem_new(bytes);
     for (size_t i = 0; i < count; i++) {
-        s->pairs[i].name = strcpy(at, pairs[i].name);
+        s->pairs[i].name = fold(strcpy(at, pairs[i].name));
         at += strlen(at) + 1;
         s->pairs[i].value = strcpy(at, pairs[i].value);
         at += strlen(at) + 1;
@@ -199,45 +209,63 @@ snapshot_drop(struct snapshots *store, const struct snapshot *s)
         snapshot_free(last);
 }
 
-const char *
-snapshot_value(const struct snapshot *s, const char *name)
+static const struct snapshot_pair *
+pair_of(const struct snapshot *s, const char *name)
 {
     for (size_t i = 0; s != NULL && i < s->count; i++)
         if (strcasecmp(s->pairs[i].name, name) == 0)
-            return s->pairs[i].value;
+            return &s->pairs[i];
     return NULL;
 }
 
-/* --- SQL --- */
+const char *
+snapshot_value(const struct snapshot *s, const char *name)
+{
+    const struct snapshot_pair *pair = pair_of(s, name);
 
-/* E'…' means the same whatever standard_conforming_strings says. */
+    return pair == NULL ? NULL : pair->value;
+}
+
+/* --- SQL ---
+ *
+ * One SELECT of set_config() does all, and NULL there is what RESET does. RESET itself takes an identifier, and the
+ * server cuts those after 63 bytes: the setting of a longer name would stay for the next client.
+ */
+
+/* E'…' means the same whatever standard_conforming_strings says. Bytes beyond ASCII are written as escapes, which the
+ * server takes as they are, as it does those of a startup packet, whatever client_encoding is in force there. */
 static void
 write_literal(struct buf *sql, const char *text)
 {
     buf_add_text(sql, "E'");
     for (const char *p = text; *p != '\0'; p++) {
-        if (*p == '\'' || *p == '\\')
-            buf_add_u8(sql, (uint8_t)*p);
-        buf_add_u8(sql, (uint8_t)*p);
+        uint8_t byte = (uint8_t)*p;
+
+        if (byte >= 0x80) {
+            buf_add_format(sql, "\\x%02X", byte);
+            continue;
+        }
+        if (byte == '\'' || byte == '\\')
+            buf_add_u8(sql, byte);
+        buf_add_u8(sql, byte);
     }
     buf_add_text(sql, "'");
 }
 
-/* RESET takes a name, possibly a.b, each part quoted. */
+/* VALUE NULL: back to what the connection was born with. */
 static void
-write_reset(struct buf *sql, const char *name)
+write_setting(struct buf *sql, const char *name, const char *value, const char **start)
 {
-    buf_add_text(sql, "RESET \"");
-    for (const char *p = name; *p != '\0'; p++) {
-        if (*p == '.') {
-            buf_add_text(sql, "\".\"");
-            continue;
-        }
-        if (*p == '"')
-            buf_add_u8(sql, '"');
-        buf_add_u8(sql, (uint8_t)*p);
-    }
-    buf_add_text(sql, "\";");
+    buf_add_text(sql, *start);
+    buf_add_text(sql, "pg_catalog.set_config(");
+    write_literal(sql, name);
+    buf_add_text(sql, ",");
+    if (value == NULL)
+        buf_add_text(sql, "NULL");
+    else
+        write_literal(sql, value);
+    buf_add_text(sql, ",false)");
+    *start = ",";
 }
 
 void
@@ -248,20 +276,14 @@ snapshot_write_change(const struct snapshot *from, const struct snapshot *to, st
     if (from == to)
         return;
     for (size_t i = 0; from != NULL && i < from->count; i++)
-        if (snapshot_value(to, from->pairs[i].name) == NULL)
-            write_reset(sql, from->pairs[i].name);
+        if (pair_of(to, from->pairs[i].name) == NULL)
+            write_setting(sql, from->pairs[i].name, NULL, &start);
     for (size_t i = 0; to != NULL && i < to->count; i++) {
-        const char *has = snapshot_value(from, to->pairs[i].name);
+        const struct snapshot_pair *wanted = &to->pairs[i];
+        const struct snapshot_pair *has = pair_of(from, wanted->name);
 
-        if (has != NULL && strcmp(has, to->pairs[i].value) == 0)
-            continue;
-        buf_add_text(sql, start);
-        buf_add_text(sql, "pg_catalog.set_config(");
-        write_literal(sql, to->pairs[i].name);
-        buf_add_text(sql, ",");
-        write_literal(sql, to->pairs[i].value);
-        buf_add_text(sql, ",false)");
-        start = ",";
+        if (has == NULL || strcmp(has->value, wanted->value) != 0)
+            write_setting(sql, wanted->name, wanted->value, &start);
     }
 }
 
@@ -300,7 +322,8 @@ snapshot_approve(struct snapshots *store, const struct snapshot *s, const void *
 }
 
 bool
-snapshot_is_approved(struct snapshots *store, const struct snapshot *s, const void *pool, struct buf *reported)
+snapshot_is_approved(struct snapshots *store, const struct snapshot *s, const void *pool,
+                     struct buf *reported)
 {
     const struct approval *a;
 

@@ -114,8 +114,7 @@ add_locked(struct registry *r, const struct text *text, uint64_t hash)
     s->id = ++r->last_id;
     s->tail_len = (uint32_t)text->tail.len;
     s->scope_len = (uint32_t)text->scope.len;
-    s->name_len =
-        (uint8_t)(snprintf(s->name, sizeof s->name, "pgweir_%llu", (unsigned long long)s->id) + 1);
+    s->name_len = (uint8_t)(snprintf(s->name, sizeof s->name, "pgweir_%llu", (unsigned long long)s->id) + 1);
     memcpy(s->bytes, text->tail.at, text->tail.len);
     if (text->scope.len > 0)
         memcpy(s->bytes + s->tail_len, text->scope.at, text->scope.len);
@@ -203,17 +202,21 @@ statement_cache_fini(struct statement_cache *cache)
     map_fini(&cache->by_text);
 }
 
+/* One that is larger than the whole cache would drive all others out and go itself with the next. */
 static void
 remember(struct statement_cache *cache, struct statement *s, uint64_t hash)
 {
-    struct cached *entry = mem_new(sizeof *entry);
+    struct cached *entry;
 
+    if (cost_of(s) > cache->most_bytes)
+        return;
+    entry = mem_new(sizeof *entry);
     entry->statement = statement_hold(s);
     link_init(&entry->in_lru);
     map_add(&cache->by_text, &entry->in_cache, hash);
     list_push_first(&cache->lru, &entry->in_lru);
     cache->bytes += cost_of(s);
-    while (cache->bytes > cache->most_bytes && list_last(&cache->lru) != &entry->in_lru)
+    while (cache->bytes > cache->most_bytes)
         forget_oldest(cache);
 }
 

@@ -4,7 +4,7 @@
  *     start   command line, configuration, privileges, background, log, pid file, descriptors,
  *             main loop, house, census, listeners, signals, worker threads
  *     run     the main loop
- *     end     listeners, worker threads, census, house, main loop, pid file, log
+ *     end     listeners, worker threads, house, census, signals, main loop, pid file, log
  *
  *     Each step may say no; then what was begun is undone in the order of the end, and the process exits
  *     with 1.
@@ -238,7 +238,7 @@ on_shutdown_timeout(struct timer *timer)
     struct house_totals totals;
 
     house_totals(p->house, &totals);
-    log_line(LOG_WARNING_LEVEL, "shutdown_timeout is over, exiting with %u clients connected",
+    log_line(LOG_WARNING_LEVEL, "shutdown_timeout is over, exiting; clients still connected: %u",
              totals.clients + totals.logins);
     stop_now(p);
 }
@@ -308,8 +308,8 @@ end(struct program *p)
     listeners_free(p->listeners);
     workers_end(p->workers);
     timer_cancel(&p->shutdown);
+    house_free(p->house); /* what is done there may want a host one last time */
     census_free(p->census);
-    house_free(p->house);
     signals_free(p->signals);
     if (p->loop != NULL)
         (void)loop_turn(p->loop); /* for what census_free() left behind */

@@ -490,7 +490,7 @@ client_end(struct client *c, enum end_reason reason, const struct pg_error *why)
             client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", why->message);
     }
     if (settings->log_disconnections || reason == END_LOGIN_FAILED)
-        client_log(c, end_reasons[reason].level, "closing because: %s (age %llus)",
+        client_log(c, end_reasons[reason].level, "closing because: %s (age=%llus)",
                    end_reasons[reason].words,
                    (unsigned long long)((loop_now_us(c->worker->loop) - c->born_us) / US_PER_S));
     if (s != NULL) {

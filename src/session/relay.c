@@ -315,7 +315,7 @@ client_message(struct client *c, const struct scan_span *span)
 static bool
 may_release(const struct server *s)
 {
-    return s->status == 'I' && ledger_is_quiet(&s->ledger) &&
+    return s->status == 'I' && ledger_is_quiet(&s->ledger) && scanner_is_between_messages(&s->scanner) &&
            scanner_is_between_messages(&s->client->scanner) && s->route->pool_mode != POOL_SESSION;
 }
 
@@ -604,14 +604,19 @@ server_look_again(struct server *s, bool was_ready)
     if (was_ready)
         server_watch(s);
     if (s->state == SERVER_CLEANING) {
+        server_close_off(s);
         if (was_ready)
             server_clean_on(s);
+        return;
+    }
+    if (s->state == SERVER_IDLE && s->is_fatal) {
+        server_end(s, LOG_INFO_LEVEL, "ended the session");
         return;
     }
     if (c == NULL)
         return;
     if (c->state == CLIENT_TRYING) {
-        if (ledger_is_quiet(&s->ledger)) {
+        if (ledger_is_quiet(&s->ledger) && scanner_is_between_messages(&s->scanner)) {
             server_release(s);
             if (c->state != CLIENT_ENDED)
                 login_tried(c);
@@ -648,7 +653,7 @@ relay_from_server(struct server *s, struct slice fresh)
 
         switch (scan_next(&s->scanner, &in, &span)) {
         case SCAN_MESSAGE:
-            s->is_forwarding = server_message(s, &span, &is_ready, &is_broken);
+            s->is_forwarding = server_message(s, &span, &is_ready, &is_broken) && s->client != NULL;
             break;
         case SCAN_REST:
             break;

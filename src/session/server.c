@@ -79,8 +79,8 @@ server_move(struct server *s, enum server_state to)
 /* --- time --- */
 
 static void
-client_took_too_long(struct client *c, enum end_reason reason, const char *sqlstate,
-                     const char *option, uint64_t bound_us)
+client_took_too_long(struct client *c, enum end_reason reason, const char *sqlstate, const char *option,
+                     uint64_t bound_us)
 {
     struct pg_error e;
 
@@ -93,6 +93,14 @@ client_took_too_long(struct client *c, enum end_reason reason, const char *sqlst
                      (double)bound_us / 1e6);
     pg_error_hint(&e, "The limit is %s in the pooler's configuration.", option);
     client_end(c, reason, &e);
+}
+
+/* One cancel request ends one query, and one that comes between two is ignored: so this is done until nothing is owed any more. */
+static void
+cancel_what_runs(struct server *s)
+{
+    if (!s->is_patient && !s->is_reset_sent && list_is_empty(&s->couriers) && !ledger_is_empty(&s->ledger))
+        cancel_dispatch(s, NULL);
 }
 
 static void
@@ -114,23 +122,26 @@ on_due(struct timer *timer)
         break;
     case SERVER_ACTIVE:
         if (!ledger_is_empty(&s->ledger))
-            client_took_too_long(s->client, END_QUERY_TIMEOUT, SQLSTATE_QUERY_CANCELED,
-                                 "query_timeout", s->route->query_timeout_us);
+            client_took_too_long(s->client, END_QUERY_TIMEOUT, SQLSTATE_QUERY_CANCELED, "query_timeout",
+                                 s->route->query_timeout_us);
         else
             client_took_too_long(s->client, END_TRANSACTION_IDLE, SQLSTATE_IDLE_TRANSACTION_TIMEOUT,
                                  "idle_transaction_timeout", s->route->idle_transaction_timeout_us);
         break;
     case SERVER_CLEANING:
-        if (list_is_empty(&s->couriers) && !ledger_is_empty(&s->ledger) && !s->is_reset_sent &&
-            s->is_patient) {
-            s->is_patient = false; /* its client said goodbye politely; the query had its time */
-            cancel_dispatch(s, NULL);
-            loop_arm(s->worker->loop, &s->timer, SERVER_CLEAN_US);
+        s->is_patient = false; /* its client said goodbye politely; the query had its time */
+        if (loop_now_us(s->worker->loop) < s->clean_until_us) {
+            cancel_what_runs(s);
+            loop_arm(s->worker->loop, &s->timer, SERVER_RECANCEL_US);
             break;
         }
         server_end(s, LOG_NOTICE_LEVEL, "did not come clean after its client left");
         break;
     case SERVER_SETTLING:
+        if (loop_now_us(s->worker->loop) < s->clean_until_us) {
+            loop_arm(s->worker->loop, &s->timer, SERVER_RECANCEL_US);
+            break;
+        }
         server_end(s, LOG_NOTICE_LEVEL, "a cancel request for its last client did not end");
         break;
     case SERVER_IDLE:
@@ -179,12 +190,13 @@ on_closed(void *owner, const struct error *why)
     bool is_fatal = s->is_fatal;
     struct pg_error e;
 
-    pg_error_set(&e, PG_FATAL, SQLSTATE_CONNECTION_FAILURE,
-                 "the server connection was lost (%s)", why == NULL ? "closed by the server" : why->text);
+    pg_error_set(&e, PG_FATAL, SQLSTATE_CONNECTION_FAILURE, "the server connection was lost (%s)",
+                 why == NULL ? "closed by the server" : why->text);
     pg_error_detail(&e, "Backend %u of %s; %s.", s->backend_pid, s->host,
-                    !ledger_is_empty(&s->ledger) ? "a request was under way and may or may not have taken effect"
-                    : s->status == 'I'           ? "no transaction was open"
-                                                 : "the open transaction was rolled back");
+                    !ledger_is_empty(&s->ledger)
+                        ? "a request was under way and may or may not have taken effect"
+                    : s->status == 'I' ? "no transaction was open"
+                                       : "the open transaction was rolled back");
     server_end(s, LOG_NOTICE_LEVEL, is_fatal ? "ended the session" : "server conn crashed?");
     if (c != NULL)
         client_server_gone(c, is_fatal ? END_SERVER_FATAL : END_SERVER_LOST, is_fatal ? NULL : &e);
@@ -257,8 +269,9 @@ server_end(struct server *s, enum log_level level, const char *why)
 {
     if (s->state == SERVER_ENDED)
         return;
-    server_log(s, level, "closing because: %s (age %llus)", why,
-               (unsigned long long)((loop_now_us(s->worker->loop) - s->member.born_us) / US_PER_S));
+    if (level <= LOG_WARNING_LEVEL || worker_settings(s->worker)->log_disconnections)
+        server_log(s, level, "closing because: %s (age=%llus)", why,
+                   (unsigned long long)((loop_now_us(s->worker->loop) - s->member.born_us) / US_PER_S));
     server_bury(s);
     shard_lost(&s->member);
     worker_check_drained(s->worker);
@@ -270,8 +283,8 @@ server_login_failed(struct server *s, enum dial_failure failure, const struct pg
     if (s->state == SERVER_ENDED)
         return;
     server_log(s, failure == DIAL_CONGESTED ? LOG_NOTICE_LEVEL : LOG_WARNING_LEVEL,
-               "server login failed: %s %s: %s", why->severity == PG_FATAL ? "FATAL" : "ERROR",
-               why->sqlstate, why->message);
+               "server login failed: %s %s: %s", why->severity == PG_FATAL ? "FATAL" : "ERROR", why->sqlstate,
+               why->message);
     server_bury(s);
     server_login_free(s->login);
     s->login = NULL;
@@ -312,7 +325,7 @@ server_on_retire(struct member *m, enum retire_reason reason)
 
         stream_send(&s->stream, slice_of(terminate, sizeof terminate));
     }
-    server_end(s, LOG_INFO_LEVEL, words[reason]);
+    server_end(s, LOG_NOTICE_LEVEL, words[reason]);
 }
 
 bool
@@ -399,12 +412,53 @@ forget_settings(struct server *s)
         server_take_settings(s, NULL);
 }
 
+/* Whether nobody else may get it. */
+static bool
+is_spent(const struct server *s)
+{
+    return s->is_fatal || s->ledger.is_in_doubt;
+}
+
+static void
+end_spent(struct server *s)
+{
+    server_end(s, LOG_INFO_LEVEL, s->is_fatal ? "ended the session" : "a failed COPY left a Sync in doubt");
+}
+
+void
+server_close_off(struct server *s)
+{
+    static const uint8_t sync[] = { 'S', 0, 0, 0, 4 };
+
+    if (s->ledger.is_copy_in_open) {
+        struct buf out;
+
+        buf_init(&out);
+        build_copy_fail(&out, "the client went away");
+        stream_send(&s->stream, buf_slice(&out));
+        buf_release(&out);
+        (void)ledger_push(&s->ledger, OWED_COPY_END, OWED_SWALLOW);
+    }
+    if (s->ledger.is_skipping) {
+        stream_send(&s->stream, slice_of(sync, sizeof sync));
+        (void)ledger_push(&s->ledger, OWED_SYNC, OWED_SWALLOW);
+    } else if (s->ledger.is_open) {
+        send_own_query(s, "ROLLBACK");
+    }
+}
+
 void
 server_clean_on(struct server *s)
 {
     assert(s->state == SERVER_CLEANING);
-    if (!ledger_is_quiet(&s->ledger))
+    if (!ledger_is_quiet(&s->ledger)) {
+        cancel_what_runs(s);
         return;
+    }
+    if (is_spent(s)) {
+        end_spent(s);
+        return;
+    }
     if (!list_is_empty(&s->couriers)) { /* a cancel request must not hit what we send ourselves */
         server_move(s, SERVER_SETTLING);
         return;
@@ -440,6 +494,7 @@ server_unlink(struct server *s)
 {
     s->client->server = NULL;
     s->client = NULL;
+    s->is_forwarding = false;
     if (s->is_stalled) {
         s->is_stalled = false;
         stream_read_start(&s->stream);
@@ -449,6 +504,7 @@ server_unlink(struct server *s)
 static void
 server_start_cleaning(struct server *s)
 {
+    s->clean_until_us = loop_now_us(s->worker->loop) + SERVER_CLEAN_US;
     server_move(s, SERVER_CLEANING);
     loop_arm(s->worker->loop, &s->timer, SERVER_CLEAN_US);
 }
@@ -460,7 +516,9 @@ server_release(struct server *s)
 
     server_unlink(s);
     buf_release(&s->reported);
-    if (is_reset_due(s) || !list_is_empty(&s->couriers)) {
+    if (is_spent(s)) {
+        end_spent(s);
+    } else if (is_reset_due(s) || !list_is_empty(&s->couriers)) {
         server_start_cleaning(s);
         server_clean_on(s);
     } else {
@@ -475,6 +533,8 @@ server_release(struct server *s)
 void
 server_orphan(struct server *s, enum orphan how)
 {
+    bool is_busy = !ledger_is_empty(&s->ledger) && !s->ledger.is_copy_in_open;
+
     server_unlink(s);
     if (buf_len(&s->reported) > 0) { /* it changed something, and nobody follows any more */
         buf_release(&s->reported);
@@ -482,32 +542,14 @@ server_orphan(struct server *s, enum orphan how)
         s->last_client = 0;
     }
     if (how == ORPHAN_HALF_MESSAGE) {
-        server_end(s, LOG_INFO_LEVEL, "client disconnected in the middle of a message");
+        server_end(s, LOG_NOTICE_LEVEL, "client disconnected in the middle of a message");
         return;
     }
     server_start_cleaning(s);
     prepared_forget_client(s);
     ledger_swallow_all(&s->ledger);
-    if (s->ledger.is_copy_in_open) {
-        struct buf out;
-
-        buf_init(&out);
-        build_copy_fail(&out, "the client went away");
-        stream_send(&s->stream, buf_slice(&out));
-        buf_release(&out);
-        ledger_push(&s->ledger, OWED_COPY_END, OWED_SWALLOW);
-    } else if (!ledger_is_empty(&s->ledger)) {
-        s->is_patient = how == ORPHAN_POLITE;
-        if (s->is_patient)
-            loop_arm(s->worker->loop, &s->timer, SERVER_GRACE_US);
-        else
-            cancel_dispatch(s, NULL);
-    }
-    if (ledger_needs_sync(&s->ledger)) {
-        static const uint8_t sync[] = { 'S', 0, 0, 0, 4 };
-
-        stream_send(&s->stream, slice_of(sync, sizeof sync));
-        ledger_push(&s->ledger, OWED_SYNC, OWED_SWALLOW);
-    }
+    s->is_patient = how == ORPHAN_POLITE || !is_busy;
+    loop_arm(s->worker->loop, &s->timer, is_busy && s->is_patient ? SERVER_GRACE_US : SERVER_RECANCEL_US);
+    server_close_off(s);
     server_clean_on(s);
 }

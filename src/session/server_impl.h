@@ -39,6 +39,7 @@ struct statement_set;
 /* A dead client's query gets this long to end by itself after a Terminate, and a cancelled one to give up, before the connection is closed. */
 #define SERVER_GRACE_US (UINT64_C(5) * US_PER_S)
 #define SERVER_CLEAN_US (UINT64_C(10) * US_PER_S)
+#define SERVER_RECANCEL_US (UINT64_C(100) * US_PER_MS)
 
 struct server {
     struct stream stream;
@@ -63,6 +64,7 @@ struct server {
     struct address peer;    /* for cancel requests */
     char *host;             /* of route->hosts, borrowed: the name TLS is checked against */
     uint64_t id;
+    uint64_t clean_until_us; /* CLEANING: when it is given up */
     uint64_t request_us;    /* when the oldest unanswered request began; for query_timeout and the log */
     uint32_t backend_pid;
     uint8_t backend_secret[CANCEL_SECRET_MOST];
@@ -99,6 +101,9 @@ void server_release(struct server *s);
 /* Its client is gone. IS_POLITE: it said Terminate, so what it asked for may run to its end. */
 enum orphan { ORPHAN_LOST, ORPHAN_POLITE, ORPHAN_HALF_MESSAGE };
 void server_orphan(struct server *s, enum orphan how);
+/* CLEANING: ends what the client has left open on it, COPY IN or an extended query without its Sync. Its work since the last Sync is rolled back, as it is
+ * when a client leaves PostgreSQL itself; a Sync would commit it. */
+void server_close_off(struct server *s);
 /* Goes on with CLEANING after a ReadyForQuery. */
 void server_clean_on(struct server *s);
 /* A courier has come back: goes on where SETTLING stopped. */

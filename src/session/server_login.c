@@ -23,7 +23,7 @@
 #include "server_impl.h"
 
 struct server_login {
-    struct dial *dial;     /* while DIALING */
+    struct dial *dial; /* while DIALING */
     struct scram scram;
     struct buf parameters; /* ParameterStatus messages as they came */
     unsigned host;         /* index of the one being tried */
@@ -44,8 +44,8 @@ server_login_free(struct server_login *login)
 
 /* --- failing --- */
 
-static void fail(struct server *s, enum dial_failure failure, const char *sqlstate,
-                 const char *format, ...) PRINTF_LIKE(4, 5);
+static void fail(struct server *s, enum dial_failure failure, const char *sqlstate, const char *format, ...)
+    PRINTF_LIKE(4, 5);
 
 static void
 fail(struct server *s, enum dial_failure failure, const char *sqlstate, const char *format, ...)
@@ -92,8 +92,7 @@ send_buf(struct server *s, struct buf *out)
 static void
 send_startup(struct server *s)
 {
-    struct startup_pair pairs[16] = { { "user", s->route->user },
-                                      { "database", s->route->server_database } };
+    struct startup_pair pairs[16] = { { "user", s->route->user }, { "database", s->route->server_database } };
     size_t count = 2;
     struct buf out;
 
@@ -246,8 +245,7 @@ on_auth(struct server *s, struct slice message)
     case AUTH_SASL_CONTINUE:
         return sasl_continue(s, &request);
     case AUTH_SASL_FINAL:
-        if (l->sasl != SASL_FINAL_SENT ||
-            scram_client_verify(&l->scram, request.data, &why) != ERR_NONE) {
+        if (l->sasl != SASL_FINAL_SENT || scram_client_verify(&l->scram, request.data, &why) != ERR_NONE) {
             fail(s, DIAL_REFUSED, SQLSTATE_INVALID_PASSWORD,
                  "the server did not prove that it knows the password of user \"%s\"", s->route->user);
             return false;
@@ -329,8 +327,10 @@ on_ready(struct server *s)
             return;
         }
     }
-    server_log(s, LOG_INFO_LEVEL, "new connection to server%s%s", stream_is_tls(&s->stream) ? ", tls=" : "",
-               stream_is_tls(&s->stream) ? stream_tls_version(&s->stream) : "");
+    if (worker_settings(s->worker)->log_connections)
+        server_log(s, LOG_NOTICE_LEVEL, "new connection to server%s%s",
+                   stream_is_tls(&s->stream) ? ", tls=" : "",
+                   stream_is_tls(&s->stream) ? stream_tls_version(&s->stream) : "");
     server_begin_work(s);
 }
 

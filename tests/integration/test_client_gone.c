@@ -18,7 +18,8 @@ static struct weir *
 weir(void)
 {
     return weir_get(&(struct weir_spec){
-        .settings = "default_pool_size = 1\n"
+        .settings = "verbose = 1\n"
+                    "default_pool_size = 1\n"
                     "client_tls_sslmode = prefer\n"
                     "client_tls_cert_file = $PGDIR/pgweir.crt\n"
                     "client_tls_key_file = $PGDIR/pgweir.key\n",
@@ -26,6 +27,23 @@ weir(void)
 }
 
 enum goodbye { GOODBYE_CLOSE, GOODBYE_RESET, GOODBYE_TLS, GOODBYE_COUNT };
+
+/* A fresh table, and no servers but pgweir's idle ones. */
+static void
+clean_slate(void)
+{
+    pg_ask(pg_main(), "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
+                      "where usename = 'app_user' and state <> 'idle'");
+    pg_ask(pg_main(), "drop table if exists gone; create table gone (a int)");
+}
+
+static void
+expect_nothing_behind(void)
+{
+    SAYS(pg_ask(pg_main(), "select count(*) from gone"), "0");
+    SAYS(pg_ask(pg_main(), "select count(*) from pg_stat_activity where usename = 'app_user' and state <> 'idle'"),
+         "0");
+}
 
 /* The server's process, as the next client sees it. */
 static int
@@ -60,11 +78,14 @@ static void
 leaves_nothing_behind(const char *const *script, unsigned line)
 {
     for (enum goodbye how = GOODBYE_CLOSE; how < GOODBYE_COUNT; how++) {
-        int before = next_backend();
-        struct raw *r = client(how);
+        int before;
+        struct raw *r;
         struct buf out = { 0 };
         bool same;
 
+        clean_slate();
+        before = next_backend();
+        r = client(how);
         for (size_t i = 0; script[i] != NULL; i++) {
             if (script[i][0] != '<') {
                 script_add(&out, script[i]);
@@ -77,9 +98,7 @@ leaves_nothing_behind(const char *const *script, unsigned line)
         leave(r, how);
         same = next_backend() == before;
         CU_assertImplementation(same, line, "the same server serves the next client", __FILE__, "", CU_FALSE);
-        SAYS(pg_ask(pg_main(), "select count(*) from gone"), "0");
-        SAYS(pg_ask(pg_main(), "select count(*) from pg_stat_activity where usename = 'app_user' and state <> 'idle'"),
-             "0");
+        expect_nothing_behind();
     }
 }
 #define LEAVES_NOTHING_BEHIND(...)                                                                                   \
@@ -88,7 +107,6 @@ leaves_nothing_behind(const char *const *script, unsigned line)
 static void
 an_open_transaction_is_rolled_back(void)
 {
-    pg_ask(pg_main(), "create table if not exists gone (a int)");
     LEAVES_NOTHING_BEHIND("Q begin; insert into gone values (1)", "<Z");
     LEAVES_NOTHING_BEHIND("P - begin", "B - -", "E - 0", "S", "<Z", "P - insert into gone values (1)", "B - -", "E - 0",
                           "S", "<Z");
@@ -140,9 +158,11 @@ static void
 half_a_message(const char *first, const char *line, size_t bytes)
 {
     for (enum goodbye how = GOODBYE_CLOSE; how < GOODBYE_COUNT; how++) {
-        struct raw *r = client(how);
+        struct raw *r;
         struct buf out = { 0 };
 
+        clean_slate();
+        r = client(how);
         if (first != NULL) {
             script_add(&out, first);
             CU_ASSERT(raw_send_buf(r, &out));
@@ -150,13 +170,10 @@ half_a_message(const char *first, const char *line, size_t bytes)
         }
         script_add(&out, line);
         CU_ASSERT(raw_send(r, slice_of(buf_slice(&out).at, bytes)));
-        CU_ASSERT(raw_send_query(r, "") || true);
         buf_release(&out);
         leave(r, how);
         CU_ASSERT(next_backend() != 0);
-        SAYS(pg_ask(pg_main(), "select count(*) from gone"), "0");
-        SAYS(pg_ask(pg_main(), "select count(*) from pg_stat_activity where usename = 'app_user' and state <> 'idle'"),
-             "0");
+        expect_nothing_behind();
     }
 }
 
@@ -177,32 +194,38 @@ half_a_message_harms_nobody(void)
 static void
 a_client_that_says_goodbye_politely_leaves_nothing_either(void)
 {
-    int before = next_backend();
-    PGconn *c = weir_dial(weir());
+    int before;
+    PGconn *c;
 
+    clean_slate();
+    before = next_backend();
+    c = weir_dial(weir());
     SAYS(ask(c, "begin; insert into gone values (1)"), "INSERT 0 1");
     PQfinish(c);
     CU_ASSERT_EQUAL(next_backend(), before);
-    SAYS(pg_ask(pg_main(), "select count(*) from gone"), "0");
+    expect_nothing_behind();
 }
 
 static void
 a_short_query_sent_with_goodbye_is_done(void)
 {
-    struct raw *r = raw_open(weir_port(weir()));
+    struct raw *r;
     struct buf out = { 0 };
 
+    clean_slate();
+    r = raw_open(weir_port(weir()));
     script_add(&out, "Q insert into gone select 1 from pg_sleep(0.2)");
     script_add(&out, "X");
     CU_ASSERT(raw_send_buf(r, &out));
     raw_close(r);
     EVENTUALLY(pg_count(pg_main(), "select count(*) from gone") == 1); /* as on a direct connection */
-    pg_ask(pg_main(), "truncate gone");
 }
 
 static void
 a_client_that_waits_for_a_server_can_leave(void)
 {
+    clean_slate();
+
     PGconn *holder = weir_dial(weir());
     struct raw *waiter = raw_open(weir_port(weir()));
     PGconn *next = weir_dial(weir());

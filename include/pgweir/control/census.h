@@ -22,8 +22,8 @@
 struct census;
 
 struct census *census_new(struct loop *main_loop, struct house *house, struct house_config *config);
-/* After the worker threads have ended, so that no census_want() comes; one loop_turn() should follow, in
- * which a name that was being looked up is let go. */
+/* After house_free(), which may still want a host. One loop_turn() must follow, in which what is on its way to
+ * us, a letter or the address of a name, is let go. */
 void census_free(struct census *c);
 /* Any thread: house_params.on_unknown_host. For a host that is known already: asks again, soon and not too
  * often. */

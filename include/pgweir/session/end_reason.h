@@ -5,8 +5,8 @@
 #define END_REASONS(X)                                                                                                   \
     /* id                     counter              log level           words                                  */        \
     X(END_NONE,               none,                LOG_DEBUG_LEVEL,    "")                                              \
-    X(END_CLIENT_LEFT,        client_left,         LOG_INFO_LEVEL,     "client close request")                          \
-    X(END_CLIENT_LOST,        client_lost,         LOG_INFO_LEVEL,     "client unexpected eof")                         \
+    X(END_CLIENT_LEFT,        client_left,         LOG_NOTICE_LEVEL,   "client close request")                          \
+    X(END_CLIENT_LOST,        client_lost,         LOG_NOTICE_LEVEL,   "client unexpected eof")                         \
     X(END_PROBE,              probe,               LOG_DEBUG_LEVEL,    "client sent nothing")                           \
     X(END_CANCEL_DONE,        cancel_done,         LOG_DEBUG_LEVEL,    "cancel request handled")                        \
     X(END_STARTUP_BAD,        startup_bad,         LOG_NOTICE_LEVEL,   "bad startup packet")                            \
@@ -27,7 +27,7 @@
     X(END_CLIENT_IDLE,        client_idle,         LOG_NOTICE_LEVEL,   "client_idle_timeout")                           \
     X(END_STATEMENT_MODE,     statement_mode,      LOG_NOTICE_LEVEL,                                                     \
       "transaction blocks not allowed in statement pooling mode")                                                        \
-    X(END_SHUTDOWN,           shutdown,            LOG_INFO_LEVEL,     "server shutting down")
+    X(END_SHUTDOWN,           shutdown,            LOG_NOTICE_LEVEL,   "server shutting down")
 
 #define END_REASON_ID(id, counter, level, words) id,
 enum end_reason { END_REASONS(END_REASON_ID) END_REASON_COUNT };

@@ -17,7 +17,7 @@ void suite_threads(void);
 #define WORKERS 4
 #define CLIENTS 24 /* per worker and pool */
 #define POOLS 2
-#define ROUNDS 300
+#define ROUNDS 2000
 #define LIMIT 8
 #define PATIENCE_S 120
 
@@ -32,7 +32,8 @@ struct worker {
         struct worker *worker;
         struct shard *shard;
         struct conn *conn;
-        struct timer timer;
+        struct letter next; /* to our own loop: time passes in turns, because real timers are coarse */
+        unsigned turns;     /* until something is done */
         unsigned rounds;
     } clients[POOLS * CLIENTS];
     struct letter start, close;
@@ -40,7 +41,7 @@ struct worker {
 
 struct conn {
     struct member member;
-    struct timer timer; /* the end of its dial */
+    struct letter dialed; /* to our own loop */
 };
 
 static struct play {
@@ -62,17 +63,16 @@ worker_of(struct shard *s)
 static void
 conn_free(struct conn *v)
 {
-    timer_cancel(&v->timer);
     free(v);
 }
 
 static void
-on_dialed(struct timer *timer)
+on_dialed(struct letter *letter, void *recipient)
 {
-    struct conn *v = CONTAINER_OF(timer, struct conn, timer);
-    struct worker *w = worker_of(v->member.shard);
+    struct conn *v = CONTAINER_OF(letter, struct conn, dialed);
+    struct worker *w = recipient;
 
-    if (random_between(&w->random, 0, 9) == 0) {
+    if (random_between(&w->random, 0, 199) == 0) {
         atomic_fetch_sub(&play.open, 1);
         shard_dial_failed(&v->member, DIAL_UNREACHABLE, NULL);
         conn_free(v);
@@ -92,8 +92,9 @@ on_dial(struct shard *s)
     while (open > most && !atomic_compare_exchange_weak(&play.most_open, &most, open))
         ;
     member_init(&v->member, s);
-    timer_init(&v->timer, on_dialed);
-    loop_arm(w->loop, &v->timer, random_between(&w->random, 10, 300));
+    v->dialed.on_arrival = on_dialed;
+    if (!loop_post(w->loop, &v->dialed))
+        abort();
 }
 
 static void
@@ -106,10 +107,18 @@ on_retire(struct member *m, enum retire_reason reason)
 }
 
 static void
+go_on_later(struct client *c, unsigned most_turns)
+{
+    c->turns = (unsigned)random_between(&c->worker->random, 0, most_turns);
+    if (!loop_post(c->worker->loop, &c->next))
+        abort();
+}
+
+static void
 serve(struct client *c, struct member *m)
 {
     c->conn = CONTAINER_OF(m, struct conn, member);
-    loop_arm(c->worker->loop, &c->timer, random_between(&c->worker->random, 0, 200));
+    go_on_later(c, 3);
 }
 
 static void
@@ -122,14 +131,21 @@ ask(struct client *c)
 }
 
 static void
-on_client_due(struct timer *timer)
+on_next(struct letter *letter, void *recipient)
 {
-    struct client *c = CONTAINER_OF(timer, struct client, timer);
+    struct client *c = CONTAINER_OF(letter, struct client, next);
     struct conn *v = c->conn;
 
+    (void)recipient;
+    if (c->turns > 0) {
+        c->turns--;
+        if (!loop_post(c->worker->loop, &c->next))
+            abort();
+        return;
+    }
     if (v != NULL) {
         c->conn = NULL;
-        if (random_between(&c->worker->random, 0, 49) == 0) {
+        if (random_between(&c->worker->random, 0, 999) == 0) {
             atomic_fetch_sub(&play.open, 1);
             shard_lost(&v->member);
             conn_free(v);
@@ -142,7 +158,7 @@ on_client_due(struct timer *timer)
         }
     }
     if (random_between(&c->worker->random, 0, 2) == 0)
-        loop_arm(c->worker->loop, &c->timer, random_between(&c->worker->random, 0, 1000));
+        go_on_later(c, 20);
     else
         ask(c);
 }
@@ -268,7 +284,7 @@ play_init(const struct settings *settings, struct pool **pools)
 
                 *c = (struct client){ .worker = w, .shard = w->shards[n] };
                 waiter_init(&c->waiter);
-                timer_init(&c->timer, on_client_due);
+                c->next.on_arrival = on_next;
             }
         }
     }
@@ -295,9 +311,9 @@ four_workers_share_two_pools_and_every_client_makes_its_rounds(void)
         usleep(5000);
         if (turns % 7 == 0)
             budget_set_limit(pool_account(pools[0])->host, LIMIT - turns % 3, "test");
-        if (turns % 11 == 0)
+        if (turns % 20 == 0)
             pools_reconnect(play.pools);
-        if (turns % 13 == 0)
+        if (turns % 30 == 0)
             pools_reload(play.pools, settings);
     }
     CU_ASSERT_EQUAL(atomic_load(&play.done), WORKERS * POOLS * CLIENTS);

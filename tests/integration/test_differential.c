@@ -1,0 +1,609 @@
+/*
+ * test_differential.c - random conversations, on PostgreSQL directly and through pgweir: the answers are the same.
+ *
+ *     PGWEIR_TEST_SEED=n        the seed of the second run (default: the time); both runs print theirs
+ *     PGWEIR_TEST_TURNS=n       turns of each run
+ *
+ * Four clients talk in turn, through four servers at most, so that the transactions which they leave open make the servers change hands; they prepare
+ * the same and other texts under the same names. What one turn holds is up to chance: see the phrases below. A difference is shrunk to the few lines that bring
+ * it about and printed as a conversation, which belongs into `known` when its cause is removed.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness.h"
+#include "pgweir/base/random.h"
+#include "pipeline.h"
+
+void suite_differential(void);
+
+#define TURNS 1800u            /* of a run */
+#define EPISODE_TURNS 60u      /* with the same connections */
+#define SHRINK_MS 20000u
+#define MOST_CLOSES 3u         /* in a row: more of them are the mark of pipeline.c */
+
+static const char *const few_statements = "auth_type = trust\npool_mode = transaction\ndefault_pool_size = 4\n"
+                                          "workers = 1\nmax_prepared_statements = 4\n";
+static const char *const many_statements = "auth_type = trust\npool_mode = transaction\ndefault_pool_size = 4\n"
+                                           "workers = 2\n";
+
+static struct weir *
+weir(const char *settings)
+{
+    return weir_get(&(struct weir_spec){
+        .settings = settings, .databases = "diff_b = host=127.0.0.1 port=$PORT dbname=diff_b\n" });
+}
+
+/* --- what is said --- */
+
+/* Parameters: i a number, o the owner of rows (a number of this client's own), t a text. */
+struct sql {
+    const char *text;
+    const char *params;
+};
+
+static const struct sql statements[] = {
+    { "select 1", "" },
+    { "select $1::int + 1", "i" },
+    { "select $1::text, $2::int", "ti" },
+    { "select a, b, c from r order by a", "" },
+    { "select a, b from r where a <= $1 order by a", "i" },
+    { "select b from r where a = $1", "i" },
+    { "select a, 12 / (a - $1) from r order by a", "i" },
+    { "insert into w (owner, v) values ($1, $2) returning owner, v", "ot" },
+    { "insert into w (owner, v) values ($1, 'x')", "o" },
+    { "update w set n = n + 1 where owner = $1", "o" },
+    { "delete from w where owner = $1", "o" },
+    { "select owner, count(*), sum(n) from w group by owner order by owner", "" },
+    { "insert into u values ($1 * 10 + 1)", "o" },
+    { "begin", "" },
+    { "commit", "" },
+    { "rollback", "" },
+    { "savepoint s", "" },
+    { "rollback to s", "" },
+    { "copy r to stdout", "" },
+    { "copy w (owner, v) from stdin", "" },
+    { "", "" },
+    { "/* nothing */", "" },
+    { "deallocate all", "" },
+    { "discard all", "" },
+    { "deallocate all", "" },
+    { "values (1, 'a'), (2, null)", "" },
+    { "select 'one', $1::bytea", "t" },
+    /* that fail, at once or later */
+    { "selec 1", "" },
+    { "select 1; select 2", "" },
+    { "select nothing from r", "" },
+    { "select * from nowhere", "" },
+    { "select $1", "t" },
+    { "select $2::int", "ii" },
+    { "select 1 / $1::int", "i" },
+    { "select 1 / 0", "" },
+    { "create table not_allowed (a int)", "" },
+    { "select 'unterminated", "" },
+};
+
+static const char *const queries[] = {
+    "select 1",
+    "select a, b from r order by a",
+    "select 1; select 2",
+    "begin",
+    "begin",
+    "begin",
+    "commit",
+    "commit",
+    "rollback",
+    "rollback",
+    "begin; select 1 / 0",
+    "begin; insert into w values (98, 'y'); commit",
+    "select 1; select 1 / 0; select 2",
+    "select 1; commit; select 1 / 0",
+    "selec",
+    "",
+    ";",
+    "deallocate all",
+    "discard all",
+    "discard plans",
+    "DeAllocate /* why */ ALL; select 3",
+    "select 'deallocate all'",
+    "copy r to stdout",
+    "copy (select a from r where a < 4 order by a) to stdout (format csv)",
+    "select count(*) from w",
+    "savepoint s",
+    "rollback to s",
+    "commit; begin",
+    "do 'begin raise notice ''noticed''; end'",
+};
+
+static const char *const names[] = { "-",  "-",  "-",  "s1", "s1", "s1", "s2",
+                                     "s2", "s3", "s4", "n*62", "n*63", "n*64", "n*70", "long*300",
+                                     "with\\20space", "q\"uo'te%s%n", "\\c3\\a9\\0a", "S1", "pgweir_1", "pgweir_7", };
+static const char *const portals[] = { "-", "-", "-", "-", "p1", "p1", "p2", "P*70" };
+static const char *const texts[] = { "a", "a\\20b", "\\N", "\\c3\\a9", "\\ff", "b*2000", "" };
+static const char *const types[] = { "23", "25", "0", "20", "16", "17", "999999", "23,23,23", "23!2", "23!0", "-!1" };
+
+/* What a client believes to have prepared, so that most of what it sends fits; errors prove it wrong now and then. */
+#define KNOWN_NAMES COUNT_OF(names)
+struct speaker {
+    const struct sql *said[KNOWN_NAMES];
+};
+
+struct author {
+    uint64_t state;
+    unsigned client;
+    struct speaker speakers[TALK_CLIENTS];
+    struct buf out; /* the turn at hand */
+    unsigned closes;
+    bool is_copying;
+};
+
+static unsigned
+below(struct author *a, size_t count)
+{
+    return (unsigned)random_between(&a->state, 0, count - 1);
+}
+
+static bool
+chance(struct author *a, unsigned percent)
+{
+    return below(a, 100) < percent;
+}
+
+#define ANY_OF(a, list) ((list)[below(a, COUNT_OF(list))])
+
+static void PRINTF_LIKE(2, 3)
+say(struct author *a, const char *format, ...)
+{
+    char line[4096];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    a->closes = line[0] == 'C' ? a->closes + 1 : 0;
+    if (a->closes > MOST_CLOSES) {
+        a->closes = MOST_CLOSES;
+        return;
+    }
+    buf_add_text(&a->out, line);
+    buf_add_u8(&a->out, '\n');
+}
+
+static const struct sql **
+said(struct author *a, unsigned name)
+{
+    unsigned i = name;
+
+    while (i > 0 && strcmp(names[i - 1], names[name]) == 0)
+        i--;
+    return &a->speakers[a->client].said[i];
+}
+
+static void
+say_parse(struct author *a, unsigned name)
+{
+    const struct sql *sql = chance(a, 60) ? &statements[below(a, 12)] : &ANY_OF(a, statements);
+
+    if (chance(a, 15) && *said(a, name) != NULL && chance(a, 70))
+        sql = *said(a, name);
+    say(a, "P %s %s %s", names[name], chance(a, 8) ? ANY_OF(a, types) : "-", sql->text);
+    *said(a, name) = sql;
+}
+
+static void
+add_value(struct author *a, struct buf *out, char kind, bool is_binary)
+{
+    unsigned number = kind == 'o' ? a->client : below(a, 14);
+
+    if (chance(a, 3)) {
+        buf_add_text(out, chance(a, 50) ? "\\N" : "nonsense");
+        return;
+    }
+    if (kind == 't')
+        buf_add_text(out, ANY_OF(a, texts));
+    else if (is_binary)
+        buf_add_format(out, "\\00\\00\\00\\%02x", number);
+    else
+        buf_add_format(out, "%u", number);
+}
+
+static void
+say_bind(struct author *a, unsigned name, const char *portal)
+{
+    const struct sql *sql = *said(a, name);
+    const char *params = sql == NULL ? "" : sql->params;
+    struct buf values = { 0 };
+    struct buf formats = { 0 };
+    bool is_binary = chance(a, 30) && strchr(params, 't') == NULL;
+    size_t count = strlen(params);
+
+    if (chance(a, 5))
+        count = below(a, 4);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_add_u8(&values, '|');
+        add_value(a, &values, i < strlen(params) ? params[i] : 'i', is_binary);
+    }
+    if (is_binary)
+        buf_add_text(&formats, chance(a, 90) ? "1" : "11");
+    if (chance(a, 2))
+        buf_add_u8(&formats, '7');
+    if (buf_len(&values) == 0)
+        buf_add_u8(&values, '-');
+    if (buf_len(&formats) == 0)
+        buf_add_u8(&formats, '-');
+    buf_add_u8(&values, '\0');
+    buf_add_u8(&formats, '\0');
+    say(a, "B %s %s %s %s %s", portal, names[name], (const char *)buf_slice(&formats).at, (const char *)buf_slice(&values).at,
+        chance(a, 80) ? "-" : chance(a, 80) ? "1" : "01");
+    buf_release(&values);
+    buf_release(&formats);
+}
+
+static void
+say_execute(struct author *a, const char *portal)
+{
+    static const unsigned limits[] = { 0, 0, 0, 0, 1, 2, 5, 100 };
+
+    say(a, "E %s %u", portal, ANY_OF(a, limits));
+}
+
+static void
+say_copy_data(struct author *a)
+{
+    static const char *const rows[] = { "\tfirst", "\tsecond", "\t\\N", "\tone\ttoo many", "no row at all", "\\." };
+    unsigned count = below(a, 5);
+
+    for (unsigned i = 0; i < count; i++) {
+        const char *row = chance(a, 90) ? rows[below(a, 3)] : ANY_OF(a, rows);
+
+        say(a, "d %s%s", row[0] == '\t' ? text("%u", a->client) : "", row);
+        if (chance(a, 4))
+            say(a, chance(a, 50) ? "S" : "H");
+    }
+    a->is_copying = chance(a, 3);
+    if (a->is_copying)
+        return;
+    if (chance(a, 75))
+        say(a, "c");
+    else
+        say(a, "f that was it");
+}
+
+/* --- phrases --- */
+
+static void
+phrase_whole(struct author *a)
+{
+    unsigned name = below(a, COUNT_OF(names));
+    const char *portal = ANY_OF(a, portals);
+
+    if (chance(a, 40))
+        say_parse(a, name);
+    if (chance(a, 30))
+        say(a, "D S %s", names[name]);
+    say_bind(a, name, portal);
+    if (chance(a, 40))
+        say(a, "D P %s", portal);
+    say_execute(a, portal);
+    if (chance(a, 50))
+        say(a, "S");
+}
+
+static void
+phrase_parse(struct author *a)
+{
+    unsigned name = below(a, COUNT_OF(names));
+
+    if (chance(a, 30))
+        say(a, "C S %s", names[name]);
+    say_parse(a, name);
+    if (chance(a, 40))
+        say(a, "D S %s", names[name]);
+    if (chance(a, 60))
+        say(a, "S");
+}
+
+static void
+phrase_bind(struct author *a)
+{
+    const char *portal = ANY_OF(a, portals);
+
+    say_bind(a, below(a, COUNT_OF(names)), portal);
+    if (chance(a, 80))
+        say_execute(a, portal);
+}
+
+static void
+phrase_execute(struct author *a)
+{
+    say_execute(a, ANY_OF(a, portals));
+}
+
+static void
+phrase_describe(struct author *a)
+{
+    if (chance(a, 3))
+        say(a, "D X -");
+    else if (chance(a, 60))
+        say(a, "D S %s", ANY_OF(a, names));
+    else
+        say(a, "D P %s", ANY_OF(a, portals));
+}
+
+static void
+phrase_close(struct author *a)
+{
+    if (chance(a, 3))
+        say(a, "C X -");
+    else if (chance(a, 70))
+        say(a, "C S %s", ANY_OF(a, names));
+    else
+        say(a, "C P %s", ANY_OF(a, portals));
+}
+
+static void
+phrase_sync(struct author *a)
+{
+    say(a, chance(a, 80) ? "S" : "H");
+}
+
+static void
+phrase_query(struct author *a)
+{
+    say(a, "Q %s", ANY_OF(a, queries));
+}
+
+static void
+phrase_copy_by_query(struct author *a)
+{
+    say(a, "Q copy w (owner, v) from stdin%s", chance(a, 10) ? "; select 1" : "");
+    say_copy_data(a);
+}
+
+static void
+phrase_copy_by_execute(struct author *a)
+{
+    say(a, "P - - copy w (owner, v) from stdin");
+    say(a, "B - - - - -");
+    say(a, "E - 0");
+    if (chance(a, 10))
+        say(a, "S");
+    say_copy_data(a);
+}
+
+static void
+phrase_stray(struct author *a)
+{
+    say(a, chance(a, 40) ? "d stray" : chance(a, 50) ? "c" : "f stray");
+}
+
+static void
+phrase_function(struct author *a)
+{
+    static const char *const calls[] = { "1598 \\N", "481 5", "481 x", "999999 1", "1317 abc" }; /* random, int8, length */
+
+    say(a, "F %s", calls[1 + below(a, COUNT_OF(calls) - 1)]);
+}
+
+static const struct {
+    void (*say)(struct author *a);
+    unsigned weight;
+} phrases[] = {
+    { phrase_whole, 40 },        { phrase_parse, 20 },          { phrase_bind, 20 },  { phrase_execute, 4 },
+    { phrase_describe, 10 },     { phrase_close, 10 },          { phrase_sync, 12 },  { phrase_query, 16 },
+    { phrase_copy_by_query, 3 }, { phrase_copy_by_execute, 3 }, { phrase_stray, 2 },  { phrase_function, 3 },
+};
+
+static void
+say_phrase(struct author *a)
+{
+    unsigned at = 0;
+    unsigned i = 0;
+
+    for (size_t n = 0; n < COUNT_OF(phrases); n++)
+        at += phrases[n].weight;
+    for (at = below(a, at); at >= phrases[i].weight; i++)
+        at -= phrases[i].weight;
+    if (a->is_copying && chance(a, 80)) { /* what follows would end the connection */
+        say(a, "f enough");
+        a->is_copying = false;
+    }
+    phrases[i].say(a);
+}
+
+static struct turn
+write_turn(struct author *a)
+{
+    static const unsigned chunks[] = { 0, 0, 0, 0, 0, 0, 1, 7, 50, 300 };
+    struct turn turn = { .client = below(a, TALK_CLIENTS), .chunk = ANY_OF(a, chunks) };
+    unsigned count = 1 + below(a, chance(a, 20) ? 12 : 4);
+
+    a->client = turn.client;
+    a->closes = 0;
+    a->is_copying = false;
+    for (unsigned i = 0; i < count; i++)
+        say_phrase(a);
+    if (a->is_copying && chance(a, 80))
+        say(a, "c");
+    buf_add_u8(&a->out, '\0');
+    turn.lines = strdup((const char *)buf_slice(&a->out).at);
+    buf_drop(&a->out, buf_len(&a->out));
+    return turn;
+}
+
+/* --- shrinking --- */
+
+static bool
+differs(struct talk *t, const struct turn *turns, size_t count)
+{
+    talk_begin(t);
+    for (size_t i = 0; i < count; i++)
+        if (turns[i].lines[0] != '\0' && !talk_turn(t, &turns[i]))
+            return true;
+    return false;
+}
+
+/* LINES without those from FROM on, COUNT of them; NULL when there are none. */
+static char *
+without_lines(const char *lines, size_t from, size_t count)
+{
+    char *out = calloc(1, strlen(lines) + 1);
+    size_t n = 0;
+    bool is_cut = false;
+
+    for (const char *at = lines; *at != '\0'; n++) {
+        size_t len = strcspn(at, "\n") + 1;
+
+        if (n < from || n >= from + count)
+            strncat(out, at, len);
+        else
+            is_cut = true;
+        at += len;
+    }
+    if (is_cut)
+        return out;
+    free(out);
+    return NULL;
+}
+
+/* Turns, then lines of turns, that the difference does without are emptied; new texts are the caller's. */
+static void
+shrink(struct talk *t, struct turn *turns, size_t count)
+{
+    uint64_t until = now_ms() + SHRINK_MS;
+
+    for (size_t size = count / 2; size > 0; size = size == 1 ? 0 : (size + 1) / 2)
+        for (size_t from = 0; from + 1 < count && now_ms() < until; from += size) {
+            struct turn fewer[EPISODE_TURNS];
+
+            memcpy(fewer, turns, count * sizeof *turns);
+            for (size_t i = from; i < from + size && i + 1 < count; i++)
+                fewer[i].lines = "";
+            if (differs(t, fewer, count))
+                for (size_t i = from; i < from + size && i + 1 < count; i++)
+                    *(char *)(uintptr_t)turns[i].lines = '\0';
+        }
+    for (size_t size = 4; size > 0; size /= 2)
+        for (size_t i = 0; i < count; i++)
+            for (size_t from = 0; now_ms() < until;) {
+                struct turn fewer[EPISODE_TURNS];
+                char *lines = without_lines(turns[i].lines, from, size);
+
+                if (lines == NULL)
+                    break;
+                memcpy(fewer, turns, count * sizeof *turns);
+                fewer[i].lines = lines;
+                fewer[i].chunk = 0;
+                if (differs(t, fewer, count)) {
+                    strcpy((char *)(uintptr_t)turns[i].lines, lines);
+                    turns[i].chunk = 0;
+                } else {
+                    from += size;
+                }
+                free(lines);
+            }
+}
+
+static void
+print_conversation(const struct turn *turns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *lines = turns[i].lines;
+
+        if (lines[0] == '\0')
+            continue;
+        fprintf(stderr, "    { %u, %u,", turns[i].client, turns[i].chunk);
+        for (; *lines != '\0'; lines += strcspn(lines, "\n") + 1)
+            fprintf(stderr, " \"%.*s\\n\"", (int)strcspn(lines, "\n"), lines);
+        fprintf(stderr, " },\n");
+    }
+}
+
+static void
+report(struct talk *t, uint64_t seed, unsigned episode, struct turn *turns, size_t count)
+{
+    fprintf(stderr, "\n    seed %llu, episode %u, turn %zu: the answer differs from PostgreSQL's\n%s",
+            (unsigned long long)seed, episode, count, talk_difference(t));
+    if (differs(t, turns, count)) {
+        shrink(t, turns, count);
+        fprintf(stderr, "    shrunk to\n");
+        print_conversation(turns, count);
+        if (differs(t, turns, count))
+            fprintf(stderr, "%s", talk_difference(t));
+    } else {
+        fprintf(stderr, "    it does not happen again; that was\n");
+        print_conversation(turns, count);
+    }
+}
+
+/* --- runs --- */
+
+static unsigned
+number_from_env(const char *name, unsigned otherwise)
+{
+    const char *value = getenv(name);
+
+    return value != NULL ? (unsigned)strtoul(value, NULL, 10) : otherwise;
+}
+
+/* One conversation from its beginning; false when the sides differed. */
+static bool
+run_episode(struct talk *t, uint64_t seed, unsigned episode)
+{
+    struct author a = { .state = seed * UINT64_C(0x9e3779b97f4a7c15) + episode + 1 };
+    struct turn turns[EPISODE_TURNS];
+    size_t count = 0;
+    bool same = true;
+
+    talk_begin(t);
+    while (same && count < EPISODE_TURNS) {
+        turns[count] = write_turn(&a);
+        same = talk_turn(t, &turns[count++]);
+    }
+    if (!same)
+        report(t, seed, episode, turns, count);
+    for (size_t i = 0; i < count; i++)
+        free((char *)(uintptr_t)turns[i].lines);
+    buf_release(&a.out);
+    return same;
+}
+
+static void
+run_seed(const char *settings, uint64_t seed)
+{
+    struct talk *t = talk_new(weir(settings));
+    unsigned episodes = (number_from_env("PGWEIR_TEST_TURNS", TURNS) + EPISODE_TURNS - 1) / EPISODE_TURNS;
+    unsigned different = 0;
+
+    printf("(seed %llu) ", (unsigned long long)seed);
+    for (unsigned i = number_from_env("PGWEIR_TEST_EPISODE", 0); i < episodes && different < 3; i++)
+        different += !run_episode(t, seed, i);
+    CU_ASSERT_EQUAL(different, 0);
+    talk_free(t);
+}
+
+static void
+few_statements_fit_on_a_server(void)
+{
+    run_seed(few_statements, number_from_env("PGWEIR_TEST_SEED", 1));
+}
+
+static void
+many_statements_fit_on_a_server(void)
+{
+    run_seed(many_statements, number_from_env("PGWEIR_TEST_SEED", (unsigned)time(NULL)));
+}
+
+void
+suite_differential(void)
+{
+    static const struct test_case cases[] = {
+        TEST(few_statements_fit_on_a_server),
+        TEST(many_statements_fit_on_a_server),
+    };
+
+    SUITE("differential", cases);
+}
