@@ -139,7 +139,7 @@ const struct option options[] = {
 
     { .name = "workers",
       .type = OPT_AUTO_COUNT,
-      .preset = "auto", .most = "256",
+      .preset = "auto", .most = "32",
       .scope = IN_GLOBAL, .when = OPT_RESTART,
       .slot = SLOT(workers),
       .group = PROCESS,

@@ -331,11 +331,12 @@ static bool
 read_limit(struct capacity_facts *facts, const char *name, unsigned value, bool is_role)
 {
     struct capacity_limit *limit = &facts->limits[facts->limit_count];
+    size_t len = strlen(name);
 
-    if (strlen(name) >= sizeof(limit->name))
+    if (len >= sizeof(limit->name))
         return false;
     *limit = (struct capacity_limit){ .limit = value, .is_role = is_role };
-    strcpy(limit->name, name);
+    memcpy(limit->name, name, len);
     facts->limit_count++;
     return true;
 }

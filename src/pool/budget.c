@@ -167,9 +167,12 @@ quota_has_room(const struct budget_quota *q)
     return q->pot.limit == 0 || q->pot.taken < q->pot.limit;
 }
 
-#define EACH_QUOTA(a, q)                                                                           \
-    for (size_t q##_i = 0; q##_i < COUNT_OF((a)->quotas) && (a)->quotas[q##_i] != NULL; q##_i++)   \
-        for (struct budget_quota *q = (a)->quotas[q##_i]; q != NULL; q = NULL)
+/* The quotas of A, one after the other from 0; NULL behind the last. */
+static struct budget_quota *
+quota_at(const struct budget_account *a, size_t i)
+{
+    return i < COUNT_OF(a->quotas) ? a->quotas[i] : NULL;
+}
 
 static bool
 host_has_room_locked(const struct budget_host *h, const struct budget_account *a)
@@ -189,9 +192,11 @@ host_has_room_locked(const struct budget_host *h, const struct budget_account *a
 static struct budget_line *
 line_for_locked(struct budget_account *a)
 {
+    struct budget_quota *q;
+
     if (a->limit != 0 && a->taken >= a->limit)
         return &a->line;
-    EACH_QUOTA (a, q) {
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++) {
         if (!quota_has_room(q))
             return &q->pot.line;
     }
@@ -221,13 +226,14 @@ static void
 account_took_locked(struct budget_account *a)
 {
     struct budget_host *h = a->host;
+    struct budget_quota *q;
 
     h->_shared.unmet -= account_lacks(a);
     if (a->taken++ == 0)
         list_push_last(&h->_shared.holders, &a->in_holders);
     h->_shared.unmet += account_lacks(a);
     h->_shared.pot.taken++;
-    EACH_QUOTA (a, q)
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
         q->pot.taken++;
 }
 
@@ -235,6 +241,7 @@ static void
 account_gave_locked(struct budget_account *a)
 {
     struct budget_host *h = a->host;
+    struct budget_quota *q;
 
     assert(a->taken > 0);
     h->_shared.unmet -= account_lacks(a);
@@ -242,16 +249,18 @@ account_gave_locked(struct budget_account *a)
         link_remove(&a->in_holders);
     h->_shared.unmet += account_lacks(a);
     h->_shared.pot.taken--;
-    EACH_QUOTA (a, q)
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
         q->pot.taken--;
 }
 
 static void
 account_will_leave_locked(struct budget_account *a)
 {
+    struct budget_quota *q;
+
     a->leaving++;
     a->host->_shared.pot.leaving++;
-    EACH_QUOTA (a, q)
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
         q->pot.leaving++;
 }
 
@@ -259,18 +268,22 @@ account_will_leave_locked(struct budget_account *a)
 static void
 account_has_left_locked(struct budget_account *a)
 {
+    struct budget_quota *q;
+
     if (a->leaving == 0)
         return;
     a->leaving--;
     a->host->_shared.pot.leaving--;
-    EACH_QUOTA (a, q)
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
         q->pot.leaving--;
 }
 
 static void
 account_notice_quotas_locked(struct budget_account *a)
 {
-    EACH_QUOTA (a, q)
+    struct budget_quota *q;
+
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
         quota_notice_locked(q);
 }
 
@@ -342,7 +355,7 @@ quota_advance_locked(struct budget_quota *q)
 
     if (q->pot.line.count == 0 || !quota_has_room(q))
         return;
-    LIST_EACH (&q->pot.line.wants, l) {
+    LIST_EACH(&q->pot.line.wants, l) {
         if (line_for_locked(want_of(l)->account) == NULL)
             want_move_locked(&h->_shared.pot.line, want_of(l));
     }
@@ -350,7 +363,7 @@ quota_advance_locked(struct budget_quota *q)
         line_advance_locked(h, &q->pot.line, UINT32_MAX);
         return;
     }
-    LIST_EACH (&h->_shared.pot.line.wants, l)
+    LIST_EACH(&h->_shared.pot.line.wants, l)
         further += account_draws_from(want_of(l)->account, &q->pot);
     if (q->pot.taken + further < q->pot.limit)
         line_advance_locked(h, &q->pot.line, q->pot.limit - q->pot.taken - further);
@@ -359,7 +372,7 @@ quota_advance_locked(struct budget_quota *q)
 static void
 host_advance_locked(struct budget_host *h)
 {
-    LIST_EACH (&h->_shared.noticed, l)
+    LIST_EACH(&h->_shared.noticed, l)
         quota_advance_locked(CONTAINER_OF(l, struct budget_quota, in_noticed));
 }
 
@@ -387,7 +400,7 @@ servable_in_line_locked(struct budget_host *h, bool *has_moved)
 {
     struct pot *pot = &h->_shared.pot;
 
-    LIST_EACH (&pot->line.wants, l) {
+    LIST_EACH(&pot->line.wants, l) {
         struct budget_want *want = want_of(l);
         struct budget_line *line = line_for_locked(want->account);
 
@@ -420,9 +433,11 @@ servable_want_locked(struct budget_host *h)
 static bool
 account_draws_from(const struct budget_account *a, const struct pot *pot)
 {
+    struct budget_quota *q;
+
     if (pot == &a->host->_shared.pot)
         return true;
-    EACH_QUOTA (a, q) {
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++) {
         if (pot == &q->pot)
             return true;
     }
@@ -449,7 +464,7 @@ victim_of_locked(struct budget_host *h, const struct pot *pot)
     struct budget_account *best = NULL;
     bool is_best_above = false;
 
-    LIST_EACH (&h->_shared.holders, l) {
+    LIST_EACH(&h->_shared.holders, l) {
         struct budget_account *a = CONTAINER_OF(l, struct budget_account, in_holders);
         bool is_above = a->taken - a->leaving > a->guaranteed;
 
@@ -475,7 +490,7 @@ victim_locked(struct budget_host *h)
 
     if (pot_needs_leavers(&h->_shared.pot) && h->_shared.limit != 0)
         victim = victim_of_locked(h, &h->_shared.pot);
-    LIST_EACH (&h->_shared.noticed, l) {
+    LIST_EACH(&h->_shared.noticed, l) {
         struct budget_quota *q = CONTAINER_OF(l, struct budget_quota, in_noticed);
 
         if (victim == NULL && pot_needs_leavers(&q->pot))
@@ -517,8 +532,9 @@ host_note_pressure_locked(struct budget_host *h)
     }
     /* While the limit is not known, closing connections would help nobody. */
     pressed_us = h->_shared.limit == 0 ? PRESSED_NOT : pot_pressure(&h->_shared.pot);
-    LIST_EACH (&h->_shared.noticed, l)
-        pressed_us = more_pressing(pressed_us, pot_pressure(&CONTAINER_OF(l, struct budget_quota, in_noticed)->pot));
+    LIST_EACH(&h->_shared.noticed, l)
+        pressed_us = more_pressing(pressed_us,
+                                   pot_pressure(&CONTAINER_OF(l, struct budget_quota, in_noticed)->pot));
     if (pressed_us != atomic_load_explicit(&h->pressed_us, memory_order_relaxed))
         atomic_store_explicit(&h->pressed_us, pressed_us, memory_order_relaxed);
 }
@@ -846,10 +862,11 @@ budget_may_use(struct budget_account *a)
 {
     struct budget_host *h = a->host;
     bool is_over;
+    struct budget_quota *q;
 
     host_lock(h);
     is_over = pot_is_over(&h->_shared.pot);
-    EACH_QUOTA (a, q)
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
         is_over |= pot_is_over(&q->pot);
     pthread_mutex_unlock(&h->_shared.lock);
     return !is_over;
@@ -944,7 +961,7 @@ pot_has_elder(const struct pot *pot, const struct budget_account *a, uint64_t ow
 
     if (!pot_needs_leavers(pot))
         return false;
-    LIST_EACH (&pot->line.wants, l) {
+    LIST_EACH(&pot->line.wants, l) {
         const struct budget_want *want = want_of(l);
 
         if (want->account != a)
@@ -957,12 +974,13 @@ static bool
 account_should_yield_locked(const struct budget_account *a, uint64_t own_since_us, uint64_t now_us)
 {
     const struct budget_host *h = a->host;
+    struct budget_quota *q;
 
     if (a->leaving >= a->taken)
         return false;
     if (pot_excess(&h->_shared.pot) > 0)
         return true;
-    EACH_QUOTA (a, q) {
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++) {
         if (pot_excess(&q->pot) > 0)
             return true;
     }
@@ -970,7 +988,7 @@ account_should_yield_locked(const struct budget_account *a, uint64_t own_since_u
         return false;
     if (h->_shared.limit != 0 && pot_has_elder(&h->_shared.pot, a, own_since_us, now_us))
         return true;
-    EACH_QUOTA (a, q) {
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++) {
         if (pot_has_elder(&q->pot, a, own_since_us, now_us))
             return true;
     }

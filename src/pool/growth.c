@@ -41,8 +41,8 @@ pool_dial_count(struct pool *pool)
 static bool
 lacks_server(struct shard *s)
 {
-    return s->asked == 0 &&
-           s->waiting_count > s->dial_count + atomic_load_explicit(&s->_shared.incoming, memory_order_relaxed);
+    return s->asked == 0 && s->waiting_count > s->dial_count + atomic_load_explicit(&s->_shared.incoming,
+                                                                                    memory_order_relaxed);
 }
 
 /* Whichever shard dials, its server brings the welcome for all; we are called when that dial has ended. A welcome that is known already is on its way
@@ -69,7 +69,8 @@ lacks_spare(struct shard *s)
     if (s->route->pool_size != 0 && least > s->route->pool_size)
         least = s->route->pool_size;
     return least > 0 &&
-           atomic_load_explicit(&s->pool->usable_count, memory_order_relaxed) + pool_dial_count(s->pool) < least;
+           atomic_load_explicit(&s->pool->usable_count, memory_order_relaxed) + pool_dial_count(s->pool) <
+               least;
 }
 
 static enum lack

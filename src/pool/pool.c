@@ -274,7 +274,8 @@ on_unknown(void *arg, struct budget_host *host)
 /* --- all pools --- */
 
 struct pools *
-pools_new(const struct pool_handler *handler, struct loop *const *loops, void *const *owners, unsigned worker_count)
+pools_new(const struct pool_handler *handler, struct loop *const *loops, void *const *owners,
+          unsigned worker_count)
 {
     struct pools *p = mem_new(sizeof(*p));
     struct budget_handler asks = {
@@ -344,7 +345,8 @@ route_in(const struct settings *s, const char *database, const char *user)
 {
     struct route *r = settings_route(s, database, user);
 
-    if (r != NULL && strcmp(r->user, user) != 0) { /* its user is forced now, and another one: nobody comes here any more */
+    if (r != NULL && strcmp(r->user, user) !=
+                         0) { /* its user is forced now, and another one: nobody comes here any more */
         route_drop(r);
         r = NULL;
     }

@@ -44,7 +44,7 @@ enum trouble_kind {
     TROUBLE_REFUSED,
 };
 
-struct trouble { /* trouble.c: what the pool's shards know about failed dials */
+struct trouble {               /* trouble.c: what the pool's shards know about failed dials */
     _Atomic int kind;          /* enum trouble_kind; written under the pool's lock */
     _Atomic uint64_t retry_us; /* no dial before; 0 without trouble */
     struct {                   /* under the pool's lock */
@@ -67,7 +67,7 @@ struct pool {
         struct welcome *welcome;
     } _shared;
     _Atomic(struct pool_account *) account; /* the present one; written under the lock */
-    _Atomic bool is_welcome_known; /* whether _shared.welcome is set */
+    _Atomic bool is_welcome_known;          /* whether _shared.welcome is set */
     struct trouble trouble;
     _Atomic unsigned usable_count; /* servers that are neither DIALING nor RETIRING, over all shards */
     _Atomic unsigned dial_count;   /* dials under way, over all shards */
@@ -77,7 +77,7 @@ struct pool {
     _Atomic(struct shard *) shards[];
 };
 
-struct pool_news { /* what a shard learns when it is made and after a reload */
+struct pool_news {       /* what a shard learns when it is made and after a reload */
     struct route *route; /* held */
     unsigned generation;
     bool is_gone;
@@ -112,7 +112,8 @@ mask_count(uint32_t mask)
 /* A dial that began at DIALED_US failed. WHY is copied; NULL is fine. */
 void trouble_note(struct pool *pool, enum trouble_kind kind, const struct pg_error *why, uint64_t dialed_us,
                   uint64_t now_us, uint64_t longest_us, uint64_t *random);
-bool trouble_is_over(struct pool *pool); /* a dial worked, or a reload may have cured it: true when there was trouble */
+/* A dial worked, or a reload may have cured it. True when there was trouble. */
+bool trouble_is_over(struct pool *pool);
 /* No dial before this; 0: no trouble. */
 static inline uint64_t
 trouble_retry_us(const struct pool *pool)

@@ -125,7 +125,8 @@ oldest_waiter(struct shard *s)
 {
     uint64_t server_us = line_oldest_us(&s->waiting);
     uint64_t welcome_us = line_oldest_us(&s->greeting);
-    struct list *line = server_us != 0 && (welcome_us == 0 || server_us <= welcome_us) ? &s->waiting : &s->greeting;
+    struct list *line = server_us != 0 && (welcome_us == 0 || server_us <= welcome_us) ? &s->waiting
+                                                                                       : &s->greeting;
 
     return list_is_empty(line) ? NULL : waiter_of(list_first(line));
 }
@@ -302,8 +303,8 @@ pool_try_shrink(struct pool *pool, unsigned min_size)
     unsigned count = atomic_load_explicit(&pool->usable_count, memory_order_relaxed);
 
     while (count > min_size)
-        if (atomic_compare_exchange_weak_explicit(&pool->usable_count, &count, count - 1, memory_order_relaxed,
-                                                  memory_order_relaxed))
+        if (atomic_compare_exchange_weak_explicit(&pool->usable_count, &count, count - 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
             return true;
     return false;
 }
@@ -320,7 +321,7 @@ arm_idle_timer(struct shard *s, uint64_t now_us, uint64_t due_us)
 static struct member *
 expired_idle(struct shard *s, uint64_t now_us)
 {
-    LIST_EACH (&s->idle, l) {
+    LIST_EACH(&s->idle, l) {
         struct member *m = member_of_idle(l);
 
         if (member_expires_us(m) <= now_us)
@@ -345,7 +346,7 @@ care_for_idle(struct shard *s)
             break;
         retire_uncounted(m, RETIRE_IDLE);
     }
-    LIST_EACH (&s->idle, l) {
+    LIST_EACH(&s->idle, l) {
         uint64_t due_us = member_idle_due_us(member_of_idle(l));
         uint64_t expires_us = member_expires_us(member_of_idle(l));
 
@@ -456,7 +457,8 @@ shard_dial_failed(struct member *m, enum dial_failure failure, const struct pg_e
     if (failure == DIAL_CONGESTED)
         budget_congested(m->account->host, now_us);
     if (m->generation == s->generation) /* else the route has changed: this was about another server */
-        trouble_note(s->pool, kinds[failure], why, m->born_us, now_us, s->route->server_login_retry_us, &s->random);
+        trouble_note(s->pool, kinds[failure], why, m->born_us, now_us, s->route->server_login_retry_us,
+                     &s->random);
     budget_give(m->account, now_us);
     m->account = NULL;
     growth_dial_ended(s);
@@ -516,7 +518,7 @@ shard_lost(struct member *m)
 static struct member *
 stale_idle(struct shard *s)
 {
-    LIST_EACH (&s->idle, l) {
+    LIST_EACH(&s->idle, l) {
         if (s->is_gone || member_of_idle(l)->is_stale)
             return member_of_idle(l);
     }
@@ -540,9 +542,10 @@ learn_news(struct shard *s)
         growth_account_changed(s);
     if (s->generation != news.generation) {
         s->generation = news.generation;
-        LIST_EACH (&s->members, l) {
+        LIST_EACH(&s->members, l) {
             m = CONTAINER_OF(l, struct member, in_all);
-            m->is_stale = m->generation < s->generation; /* one that arrived before this letter may be new already */
+            m->is_stale = m->generation <
+                          s->generation; /* one that arrived before this letter may be new already */
         }
     }
     while ((m = stale_idle(s)) != NULL)

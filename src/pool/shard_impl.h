@@ -4,7 +4,8 @@
 
 #include "pool_impl.h"
 
-enum shard_call { /* why a shard's bell is rung; a set */
+/* Why a shard's bell is rung; a set. */
+enum shard_call {
     CALL_SLOT = 1,      /* its want got a slot */
     CALL_GROW = 2,      /* look again whether to dial */
     CALL_WELCOME = 4,   /* the pool's welcome is known */
@@ -21,7 +22,7 @@ struct shard {
     struct loop *loop;
     void *owner;
     unsigned worker;
-    uint32_t bit; /* 1 << worker */
+    uint32_t bit;  /* 1 << worker */
     bool is_alone; /* the pool has no other shard, ever */
 
     struct route *route; /* held */
@@ -35,22 +36,22 @@ struct shard {
     struct list members;  /* member.in_all */
     unsigned idle_count, active_count, dial_count;
     unsigned waiting_count, greeting_count;
-    bool is_used;         /* some client asked for something: min_pool_size is kept up from then on */
+    bool is_used; /* some client asked for something: min_pool_size is kept up from then on */
     bool is_closing_down;
 
     struct timer wait_timer; /* the oldest waiter's time is up, or that of one that has left since */
     struct timer idle_timer; /* an idle server is due to close, or was when it was armed */
 
     /* exchange.c */
-    bool is_idle_told;      /* our bit in pool->idle */
-    bool is_waiting_told;   /* our bit in pool->waiting */
-    uint32_t asked;         /* shards that we asked for an idle server and that have not answered */
+    bool is_idle_told;        /* our bit in pool->idle */
+    bool is_waiting_told;     /* our bit in pool->waiting */
+    uint32_t asked;           /* shards that we asked for an idle server and that have not answered */
     struct timer offer_timer; /* look again: an idle server could not move just then */
 
     /* growth.c */
     struct budget_want want;
-    bool is_want_out;        /* the budget has it, or its slot is on the way */
-    uint64_t want_since_us;  /* the age it was queued with */
+    bool is_want_out;               /* the budget has it, or its slot is on the way */
+    uint64_t want_since_us;         /* the age it was queued with */
     struct budget_account *slot_of; /* while pool_handler.dial runs: whose slot the new member has */
     struct timer growth_timer;
     uint64_t random;
@@ -61,8 +62,8 @@ struct shard {
         _Atomic uint32_t calls; /* enum shard_call; the bell is on its way exactly while not 0 */
         _Atomic uint32_t asked_by, answered_by;
         _Atomic unsigned squeezes;
-        _Atomic unsigned incoming;      /* servers that other shards have sent here and that have not arrived */
-        _Atomic uint64_t oldest_us;     /* since when our oldest waits for a server; 0: nobody does */
+        _Atomic unsigned incoming;  /* servers that other shards have sent here and that have not arrived */
+        _Atomic uint64_t oldest_us; /* since when our oldest waits for a server; 0: nobody does */
         _Atomic unsigned waiting_count; /* as above, for the others */
     } _shared;
 };
@@ -78,7 +79,8 @@ void pool_ring_all(struct pool *pool, const struct shard *except, uint32_t calls
 void pool_ring(struct pool *pool, uint32_t mask, uint32_t calls); /* those of MASK */
 
 /* --- shard.c, for the other two --- */
-void shard_place(struct member *m, uint64_t now_us);  /* M, ACTIVE here without a client: the next waiter, or idle */
+/* M is ACTIVE here without a client: the next waiter gets it, or it becomes idle. */
+void shard_place(struct member *m, uint64_t now_us);
 void shard_retire(struct member *m, enum retire_reason reason);
 void member_detach(struct member *m); /* out of all lists and counts of its shard */
 bool shard_yields(struct member *m, uint64_t now_us);
@@ -118,7 +120,7 @@ shard_oldest_us(const struct shard *s)
 void exchange_init(struct shard *s);
 void exchange_fini(struct shard *s);
 void exchange_tell_waiting(struct shard *s); /* after any change of s->waiting */
-void exchange_tell_idle(struct shard *s);    /* after s->idle got its first: offers it to who waits elsewhere */
+void exchange_tell_idle(struct shard *s); /* after s->idle got its first: offers it to who waits elsewhere */
 void exchange_tell_no_idle(struct shard *s); /* s->idle was found empty */
 void exchange_seek(struct shard *s);         /* we have waiters: ask shards that may have idle servers */
 void exchange_answer(struct shard *s);       /* CALL_ASKED */
@@ -131,11 +133,13 @@ uint64_t exchange_oldest_us(struct shard *s);
 
 /* --- growth.c: when a shard dials --- */
 void growth_init(struct shard *s);
-void growth_look(struct shard *s);         /* dials as many as are needed and allowed; arms its timer for what must wait */
-void growth_slot_came(struct shard *s);    /* CALL_SLOT */
-void growth_line_moved(struct shard *s);   /* somebody left a line: the want's age may have changed, or nobody needs it */
+/* Dials as many as are needed and allowed; arms its timer for what must wait. */
+void growth_look(struct shard *s);
+void growth_slot_came(struct shard *s); /* CALL_SLOT */
+/* Somebody left a line: the want's age may have changed, or nobody needs it any more. */
+void growth_line_moved(struct shard *s);
 void growth_account_changed(struct shard *s);
 void growth_stop(struct shard *s);
-void growth_dial_ended(struct shard *s);   /* one dial fewer is under way in the pool */
+void growth_dial_ended(struct shard *s); /* one dial fewer is under way in the pool */
 
 #endif

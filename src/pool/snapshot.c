@@ -56,6 +56,17 @@ snapshots_free(struct snapshots *store)
 
 /* --- making --- */
 
+/* Copies TEXT to *AT, which moves on behind its NUL. */
+static char *
+put_text(char **at, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = memcpy(*at, text, size);
+
+    *at += size;
+    return copy;
+}
+
 /* Names that differ in case only must make one object. */
 static char *
 fold(char *name)
@@ -77,10 +88,8 @@ snapshot_new(const struct snapshot_pair *pairs, size_t count, size_t bytes)
     s->bytes = bytes;
     s->text = at = mem_new(bytes);
     for (size_t i = 0; i < count; i++) {
-        s->pairs[i].name = fold(strcpy(at, pairs[i].name));
-        at += strlen(at) + 1;
-        s->pairs[i].value = strcpy(at, pairs[i].value);
-        at += strlen(at) + 1;
+        s->pairs[i].name = fold(put_text(&at, pairs[i].name));
+        s->pairs[i].value = put_text(&at, pairs[i].value);
     }
     return s;
 }

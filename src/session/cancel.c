@@ -40,6 +40,7 @@ struct courier {
     char endpoint[300];
     struct buf request;
     bool is_tls_asked;
+    bool is_spoken; /* the request was sent: the server may act on it from now on */
 };
 
 /* --- keys --- */
@@ -195,6 +196,7 @@ courier_end(struct courier *k)
 static void
 courier_speak(struct courier *k)
 {
+    k->is_spoken = true;
     stream_send(&k->stream, buf_slice(&k->request));
 }
 
@@ -236,8 +238,10 @@ on_due(struct timer *timer)
 {
     struct courier *k = CONTAINER_OF(timer, struct courier, timer);
 
-    if (k->server != NULL)
+    if (k->server != NULL) {
         server_log(k->server, LOG_NOTICE_LEVEL, "cancel_wait_timeout: a cancel request was not taken in time");
+        k->server->is_endangered |= k->is_spoken;
+    }
     courier_end(k);
 }
 

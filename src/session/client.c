@@ -62,6 +62,7 @@ struct client_step {
     void (*act)(struct client *c); /* runs in the new state; NULL: nothing */
 };
 
+/* clang-format off */
 #define STEP(then_, act_) { .is_allowed = true, .then = then_, .act = act_ }
 #define ENDS [EV_END] = STEP(CLIENT_ENDED, close_stream)
 
@@ -106,6 +107,7 @@ static const struct client_step client_steps[CLIENT_STATE_COUNT][CLIENT_EVENT_CO
     [CLIENT_CANCELLING] = { ENDS },
     [CLIENT_ENDED] = { [EV_END] = STEP(CLIENT_ENDED, NULL) },
 };
+/* clang-format on */
 
 /* What must be true in each state, once a step is done. */
 static bool

@@ -12,6 +12,7 @@
 #include "pgweir/wire/scan.h"
 #include "worker_impl.h"
 
+/* clang-format off */
 #define CLIENT_STATES(X)                                                                            \
     X(CLIENT_STARTUP, "startup")       /* the first packets; nothing is known yet */                \
     X(CLIENT_TLS, "tls")               /* the handshake is under way */                             \
@@ -23,6 +24,8 @@
     X(CLIENT_ACTIVE, "active")         /* has a server */                                           \
     X(CLIENT_CANCELLING, "cancelling") /* sent a CancelRequest; closed when it was handled */       \
     X(CLIENT_ENDED, "ended")           /* the stream is closed; freed after this loop turn */
+
+/* clang-format on */
 
 #define CLIENT_STATE_ID(id, word) id,
 enum client_state { CLIENT_STATES(CLIENT_STATE_ID) CLIENT_STATE_COUNT };

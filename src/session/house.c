@@ -157,7 +157,11 @@ each_client(struct list *list, void (*each)(struct client *c))
 static void
 end_client(struct client *c)
 {
-    client_end(c, END_SHUTDOWN, NULL);
+    struct pg_error e;
+
+    pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN, "terminating connection due to administrator command");
+    pg_error_detail(&e, "The connection pooler has stopped.");
+    client_end(c, END_SHUTDOWN, c->state == CLIENT_TLS ? NULL : &e);
 }
 
 /* After its thread has ended: what is left is closed without ceremony. */

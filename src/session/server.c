@@ -99,7 +99,7 @@ client_took_too_long(struct client *c, enum end_reason reason, const char *sqlst
 static void
 cancel_what_runs(struct server *s)
 {
-    if (!s->is_patient && !s->is_reset_sent && list_is_empty(&s->couriers) && !ledger_is_empty(&s->ledger))
+    if (!s->is_patient && !s->is_ours && list_is_empty(&s->couriers) && !ledger_is_empty(&s->ledger))
         cancel_dispatch(s, NULL);
 }
 
@@ -288,6 +288,9 @@ server_login_failed(struct server *s, enum dial_failure failure, const struct pg
     server_bury(s);
     server_login_free(s->login);
     s->login = NULL;
+    if (failure == DIAL_CONGESTED) /* somebody has changed the server's limits, or uses more of it than we thought */
+        s->worker->house->params.on_unknown_host(s->worker->house->params.arg,
+                                                 pool_account(shard_pool(s->member.shard))->host);
     shard_dial_failed(&s->member, failure, why);
     worker_check_drained(s->worker);
 }
@@ -416,13 +419,16 @@ forget_settings(struct server *s)
 static bool
 is_spent(const struct server *s)
 {
-    return s->is_fatal || s->ledger.is_in_doubt;
+    return s->is_fatal || s->is_endangered || s->ledger.is_in_doubt;
 }
 
 static void
 end_spent(struct server *s)
 {
-    server_end(s, LOG_INFO_LEVEL, s->is_fatal ? "ended the session" : "a failed COPY left a Sync in doubt");
+    server_end(s, LOG_INFO_LEVEL,
+               s->is_fatal        ? "ended the session"
+               : s->is_endangered ? "a cancel request that was given up may still hit it"
+                                  : "a failed COPY left a Sync in doubt");
 }
 
 void
@@ -463,6 +469,7 @@ server_clean_on(struct server *s)
         server_move(s, SERVER_SETTLING);
         return;
     }
+    s->is_ours = true;
     if (s->status != 'I') {
         send_own_query(s, "ROLLBACK");
         return;
@@ -505,6 +512,7 @@ static void
 server_start_cleaning(struct server *s)
 {
     s->clean_until_us = loop_now_us(s->worker->loop) + SERVER_CLEAN_US;
+    s->is_ours = false;
     server_move(s, SERVER_CLEANING);
     loop_arm(s->worker->loop, &s->timer, SERVER_CLEAN_US);
 }
@@ -548,7 +556,8 @@ server_orphan(struct server *s, enum orphan how)
     server_start_cleaning(s);
     prepared_forget_client(s);
     ledger_swallow_all(&s->ledger);
-    s->is_patient = how == ORPHAN_POLITE || !is_busy;
+    s->is_patient = how == ORPHAN_POLITE;
+    s->is_ours = !is_busy;
     loop_arm(s->worker->loop, &s->timer, is_busy && s->is_patient ? SERVER_GRACE_US : SERVER_RECANCEL_US);
     server_close_off(s);
     server_clean_on(s);

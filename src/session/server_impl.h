@@ -15,6 +15,7 @@
 #include "pgweir/wire/startup.h"
 #include "worker_impl.h"
 
+/* clang-format off */
 #define SERVER_STATES(X)                                                                            \
     X(SERVER_DIALING, "dialing")     /* no socket yet */                                            \
     X(SERVER_TLS_ASKED, "tls_asked") /* SSLRequest sent */                                          \
@@ -26,6 +27,8 @@
     X(SERVER_CLEANING, "cleaning")   /* its client left something: what is owed drains, then ROLLBACK, reset query */ \
     X(SERVER_SETTLING, "settling")   /* a cancel request for its last client is still under way */ \
     X(SERVER_ENDED, "ended")
+
+/* clang-format on */
 
 #define SERVER_STATE_ID(id, word) id,
 enum server_state { SERVER_STATES(SERVER_STATE_ID) SERVER_STATE_COUNT };
@@ -74,9 +77,11 @@ struct server {
     bool is_forwarding;     /* the rest of the message begun last goes to the client */
     bool is_reset_sent;     /* CLEANING: the reset query is on its way or done */
     bool is_fatal;          /* it sent a FATAL error: the end of the connection follows */
+    bool is_endangered;     /* a cancel request that was sent to it was given up, and may still arrive */
     bool is_dirty;          /* its client has SET or RESET something: RESET ALL before another gets it */
     bool is_stalled;        /* not read: its client does not take its output */
     bool is_patient;        /* CLEANING: what runs may end by itself first, its client left politely */
+    bool is_ours;           /* CLEANING: nothing of its client's runs any more, only what we have sent */
 };
 
 extern const char *const server_state_words[SERVER_STATE_COUNT];

@@ -23,6 +23,9 @@
 #define HIGHS UINT64_C(0x8080808080808080)
 #define EACH(byte) (ONES * (uint8_t)(byte))
 
+/* For what every token passes through. */
+#define INTO_CALLER static inline __attribute__((always_inline))
+
 /* What a token that begins with a byte can be. */
 /* clang-format off */
 enum first {
@@ -88,28 +91,35 @@ first_marked(uint64_t marks)
     return (unsigned)__builtin_ctzll(marks) / 8;
 }
 
-/* Marks bytes LEAST to MOST among bytes that are all below 128. */
+/* Marks bytes from LEAST on, which is at least 1, among bytes that are all below 128. */
 static inline uint64_t
-marks_between(uint64_t bytes, unsigned least, unsigned most)
+marks_from(uint64_t bytes, unsigned least)
 {
-    return (bytes + EACH(0x80 - least)) & ~(bytes + EACH(0x80 - (most + 1))) & HIGHS;
+    return bytes + EACH(0x80 - least);
 }
 
-static inline uint64_t
-marks_equal(uint64_t bytes, unsigned byte)
-{
-    return (HIGHS - (bytes ^ EACH(byte))) & HIGHS;
-}
-
-/* Marks what cannot stand in a word: neither letter, digit, _, $ nor a byte above 127. */
+/*
+ * Marks what cannot stand in a word, and $. Bytes above 127 can. Letters and digits are two ranges, _ is
+ * next to the end once the case is folded away, and each border that a byte lies beyond turns the answer
+ * round. Folding takes some control characters for digits and a DEL for _: no SQL has those outside of quotes.
+ */
 static inline uint64_t
 marks_outside_word(uint64_t bytes)
 {
-    uint64_t low = bytes & ~HIGHS;
-    uint64_t inside = bytes | marks_between(low | EACH(0x20), 'a', 'z') | marks_between(low, '0', '9') |
-                      marks_equal(low, '_') | marks_equal(low, '$');
+    uint64_t low = (bytes | EACH(0x20)) & ~HIGHS;
+    uint64_t inside = marks_from(low, '0') ^ marks_from(low, '9' + 1) ^ marks_from(low, 'a') ^
+                      marks_from(low, 'z' + 1) ^ marks_from(low, '_' | 0x20);
 
-    return ~inside & HIGHS;
+    return ~(inside | bytes) & HIGHS;
+}
+
+/* Marks bytes that are BYTE; the first mark is right, those behind it may not be. */
+static inline uint64_t
+marks_equal(uint64_t bytes, uint8_t byte)
+{
+    uint64_t zeros = bytes ^ EACH(byte);
+
+    return (zeros - ONES) & ~zeros & HIGHS;
 }
 
 static inline bool
@@ -146,27 +156,33 @@ fold(uint8_t c)
 static inline const uint8_t *
 skip_word(const uint8_t *p, const uint8_t *end)
 {
-    while (end - p >= 8) {
+    while (LIKELY(end - p >= 8)) {
         uint64_t marks = marks_outside_word(load_eight(p));
 
-        if (marks != 0)
-            return p + first_marked(marks);
-        p += 8;
+        if (UNLIKELY(marks == 0)) {
+            p += 8;
+            continue;
+        }
+        p += first_marked(marks);
+        if (LIKELY(*p != '$'))
+            return p;
+        p++;
     }
     while (p < end && (is_letter(*p) || is_digit(*p) || *p == '$'))
         p++;
     return p;
 }
 
-/* The first A or B, both below 128, from P on; END when there is none. */
+/* The first A or B from P on; END when there is none. */
 static inline const uint8_t *
 find_either(const uint8_t *p, const uint8_t *end, uint8_t a, uint8_t b)
 {
-    while (end - p >= 8) {
+    while (LIKELY(end - p >= 8)) {
         uint64_t bytes = load_eight(p);
-        uint64_t low = bytes & ~HIGHS;
-        uint64_t marks = (marks_equal(low, a) | marks_equal(low, b)) & ~bytes;
+        uint64_t marks = marks_equal(bytes, a);
 
+        if (a != b)
+            marks |= marks_equal(bytes, b);
         if (marks != 0)
             return p + first_marked(marks);
         p += 8;
@@ -237,18 +253,41 @@ find_continuation(const uint8_t *p, const uint8_t *end)
     return NULL;
 }
 
+/* What may stand in a string. */
+enum string_rule {
+    STRING_PLAIN,   /* two quotes for one */
+    STRING_ESCAPES, /* and a backslash before anything */
+    STRING_BITS,    /* neither */
+};
+
+static const uint8_t *
+skip_bits(struct sql_scan *s, const uint8_t *p)
+{
+    p = find_either(p, s->end, '\'', '\'');
+    return p < s->end ? p + 1 : unterminated(s);
+}
+
 /* P is behind the string's first quote. */
 static const uint8_t *
-skip_string(struct sql_scan *s, const uint8_t *p, bool has_escapes)
+skip_string(struct sql_scan *s, const uint8_t *p, enum string_rule rule)
 {
     for (;;) {
-        p = skip_quoted(s, p, '\'', has_escapes ? '\\' : '\'');
-        const uint8_t *next = find_continuation(p, s->end);
+        const uint8_t *next;
 
+        p = rule == STRING_BITS ? skip_bits(s, p)
+                                : skip_quoted(s, p, '\'', rule == STRING_ESCAPES ? '\\' : '\'');
+        next = find_continuation(p, s->end);
         if (next == NULL)
             return p;
         p = next + 1;
     }
+}
+
+/* What a '…' without a letter before it is. */
+static enum string_rule
+rule_of_strings(const struct sql_scan *s)
+{
+    return s->standard_strings ? STRING_PLAIN : STRING_ESCAPES;
 }
 
 /* Comments nest. P is at the first slash. */
@@ -318,11 +357,12 @@ skip_digits(const uint8_t *p, const uint8_t *end)
 static const uint8_t *
 skip_other_base(const uint8_t *p, const uint8_t *end)
 {
-    uint8_t base = end - p > 1 ? fold(p[1]) : 0;
-    const uint8_t *digits = p + 2, *at = digits;
+    uint8_t base = end - p > 2 ? fold(p[1]) : 0;
+    const uint8_t *digits, *at;
 
     if (*p != '0' || (base != 'x' && base != 'o' && base != 'b'))
         return p;
+    digits = at = p + 2;
     while (at < end && (is_digit(*at) || *at == '_' || (base == 'x' && fold(*at) >= 'a' && fold(*at) <= 'f')))
         at++;
     return at > digits ? at : p;
@@ -396,20 +436,23 @@ skip_prefixed(struct sql_scan *s, const uint8_t *p, enum sql_kind *kind)
     *kind = SQL_STRING;
     if (letter == 'u') {
         if (s->end - p > 2 && p[1] == '&' && p[2] == '\'')
-            return skip_string(s, p + 3, false);
+            return skip_string(s, p + 3, STRING_PLAIN);
         if (s->end - p > 2 && p[1] == '&' && p[2] == '"') {
             *kind = SQL_QUOTED_NAME;
             return skip_quoted(s, p + 3, '"', '"');
         }
     } else if (has_next(s, p, '\'')) {
-        return skip_string(s, p + 2, letter == 'e' || (letter == 'n' && !s->standard_strings));
+        return skip_string(s, p + 2,
+                           letter == 'e'   ? STRING_ESCAPES
+                           : letter == 'n' ? rule_of_strings(s)
+                                           : STRING_BITS);
     }
     *kind = SQL_WORD;
     return skip_word(p + 1, s->end);
 }
 
-/* The one lexer; inlined into sql_next() and into the two callers of advance(). */
-static inline enum sql_kind
+/* The one lexer. */
+INTO_CALLER enum sql_kind
 token_next(struct sql_scan *s, struct sql_token *out)
 {
     const uint8_t *p = s->at, *begin;
@@ -420,6 +463,10 @@ again:
         s->at = p;
         out->text = slice_of(p, 0);
         return out->kind = SQL_END;
+    }
+    if (*p == ' ') {
+        p++;
+        goto again;
     }
     begin = p;
     switch ((enum first)first_of[*p]) {
@@ -439,7 +486,7 @@ again:
         break;
     case STR:
         kind = SQL_STRING;
-        p = skip_string(s, p + 1, !s->standard_strings);
+        p = skip_string(s, p + 1, rule_of_strings(s));
         break;
     case DOT:
         if (s->end - p > 1 && is_digit(p[1])) {
@@ -1094,7 +1141,7 @@ on_rare_name(struct look *l)
 #define WORD_KEY(letter, len) ((size_t)(letter) << 8 | (len))
 
 /* Takes one token. */
-static inline void
+INTO_CALLER void
 advance(struct look *l)
 {
     size_t key;

@@ -67,7 +67,7 @@ impossible_lengths_are_refused(void)
     SAYS(answer_to(BYTES("\0\0\0\7\0\3\0")), "08P01");
     SAYS(answer_to(BYTES("\377\377\377\377\0\3\0\0")), "08P01");
     SAYS(answer_to(BYTES("\177\377\377\377\0\3\0\0")), "08P01");
-    SAYS(answer_to(BYTES("\0\0\047\021\0\3\0\0")), "08P01"); /* 10001 */
+    SAYS(answer_to(BYTES("\0\0\047\025\0\3\0\0")), "08P01"); /* 10005 */
     expect_good_health(bystander);
     PQfinish(bystander);
 }
@@ -80,11 +80,26 @@ garbage_is_refused(void)
     CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")), "open");
     CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("\r\n\r\n\r\n\r\n")), "open");
     CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")), "open");
-    CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("\x16\x03\x01 this is no TLS handshake at all")), "open");
+    CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("\x16\x03\x01\0\x05hello")), "open");
     CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("p\0\0\0\011secret\0")), "open"); /* a password before startup */
     CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("Q\0\0\0\015select 1\0")), "open");
     expect_good_health(bystander);
     PQfinish(bystander);
+}
+
+/* The same of a startup packet of protocol 3.0 with these parameters. */
+static const char *
+answer_to_parameters(struct slice parameters)
+{
+    struct buf out = { 0 };
+    const char *told;
+
+    buf_add_be32(&out, (uint32_t)parameters.len + 8);
+    buf_add_be32(&out, 3u << 16);
+    buf_add(&out, parameters);
+    told = answer_to(buf_slice(&out));
+    buf_release(&out);
+    return told;
 }
 
 static void
@@ -92,11 +107,14 @@ a_startup_packet_must_make_sense(void)
 {
     PGconn *bystander = weir_dial(weir());
 
-    SAYS(answer_to(BYTES("\0\0\0\011\0\3\0\0\0")), "28000");                     /* no user */
-    SAYS(answer_to(BYTES("\0\0\0\017\0\3\0\0user\0\0")), "08P01");               /* a value without an end */
-    SAYS(answer_to(BYTES("\0\0\0\020\0\3\0\0user\0\0\0")), "28000");             /* an empty user */
-    SAYS(answer_to(BYTES("\0\0\0\024\0\3\0\0user\0nobodyX")), "08P01");          /* no NUL at the end */
-    SAYS(answer_to(BYTES("\0\0\0\031\0\3\0\0user\0app_user\0\0xx")), "08P01");   /* more behind the end */
+    SAYS(answer_to_parameters(BYTES("")), "08P01");
+    SAYS(answer_to_parameters(BYTES("\0")), "28000"); /* no user */
+    SAYS(answer_to_parameters(BYTES("user\0\0\0")), "28000");
+    SAYS(answer_to_parameters(BYTES("database\0app\0\0")), "28000");
+    SAYS(answer_to_parameters(BYTES("user\0\0")), "08P01"); /* no end */
+    SAYS(answer_to_parameters(BYTES("user\0app_user")), "08P01");
+    SAYS(answer_to_parameters(BYTES("user\0app_user\0database")), "08P01");
+    SAYS(answer_to_parameters(BYTES("user\0app_user\0\0more")), "08P01"); /* something behind the end */
     expect_good_health(bystander);
     PQfinish(bystander);
 }
@@ -171,7 +189,7 @@ a_password_message_may_lie(void)
         { "p\377\377\377\377", 5 },                                     /* absurdly long */
         { "p\0\1\0\0", 5 },                                             /* longer than a password may be */
         { "p\0\0\0\004", 5 },                                           /* empty */
-        { "p\0\0\0\022SCRAM-SHA-256", 18 },                             /* a name without an end */
+        { "p\0\0\0\021SCRAM-SHA-256", 18 },                             /* a name without an end */
         { "p\0\0\0\026SCRAM-SHA-256\0\0\0\1\0", 23 },                   /* a length beyond the end */
         { "p\0\0\0\026SCRAM-SHA-256\0\377\377\377\377", 23 },           /* no response at all */
         { "p\0\0\0\020NOBODY\0\0\0\0\1n", 17 },                         /* an unknown mechanism */
@@ -261,7 +279,7 @@ an_unknown_message_in_a_transaction_rolls_it_back(void)
 }
 
 static void
-messages_with_broken_bodies_are_the_servers_to_judge(void)
+messages_with_broken_bodies_get_the_error_of_postgresql(void)
 {
     static const struct {
         const char *bytes;
@@ -276,7 +294,6 @@ messages_with_broken_bodies_are_the_servers_to_judge(void)
         { "E\0\0\0\005\0", 6 },                    /* no row count */
         { "C\0\0\0\004", 5 },                      /* nothing */
         { "F\0\0\0\004", 5 },
-        { "S\0\0\0\010abcd", 9 },                  /* more than there should be */
     };
     PGconn *bystander = weir_dial(weir());
 
@@ -285,10 +302,13 @@ messages_with_broken_bodies_are_the_servers_to_judge(void)
         struct raw *pooled = raw_open(weir_port(weir()));
         struct slice bytes = slice_of(broken[i].bytes, broken[i].count);
 
-        CU_ASSERT(raw_send(direct, bytes) && raw_send(direct, BYTES("S\0\0\0\4")));
-        CU_ASSERT(raw_send(pooled, bytes) && raw_send(pooled, BYTES("S\0\0\0\4")));
-        CU_ASSERT(raw_until(direct, 'Z') == raw_until(pooled, 'Z'));
-        SAYS(raw_error(pooled)->sqlstate, raw_error(direct)->sqlstate);
+        raw_send(direct, bytes);
+        raw_send(pooled, bytes);
+        raw_send(direct, BYTES("S\0\0\0\4"));
+        raw_send(pooled, BYTES("S\0\0\0\4"));
+        raw_until(direct, 'Z');
+        raw_until(pooled, 'Z'); /* or its end: a pooler need not go on */
+        SAYS(text("%zu %s", i, raw_error(pooled)->sqlstate), text("%zu %s", i, raw_error(direct)->sqlstate));
         raw_close(direct);
         raw_close(pooled);
     }
@@ -437,7 +457,7 @@ static const struct test_case cases[] = {
     TEST(unknown_messages_end_the_session),
     TEST(impossible_lengths_end_the_session),
     TEST(an_unknown_message_in_a_transaction_rolls_it_back),
-    TEST(messages_with_broken_bodies_are_the_servers_to_judge),
+    TEST(messages_with_broken_bodies_get_the_error_of_postgresql),
     TEST(a_client_may_send_one_byte_at_a_time),
     TEST(a_client_that_stops_reading_costs_little_memory),
     TEST(a_client_that_sends_and_never_reads_costs_little_memory),

@@ -219,8 +219,27 @@ a_server_that_does_not_come_clean_is_closed(void)
 {
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin",
          "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c1 hangs up", "s1 gets Query ROLLBACK",
-         "c2 sends Query after", "time 9 s", "s1 is open", "time 2 s", "s1 is closed", "s2 gets Query after",
+         "c2 sends Query after", "time 9 s", "couriers 0", "s1 is open", "time 2 s", "s1 is closed", "s2 gets Query after",
          "s2 sends Complete AFTER | Ready I", "c2 gets Complete AFTER | Ready I");
+}
+
+/* One cancel request ends one query. */
+static void
+each_query_of_a_pipeline_is_cancelled(void)
+{
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query one | Query two | Query three",
+         "s1 gets Query one | Query two | Query three", "c1 hangs up", "k1 cancels s1", "k1 closes",
+         "s1 sends Error ERROR 57014 cancelled | Ready I", "k2 cancels s1", "k2 closes",
+         "s1 sends Error ERROR 57014 cancelled | Ready I", "k3 cancels s1", "s1 sends Complete 3 | Ready I",
+         "s1 gets nothing", "k3 closes", C2_WORKS_WITH_S1);
+}
+
+static void
+a_cancel_that_came_too_early_is_repeated(void)
+{
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow", "c1 hangs up",
+         "k1 cancels s1", "k1 closes", "couriers 0", "time 200 ms", "k2 cancels s1",
+         "s1 sends Error ERROR 57014 cancelled | Ready I", "k2 closes", C2_WORKS_WITH_S1);
 }
 
 static void
@@ -392,6 +411,8 @@ suite_loss(void)
     CU_ADD_TEST(suite, a_failed_extended_query_without_its_sync_is_synced);
     CU_ADD_TEST(suite, an_extended_query_that_fails_when_its_client_is_gone_is_synced);
     CU_ADD_TEST(suite, a_server_that_does_not_come_clean_is_closed);
+    CU_ADD_TEST(suite, each_query_of_a_pipeline_is_cancelled);
+    CU_ADD_TEST(suite, a_cancel_that_came_too_early_is_repeated);
     CU_ADD_TEST(suite, all_clients_leave_at_once);
     CU_ADD_TEST(suite, an_idle_server_that_dies_is_replaced);
     CU_ADD_TEST(suite, an_idle_server_that_says_fatal_is_given_to_nobody);

@@ -25,22 +25,25 @@ struct budget;       /* the process has one; every call is thread-safe */
 struct budget_host;  /* lives as long as its budget */
 struct budget_quota; /* a role's or database's own limit; lives as long as its budget */
 
-struct budget_line { /* wants that wait for the same thing, the oldest first; budget.c's, under the host's lock */
+/* Wants that wait for the same thing, the oldest first; budget.c's, under the host's lock. */
+struct budget_line {
     struct list wants;
     unsigned count;
 };
 
-struct budget_account { /* one pool; embedded in it; fields are budget.c's, under the host's lock, save the last two */
+/* One pool; embedded in it; fields are budget.c's, under the host's lock, save the last two. */
+struct budget_account {
     struct link in_holders; /* of the host, exactly while taken > 0 */
     struct budget_host *host;
-    struct budget_quota *quotas[4]; /* further limits that each connection counts against; NULL-terminated unless full */
-    unsigned limit;           /* the pool's size; 0: none of its own */
-    unsigned guaranteed;      /* min_pool_size */
+    /* Further limits that each connection counts against; NULL-terminated unless full. */
+    struct budget_quota *quotas[4];
+    unsigned limit;      /* the pool's size; 0: none of its own */
+    unsigned guaranteed; /* min_pool_size */
     unsigned taken;
-    unsigned leaving;         /* of those: asked to close by a squeeze or a yield, not given back yet */
-    unsigned want_count;      /* queued wants of this account */
-    unsigned failed_round;    /* the host's round in which a squeeze of this account failed */
-    struct budget_line line;  /* wants that wait because this account is at its own limit */
+    unsigned leaving;        /* of those: asked to close by a squeeze or a yield, not given back yet */
+    unsigned want_count;     /* queued wants of this account */
+    unsigned failed_round;   /* the host's round in which a squeeze of this account failed */
+    struct budget_line line; /* wants that wait because this account is at its own limit */
     /* Hints, read without a lock. The owner sets idle_hint after budget_account_open(), before it first takes. */
     _Atomic uint64_t worked_us;  /* when this pool last returned a server; written by its workers */
     _Atomic uint32_t *idle_hint; /* borrowed; 0 there: surely nothing idle to squeeze. NULL: nobody knows */
@@ -53,7 +56,7 @@ struct budget_want { /* one shard that needs another connection; embedded in it 
     uint64_t since_us; /* since when its oldest client waits */
 };
 
-struct budget_handler { /* both are called without the lock, from any thread; they post a letter */
+struct budget_handler { /* called without the lock, from any thread; they post a letter */
     void (*on_slot)(struct budget_want *want);
     /* One idle connection of this account should be closed (its slot given back). Answer budget_squeeze_failed() when there is none. */
     void (*on_squeeze)(struct budget_account *account);
@@ -75,14 +78,14 @@ void budget_set_limit(struct budget_host *host, unsigned limit, const char *why)
 void budget_congested(struct budget_host *host, uint64_t now_us);
 
 enum budget_quota_kind { QUOTA_ROLE, QUOTA_DATABASE };
-struct budget_quota *budget_quota(struct budget_host *host, enum budget_quota_kind kind,
-                                  const char *name);
+struct budget_quota *budget_quota(struct budget_host *host, enum budget_quota_kind kind, const char *name);
 void budget_set_quota(struct budget_quota *quota, unsigned limit); /* 0: none */
 
 void budget_want_init(struct budget_want *want);
 void budget_account_open(struct budget_account *a, struct budget_host *host, unsigned limit,
                          unsigned guaranteed);
-void budget_account_add_quota(struct budget_account *a, struct budget_quota *quota); /* before it first takes; at most 4 */
+/* Before it first takes; at most 4. */
+void budget_account_add_quota(struct budget_account *a, struct budget_quota *quota);
 void budget_account_resize(struct budget_account *a, unsigned limit, unsigned guaranteed);
 
 enum budget_answer {
@@ -98,15 +101,17 @@ bool budget_may_use(struct budget_account *a);
 void budget_give(struct budget_account *a, uint64_t now_us); /* may call on_slot() of another want */
 /* False when the want was not queued any more: its on_slot() has been or is being called, and the slot will arrive. */
 bool budget_forget(struct budget_want *want);
-void budget_want_since(struct budget_want *want, uint64_t since_us); /* its oldest client is another one now; nothing when it is not queued */
+/* Its oldest client is another one now. Nothing happens when it is not queued. */
+void budget_want_since(struct budget_want *want, uint64_t since_us);
 void budget_squeeze_failed(struct budget_account *a);
 /* For limits that recover with time: gives slots to queued wants that may have one now. Called on a slow timer while anyone waits. */
 void budget_revisit(struct budget_host *host, uint64_t now_us);
 
-/* Age stamp of the oldest queued want of this host, 0 when none, or 1 when it is over its limit: one relaxed load, for the path of a returning server. */
+/* Age stamp of the oldest queued want of this host that a connection closed by somebody else would serve, 0 when none, or 1 when there are
+ * more than the limit: one relaxed load, for the path of a returning server. */
 uint64_t budget_pressed_since(const struct budget_host *host);
-/* Whether a connection of A that has just finished its work should be closed so that the host's oldest want (or a lowered limit) is served:
- * OWN_SINCE_US is the age stamp of A's own oldest waiter, 0 when nobody waits. */
+/* Whether a connection of A that has just finished its work is to be closed so that an older want (or a lowered limit) is served:
+ * OWN_SINCE_US is the age stamp of A's own oldest waiter, 0 when nobody waits. After true it must be closed: it counts as leaving. */
 bool budget_should_yield(struct budget_account *a, uint64_t own_since_us, uint64_t now_us);
 
 struct budget_view { /* for errors and SHOW BUDGET */

@@ -53,7 +53,7 @@ enum member_state {
     MEMBER_RETIRING, /* from on_retire() to shard_lost(); in no list */
 };
 
-struct member { /* embedded in the server */
+struct member {          /* embedded in the server */
     struct link in_all;  /* shard->members, while DIALING, IDLE or ACTIVE */
     struct link in_idle; /* shard->idle, exactly while IDLE */
     struct shard *shard; /* whose thread may touch the server */
@@ -63,15 +63,16 @@ struct member { /* embedded in the server */
     enum member_state state;
     bool is_stale; /* made for a route that has changed: closed when it comes back */
     /* pool/'s own */
-    uint16_t jitter; /* what it lives longer than server_lifetime, so that servers of one age do not go at once */
-    unsigned generation; /* the pool's when it was dialed */
+    uint16_t
+        jitter; /* its share of what servers live longer than server_lifetime, so that they do not go at once */
+    unsigned generation;            /* the pool's when it was dialed */
     struct budget_account *account; /* whose slot it has */
 };
 
 enum dial_failure {
     DIAL_UNREACHABLE, /* refused, timed out, no such host, 57P01-57P03: it may come back; clients wait, attempts back off with jitter */
     DIAL_CONGESTED,   /* 53300: the budget steps down; clients wait */
-    DIAL_REFUSED,     /* the server refused this login for good (28P01, 3D000, …): told to all waiters when the pool has no usable server */
+    DIAL_REFUSED, /* the server refused this login for good (28P01, 3D000, …): told to all waiters when the pool has no usable server */
 };
 
 enum refusal { REFUSED_WAITED_TOO_LONG, REFUSED_BY_SERVER };
@@ -97,12 +98,12 @@ struct pool_handler { /* what pool/ asks of session/; called in the worker's thr
     void (*join)(struct member *m);
     /* A host whose capacity is not known is wanted: budget_handler's on_unknown. May be NULL. */
     void (*on_unknown_host)(void *arg, struct budget_host *host); /* any thread */
-    void *arg;                                                     /* for on_unknown_host */
+    void *arg;                                                    /* for on_unknown_host */
 };
 
 /* LOOPS and OWNERS have WORKER_COUNT entries; OWNERS come back through shard_owner(). */
-struct pools *pools_new(const struct pool_handler *handler, struct loop *const *loops,
-                        void *const *owners, unsigned worker_count);
+struct pools *pools_new(const struct pool_handler *handler, struct loop *const *loops, void *const *owners,
+                        unsigned worker_count);
 /* After the workers have ended and every member is lost, with no letter left in the loops, which must still exist: the shards' timers lie in them.
  * NULL is fine. */
 void pools_free(struct pools *p);
@@ -123,7 +124,8 @@ void pools_reconnect(struct pools *p);
 struct shard *pool_shard(struct pool *pool, unsigned worker); /* made at first use */
 const char *pool_database(const struct pool *pool);
 const char *pool_user(const struct pool *pool);
-struct budget_account *pool_account(struct pool *pool); /* another one after a reload that changed its hosts */
+/* Another one after a reload that changed the pool's hosts. */
+struct budget_account *pool_account(struct pool *pool);
 /* The pool's current route; the caller drops it. Any thread. */
 struct route *pool_route(struct pool *pool);
 
@@ -139,7 +141,7 @@ void welcome_drop(struct welcome *w);
 /* Adopts; wakes WISH_WELCOME waiters of all shards. Called for each new server before its shard_adopt(), at least when pool_welcome() is NULL, as it is
  * again after a reload that makes all servers stale: while logins wait for it, dials go on. */
 void pool_set_welcome(struct pool *pool, struct welcome *w);
-struct welcome *pool_welcome(struct pool *pool);             /* NULL when not known; the caller drops it */
+struct welcome *pool_welcome(struct pool *pool); /* NULL when not known; the caller drops it */
 
 /* --- one worker's part; all in its thread --- */
 struct pool *shard_pool(const struct shard *s);

@@ -2,6 +2,7 @@
 #ifndef PGWEIR_SESSION_END_REASON_H
 #define PGWEIR_SESSION_END_REASON_H
 
+/* clang-format off */
 #define END_REASONS(X)                                                                                                   \
     /* id                     counter              log level           words                                  */        \
     X(END_NONE,               none,                LOG_DEBUG_LEVEL,    "")                                              \
@@ -28,6 +29,8 @@
     X(END_STATEMENT_MODE,     statement_mode,      LOG_NOTICE_LEVEL,                                                     \
       "transaction blocks not allowed in statement pooling mode")                                                        \
     X(END_SHUTDOWN,           shutdown,            LOG_NOTICE_LEVEL,   "server shutting down")
+
+/* clang-format on */
 
 #define END_REASON_ID(id, counter, level, words) id,
 enum end_reason { END_REASONS(END_REASON_ID) END_REASON_COUNT };

@@ -36,7 +36,7 @@ struct house_params {
     struct house_config *config; /* held */
     const struct clock *clock;
     unsigned worker_count;
-    /* A host whose capacity is not known is wanted; any thread. Answer some time with budget_set_limit(). */
+    /* A host whose capacity is not known, or no longer true, is wanted; any thread. Answer some time with budget_set_limit(). */
     void (*on_unknown_host)(void *arg, struct budget_host *host);
     /* After house_drain(): the last client and the last server of all workers are gone. Called in some worker's thread. */
     void (*on_drained)(void *arg);

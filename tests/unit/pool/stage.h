@@ -115,16 +115,17 @@ void actor_greet(struct actor *a);
 void actor_give(struct actor *a);
 void actor_leave(struct actor *a); /* whatever it does */
 
+void stage_fails(struct stage *st, const char *what); /* a promise is broken */
 unsigned account_taken(struct pool *pool);
 unsigned pool_idle_count(struct stage *st, struct pool *pool);
 unsigned pool_waiting_count(struct stage *st, struct pool *pool); /* for servers */
 
-#define CHECK(st, condition)                                                                       \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "\n    %s:%d: %s", __FILE__, __LINE__, #condition);                    \
-            (st)->errors++;                                                                        \
-        }                                                                                          \
+#define CHECK(st, condition)                                                    \
+    do {                                                                        \
+        if (!(condition)) {                                                     \
+            fprintf(stderr, "\n    %s:%d: %s", __FILE__, __LINE__, #condition); \
+            (st)->errors++;                                                     \
+        }                                                                       \
     } while (0)
 
 #endif

@@ -53,7 +53,9 @@ on_unknown(void *arg, struct budget_host *host)
     diary.unknown_count++;
 }
 
-static const struct budget_handler handler = { .on_slot = on_slot, .on_squeeze = on_squeeze, .on_unknown = on_unknown };
+static const struct budget_handler handler = { .on_slot = on_slot,
+                                               .on_squeeze = on_squeeze,
+                                               .on_unknown = on_unknown };
 
 static void
 fixture_init(struct fixture *f, unsigned limit, const unsigned *guarantees)
@@ -540,6 +542,25 @@ wants_are_served_as_the_limit_recovers(void)
 }
 
 static void
+room_that_came_with_time_goes_to_who_waits_and_not_to_who_comes(void)
+{
+    struct fixture f;
+
+    fixture_init(&f, 10, NULL);
+    for (unsigned i = 0; i < 9; i++)
+        CU_ASSERT_TRUE(takes(&f, 0));
+    budget_congested(f.host, f.now_us);
+    gives(&f, 0);
+    gives(&f, 0);
+    waits(&f, 1, 2, f.now_us);
+    f.now_us += 5 * US_PER_S; /* one more is allowed from now on */
+    waits(&f, 2, 4, f.now_us);
+    CU_ASSERT_EQUAL(diary.slot_count, 1);
+    CU_ASSERT_PTR_EQUAL(diary.slots[0], &f.wants[2]);
+    fixture_fini(&f);
+}
+
+static void
 an_unknown_limit_is_asked_for_once(void)
 {
     struct fixture f;
@@ -607,7 +628,8 @@ check_books(const struct fixture *f, unsigned quota, unsigned in_force)
             continue;
         if (w->account->limit != 0 && w->account->taken >= w->account->limit)
             continue;
-        if (quota != 0 && w->account->quotas[0] != NULL && f->accounts[0].taken + f->accounts[1].taken >= quota)
+        if (quota != 0 && w->account->quotas[0] != NULL &&
+            f->accounts[0].taken + f->accounts[1].taken >= quota)
             continue;
         CU_ASSERT_TRUE_FATAL(taken >= in_force || in_force - taken <= unmet);
         CU_ASSERT_TRUE_FATAL(w->account->taken >= w->account->guaranteed || taken >= in_force);
@@ -645,8 +667,8 @@ books_balance_in_random_schedules(void)
             case 1:
             case 2:
                 if (f.wants[j].line == NULL)
-                    (void)!budget_take(&f.accounts[i], &f.wants[j], f.now_us - random_between(&random, 0, US_PER_S),
-                                       f.now_us);
+                    (void)!budget_take(&f.accounts[i], &f.wants[j],
+                                       f.now_us - random_between(&random, 0, US_PER_S), f.now_us);
                 break;
             case 3:
             case 4:
@@ -675,14 +697,16 @@ books_balance_in_random_schedules(void)
                 else if (random_between(&random, 0, 4) == 0)
                     budget_set_quota(quota, most_quota = (unsigned)random_between(&random, 0, 6));
                 else if (random_between(&random, 0, 4) == 0)
-                    budget_account_resize(&f.accounts[i], (unsigned)random_between(&random, 0, 6), guarantees[i]);
+                    budget_account_resize(&f.accounts[i], (unsigned)random_between(&random, 0, 6),
+                                          guarantees[i]);
                 break;
             }
             budget_look(&f.accounts[0], &view);
             if (view.in_force > most_taken)
                 most_taken = view.in_force;
             if (view.taken > most_taken || view.in_force > view.limit) {
-                fprintf(stderr, "\n    seed %u step %u: taken %u of %u", (unsigned)seed, step, view.taken, view.in_force);
+                fprintf(stderr, "\n    seed %u step %u: taken %u of %u", (unsigned)seed, step, view.taken,
+                        view.in_force);
                 CU_FAIL_FATAL("over the limit");
             }
             if (most_quota != 0 && shared < most_quota)
@@ -838,7 +862,8 @@ four_threads_never_take_more_than_the_limit(void)
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     CU_ASSERT_TRUE(atomic_load(&crowd.most) <= CROWD_LIMIT);
-    for (unsigned i = 0; i < THREADS; i++) /* a thread may spend its rounds waiting for one that does not run */
+    for (unsigned i = 0; i < THREADS;
+         i++) /* a thread may spend its rounds waiting for one that does not run */
         served += crowd.workers[i].served;
     CU_ASSERT_TRUE(served > ROUNDS / 100);
     budget_look(&crowd.accounts[0], &view);
@@ -873,6 +898,7 @@ suite_budget(void)
     CU_ADD_TEST(suite, a_congested_server_steps_the_limit_down_and_it_recovers_slowly);
     CU_ADD_TEST(suite, congestion_never_steps_below_one);
     CU_ADD_TEST(suite, wants_are_served_as_the_limit_recovers);
+    CU_ADD_TEST(suite, room_that_came_with_time_goes_to_who_waits_and_not_to_who_comes);
     CU_ADD_TEST(suite, an_unknown_limit_is_asked_for_once);
     CU_ADD_TEST(suite, the_view_explains_the_figure_in_force);
     CU_ADD_TEST(suite, books_balance_in_random_schedules);

@@ -250,6 +250,25 @@ a_server_that_becomes_stale_on_its_way_serves_once_at_most(void)
 }
 
 static void
+a_server_that_arrives_after_the_news_that_made_it_stale_is_closed(void)
+{
+    struct fixture f;
+
+    fixture_init(&f, 1);
+    fixture_warm_up(&f, 0, 1);
+    actor_ask(&f.actors[1][0]);
+    pool_set_welcome(f.pool, welcome_new(slice_of_text("S"))); /* worker 1's bell is in its mailbox, */
+    loop_turn(f.st.loops[0]);                                  /* the server behind it, */
+    pools_reconnect(f.st.pools);                               /* and the bell has one more thing to say */
+    loop_turn(f.st.loops[1]);
+    CU_ASSERT_EQUAL(f.st.moved, 1);
+    CU_ASSERT_EQUAL(f.st.retired[RETIRE_STALE], 1);
+    stage_all_dials_work(&f.st);
+    CU_ASSERT_EQUAL(f.actors[1][0].state, CLIENT_SERVED);
+    fixture_fini(&f);
+}
+
+static void
 who_left_while_a_server_was_coming_leaves_it_idle(void)
 {
     struct fixture f;
@@ -472,6 +491,7 @@ suite_exchange(void)
     CU_ADD_TEST(suite, a_server_that_cannot_move_now_is_offered_again);
     CU_ADD_TEST(suite, an_immovable_server_still_serves_its_own_worker);
     CU_ADD_TEST(suite, a_server_that_becomes_stale_on_its_way_serves_once_at_most);
+    CU_ADD_TEST(suite, a_server_that_arrives_after_the_news_that_made_it_stale_is_closed);
     CU_ADD_TEST(suite, who_left_while_a_server_was_coming_leaves_it_idle);
     CU_ADD_TEST(suite, parallel_dials_are_bounded_over_all_workers);
     CU_ADD_TEST(suite, logins_of_all_workers_need_one_dial_for_the_welcome);

@@ -520,6 +520,7 @@ static const char *const hostile[] = {
     "\x83\x5c",    /* SJIS: one character, whose second byte is a backslash */
     "\x83\x5c'",
     "\xbf\x27 OR 1=1", /* GBK: a first byte that would eat the quote */
+    "\x7f\x80",
     "\xff\xfe",
     "\xc3\xa9\x34", /* a digit behind an escape */
     "NULL",

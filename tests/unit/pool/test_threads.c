@@ -48,7 +48,7 @@ static struct play {
     struct clock clock;
     struct pools *pools;
     struct worker workers[WORKERS];
-    _Atomic int open;      /* servers that exist */
+    _Atomic int open; /* servers that exist */
     _Atomic int most_open;
     _Atomic unsigned done; /* clients that have made their rounds */
     _Atomic unsigned moved, refused;
