@@ -393,6 +393,18 @@ stream_close(struct stream *s)
 }
 
 void
+stream_half_close(struct stream *s)
+{
+    if (s->fd < 0 || s->is_ended)
+        return;
+    if (s->tls != NULL)
+        stream_tls_say_bye(s);
+    drop_backlog(s);
+    (void)shutdown(s->fd, SHUT_WR);
+    stream_read_start(s);
+}
+
+void
 stream_close_gently(struct stream *s)
 {
     struct buf pending;

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cancel_impl.h"
 #include "login_impl.h"
@@ -41,10 +42,10 @@ client_log(const struct client *c, enum log_level level, const char *format, ...
     va_end(args);
     stream_peer_text(&c->stream, peer, sizeof peer);
     log_line(level, "C-%llu: %s/%s@%s %s", (unsigned long long)c->id,
-             c->shard != NULL                               ? pool_database(shard_pool(c->shard))
+             c->shard != NULL                                 ? pool_database(shard_pool(c->shard))
              : c->login != NULL && c->login->database != NULL ? c->login->database
                                                               : "(nodb)",
-             c->shard != NULL                           ? pool_user(shard_pool(c->shard))
+             c->shard != NULL                             ? pool_user(shard_pool(c->shard))
              : c->login != NULL && c->login->user != NULL ? c->login->user
                                                           : "(nouser)",
              peer, text);
@@ -225,12 +226,25 @@ on_drained(void *owner)
     relay_client_drained(owner);
 }
 
+/* Whether what waits in carry ends with a Terminate. */
+static bool
+has_said_goodbye(const struct client *c)
+{
+    static const uint8_t terminate[] = { 'X', 0, 0, 0, 4 };
+    struct slice kept = buf_slice(&c->carry);
+
+    return kept.len > sizeof terminate &&
+           memcmp(kept.at + kept.len - sizeof terminate, terminate, sizeof terminate) == 0;
+}
+
 static void
 on_closed(void *owner, const struct error *why)
 {
     struct client *c = owner;
     bool is_probe = c->state == CLIENT_STARTUP && buf_len(&c->carry) == 0 && !c->is_tls_asked;
 
+    if (c->state == CLIENT_WAITING && has_said_goodbye(c))
+        return; /* what it asked for before is still to be done, as on a direct connection; then its Terminate ends it */
     if (why != NULL && c->state == CLIENT_TLS)
         client_log(c, LOG_NOTICE_LEVEL, "TLS handshake failed: %s", why->text);
     client_end(c, is_probe ? END_PROBE : END_CLIENT_LOST, NULL);
@@ -407,25 +421,24 @@ tell_holders(struct client *c, struct pg_error *e)
     char holder[200] = "";
 
     budget_look(pool_account(shard_pool(c->shard)), &view);
-    LIST_EACH (shard_members(c->shard), it) {
+    LIST_EACH(shard_members(c->shard), it) {
         struct server *s = server_of_member(CONTAINER_OF(it, struct member, in_all));
 
         if (s->client != NULL && (longest == NULL || s->client->active_us < longest->client->active_us))
             longest = s;
     }
     if (longest != NULL)
-        snprintf(holder, sizeof holder,
-                 " Held longest: backend %u by \"%s\" (client C-%llu) for %.1f s, %s.", longest->backend_pid,
-                 application_of(longest->client),
-                 (unsigned long long)longest->client->id,
-                 (double)(now_us - longest->client->active_us) / 1e6,
+        snprintf(holder, sizeof holder, " Held longest: backend %u by \"%s\" (client C-%llu) for %.1f s, %s.",
+                 longest->backend_pid, application_of(longest->client),
+                 (unsigned long long)longest->client->id, (double)(now_us - longest->client->active_us) / 1e6,
                  !ledger_is_empty(&longest->ledger) ? "running a query"
                  : longest->status == 'I'           ? "idle"
                                                     : "idle in transaction");
-    pg_error_detail(e, "Pool %s/%s has %u of at most %u connections; its host %u of %u (%s); %u clients wait here.%s",
-                    pool_database(shard_pool(c->shard)), pool_user(shard_pool(c->shard)), view.account_taken,
-                    view.account_limit > 0 ? view.account_limit : view.in_force, view.taken, view.in_force,
-                    view.why, shard_waiting_count(c->shard), holder);
+    pg_error_detail(
+        e, "Pool %s/%s has %u of at most %u connections; its host %u of %u (%s); %u clients wait here.%s",
+        pool_database(shard_pool(c->shard)), pool_user(shard_pool(c->shard)), view.account_taken,
+        view.account_limit > 0 ? view.account_limit : view.in_force, view.taken, view.in_force, view.why,
+        shard_waiting_count(c->shard), holder);
 }
 
 void
@@ -442,7 +455,8 @@ client_on_refuse(struct waiter *w, enum refusal refusal, const struct pg_error *
                  "query_wait_timeout: no server connection came free within %g s",
                  (double)shard_route(c->shard)->query_wait_timeout_us / 1e6);
     tell_holders(c, &e);
-    pg_error_hint(&e, "Shorten transactions, or raise default_pool_size, server_connections or query_wait_timeout.");
+    pg_error_hint(
+        &e, "Shorten transactions, or raise default_pool_size, server_connections or query_wait_timeout.");
     client_end(c, END_WAITED_TOO_LONG, &e);
 }
 
@@ -492,13 +506,12 @@ client_end(struct client *c, enum end_reason reason, const struct pg_error *why)
             client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", why->message);
     }
     if (settings->log_disconnections || reason == END_LOGIN_FAILED)
-        client_log(c, end_reasons[reason].level, "closing because: %s (age=%llus)",
-                   end_reasons[reason].words,
+        client_log(c, end_reasons[reason].level, "closing because: %s (age=%llus)", end_reasons[reason].words,
                    (unsigned long long)((loop_now_us(c->worker->loop) - c->born_us) / US_PER_S));
     if (s != NULL) {
         bool is_half = !scanner_is_between_messages(&c->scanner) && !c->is_dropping;
 
-        server_orphan(s, is_half                      ? ORPHAN_HALF_MESSAGE
+        server_orphan(s, is_half                     ? ORPHAN_HALF_MESSAGE
                          : reason == END_CLIENT_LEFT ? ORPHAN_POLITE
                                                      : ORPHAN_LOST);
     }

@@ -180,7 +180,7 @@ worker_close(struct worker *w)
         if (s->member.state == MEMBER_DIALING)
             server_login_failed(s, DIAL_UNREACHABLE, &e);
         else
-            server_end(s, LOG_DEBUG_LEVEL, "server shutting down");
+            server_kill(s);
     }
 }
 
@@ -365,16 +365,27 @@ settle(struct house *h)
     }
 }
 
+static bool
+has_servers(const struct house *h)
+{
+    for (unsigned i = 0; i < h->worker_count; i++)
+        if (h->workers[i].server_count > 0)
+            return true;
+    return false;
+}
+
 void
 house_free(struct house *h)
 {
     if (h == NULL)
         return;
-    /* Letters and chores under way come home first, then what is left is closed, and that may write letters again. */
-    settle(h);
-    for (unsigned i = 0; i < h->worker_count; i++)
-        worker_close(&h->workers[i]);
-    settle(h);
+    /* Letters and chores under way come home, then what is left is closed; that may write letters, and a letter may bring a server. */
+    do {
+        settle(h);
+        for (unsigned i = 0; i < h->worker_count; i++)
+            worker_close(&h->workers[i]);
+        settle(h);
+    } while (has_servers(h));
     if (h->pools != NULL)
         pools_free(h->pools);
     for (unsigned i = 0; i < h->worker_count; i++)

@@ -604,7 +604,6 @@ login_enter_pool(struct client *c)
     struct login *l = c->login;
     struct worker *w = c->worker;
     struct route *route = settings_route(worker_settings(w), l->database, l->user);
-    struct welcome *welcome;
     struct pg_error e;
 
     if (route == NULL) {
@@ -615,31 +614,22 @@ login_enter_pool(struct client *c)
     }
     c->shard = pool_shard(pools_get(house_pools(w->house), route), w->index);
     route_drop(route);
-    welcome = pool_welcome(shard_pool(c->shard));
-    if (welcome == NULL) {
-        shard_await_welcome(c->shard, &c->waiter);
-        return;
-    }
-    welcome_drop(welcome);
     login_settle(c);
 }
 
-/* REPORTED: ParameterStatus messages behind the pool's own; the later one of a name counts. */
+/* REPORTED: ParameterStatus messages behind the pool's WELCOME; the later one of a name counts. */
 static void
-greet(struct client *c, struct slice reported)
+greet(struct client *c, const struct welcome *welcome, struct slice reported)
 {
-    struct welcome *welcome = pool_welcome(shard_pool(c->shard));
     struct buf out;
 
     cancel_key_make(c);
     buf_init(&out);
     build_auth(&out, AUTH_OK);
-    if (welcome != NULL)
-        buf_add(&out, slice_of(welcome->bytes, welcome->len));
+    buf_add(&out, slice_of(welcome->bytes, welcome->len));
     buf_add(&out, reported);
     build_key(&out, c->cancel_pid, slice_of(c->cancel_secret, sizeof c->cancel_secret));
     build_ready(&out, 'I');
-    welcome_drop(welcome);
     ask(c, &out);
     client_feed(c, EV_WELCOMED);
 }
@@ -648,18 +638,22 @@ void
 login_settle(struct client *c)
 {
     struct pool *pool = shard_pool(c->shard);
+    struct welcome *welcome = pool_welcome(pool);
     struct member *m;
     struct buf reported;
 
     buf_init(&reported);
-    if (snapshot_is_approved(c->worker->house->snapshots, c->settings, pool, &reported)) {
-        greet(c, buf_slice(&reported));
+    if (welcome == NULL) { /* not known yet, or forgotten by a reload */
+        shard_await_welcome(c->shard, &c->waiter);
+    } else if (snapshot_is_approved(c->worker->house->snapshots, c->settings, pool, &reported)) {
+        greet(c, welcome, buf_slice(&reported));
     } else if ((m = shard_take(c->shard, &c->waiter)) != NULL) {
         client_link(c, server_of_member(m));
     } else if (c->state != CLIENT_ENDED) {
         client_feed(c, EV_QUEUED);
     }
     buf_release(&reported);
+    welcome_drop(welcome);
 }
 
 void
@@ -680,5 +674,5 @@ login_tried(struct client *c)
         return;
     }
     snapshot_approve(c->worker->house->snapshots, c->settings, pool, buf_slice(&l->reported));
-    greet(c, buf_slice(&l->reported));
+    login_settle(c);
 }

@@ -12,7 +12,7 @@
 /* What a ledger entry remembers. */
 enum effect {
     EFFECT_NONE,
-    EFFECT_NAME_ADDED,     /* of_client: the client_name; of_server: statement added to the server, or NULL (held) */
+    EFFECT_NAME_ADDED, /* of_client: the client_name; of_server: statement added to the server, or NULL (held) */
     EFFECT_NAME_REMOVED,   /* of_client: the client_name, out of the map, to be freed or put back */
     EFFECT_UNNAMED_SET,    /* of_client: the unnamed statement before (held), or NULL */
     EFFECT_UNNAMED_CLOSED, /* the same */
@@ -57,8 +57,9 @@ same_name(const struct map_node *node, const void *key)
 static struct client_name *
 name_find(const struct client *c, const char *name)
 {
-    struct map_node *node =
-        c->names == NULL ? NULL : map_find(&c->names->by_name, map_hash(slice_of_text(name)), same_name, name);
+    struct map_node *node = c->names == NULL ? NULL
+                                             : map_find(&c->names->by_name, map_hash(slice_of_text(name)),
+                                                        same_name, name);
 
     return node == NULL ? NULL : CONTAINER_OF(node, struct client_name, in_names);
 }
@@ -118,8 +119,9 @@ hash_of(const struct statement *st)
 static struct server_statement *
 set_find(const struct server *s, const struct statement *st)
 {
-    struct map_node *node =
-        s->statements == NULL ? NULL : map_find(&s->statements->by_statement, hash_of(st), same_statement, st);
+    struct map_node *node = s->statements == NULL
+                                ? NULL
+                                : map_find(&s->statements->by_statement, hash_of(st), same_statement, st);
 
     return node == NULL ? NULL : CONTAINER_OF(node, struct server_statement, in_set);
 }
@@ -296,7 +298,7 @@ need_unnamed(struct client *c)
 /* --- the messages --- */
 
 struct names {
-    struct slice first;  /* with their NULs */
+    struct slice first; /* with their NULs */
     struct slice second;
 };
 
@@ -331,8 +333,9 @@ prepared_is_complete(const struct scan_span *span, enum front_kind kind)
 
     switch (kind) {
     case FRONT_PARSE:
-        return span->is_last || span->body_len > PREPARED_MOST_PARSE ? names_read(body, span->is_last, 1, &names)
-                                                                      : PREPARED_WANTS_MORE;
+        return span->is_last || span->body_len > PREPARED_MOST_PARSE
+                   ? names_read(body, span->is_last, 1, &names)
+                   : PREPARED_WANTS_MORE;
     case FRONT_BIND:
         return names_read(body, span->is_last, 2, &names);
     case FRONT_DESCRIBE:
@@ -358,8 +361,7 @@ scope_of(const struct client *c)
 static void
 on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice tail)
 {
-    struct statement *st =
-        span->is_last ? statement_take(&c->worker->statements, tail, scope_of(c)) : NULL;
+    struct statement *st = span->is_last ? statement_take(&c->worker->statements, tail, scope_of(c)) : NULL;
     struct owed *o = enter(c, OWED_PARSE, OWED_FORWARD, EFFECT_UNNAMED_SET);
 
     /* One that is too long to be kept (ST is NULL) lives on this server until something else comes. */
@@ -455,17 +457,24 @@ has_own_unnamed(const struct client *c)
     return c->unnamed == NULL && c->server->unnamed == NULL && c->server->unnamed_client == c->id;
 }
 
+/* A name that the client does not have must not lead anywhere on the server either: ours begin with pgweir_, and its unnamed statement may be somebody else's. Then
+ * the server's own words are right. */
 static void
-refuse_name(struct client *c, struct slice name)
+send_unknown(struct client *c, const struct scan_span *span, enum owed_kind kind, struct slice name)
 {
     struct pg_error e;
 
-    if (name.len == 1)
-        pg_error_set(&e, PG_ERROR, "26000", "unnamed prepared statement does not exist");
-    else
+    if (name.len == 1) {
+        (void)enter(c, OWED_CLOSE, OWED_HIDE, EFFECT_NONE);
+        send_head(c, 'C', 2, slice_of("S", 1), empty_name());
+        server_set_unnamed(c->server, NULL, 0);
+    } else if (strncmp((const char *)name.at, "pgweir_", 7) == 0) {
         pg_error_set(&e, PG_ERROR, "26000", "prepared statement \"%.200s\" does not exist",
                      (const char *)name.at);
-    send_failure(c, &e);
+        send_failure(c, &e);
+        return;
+    }
+    send_as_it_is(c, span, kind);
 }
 
 /* Bind and Describe(statement): BEFORE is what stands in front of the name. */
@@ -477,7 +486,7 @@ send_with_name(struct client *c, const struct scan_span *span, enum owed_kind ki
     struct slice rest = slice_skip(span->bytes, SCAN_HEADER + before.len + name.len);
 
     if (st == NULL && (name.len > 1 || !has_own_unnamed(c))) {
-        refuse_name(c, name);
+        send_unknown(c, span, kind, name);
         return;
     }
     if (name.len == 1) {

@@ -108,9 +108,9 @@ message_without_server(struct client *c, enum front_kind kind)
 }
 
 static const uint8_t owed_kinds[] = {
-    [FRONT_QUERY] = OWED_QUERY,       [FRONT_FUNCTION] = OWED_FUNCTION, [FRONT_PARSE] = OWED_PARSE,
-    [FRONT_BIND] = OWED_BIND,         [FRONT_DESCRIBE] = OWED_DESCRIBE, [FRONT_EXECUTE] = OWED_EXECUTE,
-    [FRONT_CLOSE] = OWED_CLOSE,       [FRONT_SYNC] = OWED_SYNC,         [FRONT_COPY_END] = OWED_COPY_END,
+    [FRONT_QUERY] = OWED_QUERY, [FRONT_FUNCTION] = OWED_FUNCTION, [FRONT_PARSE] = OWED_PARSE,
+    [FRONT_BIND] = OWED_BIND,   [FRONT_DESCRIBE] = OWED_DESCRIBE, [FRONT_EXECUTE] = OWED_EXECUTE,
+    [FRONT_CLOSE] = OWED_CLOSE, [FRONT_SYNC] = OWED_SYNC,         [FRONT_COPY_END] = OWED_COPY_END,
 };
 
 struct owed *
@@ -200,8 +200,10 @@ relay_bring_settings(struct client *c)
 static bool
 is_followed(const char *name)
 {
-    static const char *const unsettable[] = { "in_hot_standby", "integer_datetimes", "is_superuser",
-                                              "server_encoding", "server_version", "session_authorization" };
+    static const char *const unsettable[] = {
+        "in_hot_standby",  "integer_datetimes", "is_superuser",
+        "server_encoding", "server_version",    "session_authorization"
+    };
 
     for (size_t i = 0; i < COUNT_OF(unsettable); i++)
         if (strcmp(name, unsettable[i]) == 0)
@@ -525,6 +527,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
 {
     enum back_kind kind = back_kind_of(span->type);
     bool is_forwarded = false;
+    bool is_refused = false; /* the client gets an error in its place */
     bool failed;
     struct owed owed;
     struct pg_error instead;
@@ -560,13 +563,14 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         }
         s->status = status;
         *is_ready = true;
+        is_refused = status != 'I' && s->client != NULL && s->route->pool_mode == POOL_STATEMENT;
         break;
     default:
         break;
     }
     switch (ledger_settle(&s->ledger, kind, &owed)) {
     case LEDGER_FORWARD:
-        is_forwarded = true;
+        is_forwarded = !is_refused;
         break;
     case LEDGER_SWALLOW:
         break;
@@ -601,8 +605,6 @@ server_look_again(struct server *s, bool was_ready)
 {
     struct client *c = s->client;
 
-    if (was_ready)
-        server_watch(s);
     if (s->state == SERVER_CLEANING) {
         server_close_off(s);
         if (was_ready)
@@ -624,8 +626,7 @@ server_look_again(struct server *s, bool was_ready)
         }
         return;
     }
-    if (was_ready && s->status != 'I' && s->route->pool_mode == POOL_STATEMENT &&
-        ledger_is_quiet(&s->ledger)) {
+    if (was_ready && s->status != 'I' && s->route->pool_mode == POOL_STATEMENT) {
         refuse_transaction_block(c);
         return;
     }
@@ -643,6 +644,7 @@ relay_from_server(struct server *s, struct slice fresh)
 {
     bool is_kept;
     struct slice in = input_of(&s->carry, fresh, &is_kept);
+    bool was_owing = !ledger_is_empty(&s->ledger);
     bool is_ready = false;
     bool is_broken = false;
 
@@ -686,6 +688,8 @@ relay_from_server(struct server *s, struct slice fresh)
         return;
     }
     keep_rest(&s->carry, in, is_kept);
+    if (is_ready || (was_owing && ledger_is_empty(&s->ledger)))
+        server_watch(s);
     server_look_again(s, is_ready);
 }
 

@@ -60,6 +60,8 @@ server_is_sane(const struct server *s)
     case SERVER_CLEANING:
     case SERVER_SETTLING:
         return s->client == NULL && s->login == NULL;
+    case SERVER_PARTING:
+        return s->client == NULL && s->login == NULL && ledger_is_empty(&s->ledger);
     case SERVER_ENDED:
         return s->client == NULL && !stream_is_open(&s->stream);
     case SERVER_STATE_COUNT:
@@ -144,6 +146,9 @@ on_due(struct timer *timer)
         }
         server_end(s, LOG_NOTICE_LEVEL, "a cancel request for its last client did not end");
         break;
+    case SERVER_PARTING:
+        server_kill(s);
+        break;
     case SERVER_IDLE:
     case SERVER_ENDED:
     case SERVER_STATE_COUNT:
@@ -161,7 +166,7 @@ server_watch(struct server *s)
     if (!ledger_is_empty(&s->ledger))
         bound_us = s->route->query_timeout_us;
     else
-        bound_us = s->status == 'I' ? 0 : s->route->idle_transaction_timeout_us;
+        bound_us = s->status == 'I' && ledger_is_quiet(&s->ledger) ? 0 : s->route->idle_transaction_timeout_us;
     if (bound_us > 0)
         loop_arm(s->worker->loop, &s->timer, bound_us);
     else if (timer_is_armed(&s->timer))
@@ -173,7 +178,10 @@ server_watch(struct server *s)
 static void
 on_bytes(void *owner, struct slice fresh)
 {
-    relay_from_server(owner, fresh);
+    const struct server *s = owner;
+
+    if (s->state != SERVER_PARTING)
+        relay_from_server(owner, fresh);
 }
 
 static void
@@ -190,6 +198,10 @@ on_closed(void *owner, const struct error *why)
     bool is_fatal = s->is_fatal;
     struct pg_error e;
 
+    if (s->state == SERVER_PARTING) {
+        server_kill(s);
+        return;
+    }
     pg_error_set(&e, PG_FATAL, SQLSTATE_CONNECTION_FAILURE, "the server connection was lost (%s)",
                  why == NULL ? "closed by the server" : why->text);
     pg_error_detail(&e, "Backend %u of %s; %s.", s->backend_pid, s->host,
@@ -243,20 +255,27 @@ server_begin_work(struct server *s)
     shard_adopt(&s->member);
 }
 
+/* Nobody has to do with it any more. */
+static void
+server_let_go(struct server *s)
+{
+    timer_cancel(&s->timer);
+    cancel_server_gone(s);
+    if (s->client != NULL) {
+        s->client->server = NULL;
+        s->client = NULL;
+    }
+    prepared_abandon(s);
+}
+
 /* Out of the worker; its memory goes when the loop turn is over. */
 static void
 server_bury(struct server *s)
 {
     struct worker *w = s->worker;
 
-    timer_cancel(&s->timer);
-    cancel_server_gone(s);
+    server_let_go(s);
     stream_close(&s->stream);
-    if (s->client != NULL) {
-        s->client->server = NULL;
-        s->client = NULL;
-    }
-    prepared_abandon(s);
     server_move(s, SERVER_ENDED);
     link_remove(&s->in_worker);
     list_push_last(&w->dead_servers, &s->in_worker);
@@ -265,16 +284,32 @@ server_bury(struct server *s)
 }
 
 void
-server_end(struct server *s, enum log_level level, const char *why)
+server_kill(struct server *s)
 {
     if (s->state == SERVER_ENDED)
+        return;
+    server_bury(s);
+    shard_lost(&s->member);
+    worker_check_drained(s->worker);
+}
+
+void
+server_end(struct server *s, enum log_level level, const char *why)
+{
+    if (s->state == SERVER_PARTING || s->state == SERVER_ENDED)
         return;
     if (level <= LOG_WARNING_LEVEL || worker_settings(s->worker)->log_disconnections)
         server_log(s, level, "closing because: %s (age=%llus)", why,
                    (unsigned long long)((loop_now_us(s->worker->loop) - s->member.born_us) / US_PER_S));
-    server_bury(s);
-    shard_lost(&s->member);
-    worker_check_drained(s->worker);
+    if (!stream_is_open(&s->stream) || s->stream.is_ended) {
+        server_kill(s);
+        return;
+    }
+    /* PostgreSQL counts a connection until its backend has gone, and so do we. */
+    server_let_go(s);
+    server_move(s, SERVER_PARTING);
+    loop_arm(s->worker->loop, &s->timer, SERVER_PART_US);
+    stream_half_close(&s->stream);
 }
 
 void
@@ -321,13 +356,11 @@ server_on_retire(struct member *m, enum retire_reason reason)
         [RETIRE_STALE] = "database configuration changed",
         [RETIRE_BUDGET] = "evicted",
     };
+    static const uint8_t terminate[] = { 'X', 0, 0, 0, 4 };
     struct server *s = server_of_member(m);
 
-    if (stream_is_open(&s->stream)) {
-        static const uint8_t terminate[] = { 'X', 0, 0, 0, 4 };
-
+    if (stream_is_open(&s->stream))
         stream_send(&s->stream, slice_of(terminate, sizeof terminate));
-    }
     server_end(s, LOG_NOTICE_LEVEL, words[reason]);
 }
 

@@ -26,6 +26,7 @@
     X(SERVER_ACTIVE, "active")       /* has a client */                                             \
     X(SERVER_CLEANING, "cleaning")   /* its client left something: what is owed drains, then ROLLBACK, reset query */ \
     X(SERVER_SETTLING, "settling")   /* a cancel request for its last client is still under way */ \
+    X(SERVER_PARTING, "parting")   /* we have closed our side; its slot is free when its backend has gone */ \
     X(SERVER_ENDED, "ended")
 
 /* clang-format on */
@@ -42,6 +43,7 @@ struct statement_set;
 /* A dead client's query gets this long to end by itself after a Terminate, and a cancelled one to give up, before the connection is closed. */
 #define SERVER_GRACE_US (UINT64_C(5) * US_PER_S)
 #define SERVER_CLEAN_US (UINT64_C(10) * US_PER_S)
+#define SERVER_PART_US (UINT64_C(5) * US_PER_S) /* a backend that does not go meanwhile is not waited for */
 #define SERVER_RECANCEL_US (UINT64_C(100) * US_PER_MS)
 
 struct server {
@@ -115,9 +117,11 @@ void server_clean_on(struct server *s);
 void server_settled(struct server *s);
 /* Closes it for good and gives its slot back. */
 void server_end(struct server *s, enum log_level level, const char *why);
+/* The same at once, without waiting for the backend: when the process ends. */
+void server_kill(struct server *s);
 void server_free(struct server *s); /* after it has ended */
 
-/* Arms or cancels the timer for what it does now; called when a request begins and at each ReadyForQuery. */
+/* Arms or cancels the timer for what it does now; called when a request begins, when all is answered and at each ReadyForQuery. */
 void server_watch(struct server *s);
 
 void server_log(const struct server *s, enum log_level level, const char *format, ...)

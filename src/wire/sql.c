@@ -37,13 +37,13 @@ enum first {
     STR, /* '   */
     NAM, /* "   */
     DOL, /* $   parameter or dollar quote */
-    OPE, /* operator */
-    DAS, /* -   operator or comment */
-    SLA, /* /   operator or comment */
     SEL, /* , ( ) [ ] */
     COL, /* :   and :: and := */
     DOT, /* .   and .. and .5 */
     SEM, /* ;   */
+    OPE, /* operator; it and what follows can be within one */
+    DAS, /* -   operator or comment */
+    SLA, /* /   operator or comment */
 };
 
 static const uint8_t first_of[256] = {
@@ -324,24 +324,32 @@ dollar_tag_len(struct slice s)
     return i < s.len && s.at[i] == '$' ? i + 1 : 0;
 }
 
-/* P is at a dollar. */
+/* P is at a dollar with no digit behind it. */
 static const uint8_t *
-skip_dollar(struct sql_scan *s, const uint8_t *p, enum sql_kind *kind)
+skip_dollar_quoted(struct sql_scan *s, const uint8_t *p, enum sql_kind *kind)
 {
     size_t tag_len = dollar_tag_len(slice_of(p, (size_t)(s->end - p)));
     const uint8_t *tag = p;
 
+    if (tag_len == 0)
+        return p + 1;
     *kind = SQL_STRING;
-    if (tag_len > 0) {
-        /* No tag holds a dollar, so that each comparison ends before the next one begins. */
-        for (p += tag_len; (p = find_either(p, s->end, '$', '$')) != s->end; p++)
-            if ((size_t)(s->end - p) >= tag_len && memcmp(p, tag, tag_len) == 0)
-                return p + tag_len;
-        return unterminated(s);
-    }
-    *kind = SQL_PUNCTUATION;
-    for (p++; p < s->end && is_digit(*p); p++)
-        *kind = SQL_PARAMETER;
+    /* No tag holds a dollar, so that each comparison ends before the next one begins. */
+    for (p += tag_len; (p = find_either(p, s->end, '$', '$')) != s->end; p++)
+        if ((size_t)(s->end - p) >= tag_len && memcmp(p, tag, tag_len) == 0)
+            return p + tag_len;
+    return unterminated(s);
+}
+
+/* P is at a dollar. */
+static inline const uint8_t *
+skip_dollar(struct sql_scan *s, const uint8_t *p, enum sql_kind *kind)
+{
+    if (s->end - p < 2 || !is_digit(p[1]))
+        return skip_dollar_quoted(s, p, kind);
+    *kind = SQL_PARAMETER;
+    for (p += 2; p < s->end && is_digit(*p); p++)
+        ;
     return p;
 }
 
@@ -390,10 +398,10 @@ skip_number(const uint8_t *p, const uint8_t *end)
     return at;
 }
 
-static bool
+static inline bool
 is_operator_byte(uint8_t c)
 {
-    return first_of[c] == OPE || first_of[c] == DAS || first_of[c] == SLA;
+    return first_of[c] >= OPE;
 }
 
 /* Operators made of these alone do not end in + or -. */
@@ -403,16 +411,14 @@ is_sql_operator_byte(uint8_t c)
     return c == '+' || c == '-' || c == '*' || c == '/' || c == '<' || c == '>' || c == '=';
 }
 
-/* P is at an operator that is no comment. A run of signs that is cut off is remembered, or each of its bytes
+/* P is at an operator that is no comment. A run of + and - that is cut off is remembered, or each of its bytes
  * would be taken after another look at all of them. */
 static const uint8_t *
-skip_operator(struct sql_scan *s, const uint8_t *p)
+skip_long_operator(struct sql_scan *s, const uint8_t *p)
 {
     const uint8_t *at = p, *solid = p; /* behind the last byte that is not + or -, the first one included */
     bool may_end_in_sign = false;
 
-    if (p < s->signs_end)
-        return p + 1;
     for (; at < s->end && is_operator_byte(*at); at++) {
         if ((*at == '-' && has_next(s, at, '-')) || (*at == '/' && has_next(s, at, '*')))
             break;
@@ -425,6 +431,14 @@ skip_operator(struct sql_scan *s, const uint8_t *p)
         return at;
     s->signs_end = at;
     return solid;
+}
+
+static inline const uint8_t *
+skip_operator(struct sql_scan *s, const uint8_t *p)
+{
+    if (s->end - p < 2 || !is_operator_byte(p[1]) || p < s->signs_end)
+        return p + 1;
+    return skip_long_operator(s, p);
 }
 
 /* A word that begins with a letter which, with the quote behind it, begins a string. */
@@ -451,18 +465,19 @@ skip_prefixed(struct sql_scan *s, const uint8_t *p, enum sql_kind *kind)
     return skip_word(p + 1, s->end);
 }
 
-/* The one lexer. */
-INTO_CALLER enum sql_kind
-token_next(struct sql_scan *s, struct sql_token *out)
+/* The one lexer: the token at P or behind it. Returns the end of the token, which the caller may keep at hand
+ * for the next call: reading it back from S would be what each token waits for. */
+INTO_CALLER const uint8_t *
+token_next(struct sql_scan *s, const uint8_t *p, struct sql_token *out)
 {
-    const uint8_t *p = s->at, *begin;
+    const uint8_t *begin;
     enum sql_kind kind = SQL_PUNCTUATION;
 
 again:
     if (p == s->end) {
         s->at = p;
-        out->text = slice_of(p, 0);
-        return out->kind = SQL_END;
+        *out = (struct sql_token){ SQL_END, slice_of(p, 0) };
+        return p;
     }
     if (*p == ' ') {
         p++;
@@ -533,8 +548,8 @@ again:
         break;
     }
     s->at = p;
-    out->text = slice_of(begin, (size_t)(p - begin));
-    return out->kind = kind;
+    *out = (struct sql_token){ kind, slice_of(begin, (size_t)(p - begin)) };
+    return p;
 }
 
 void
@@ -552,7 +567,8 @@ sql_scan_init(struct sql_scan *s, struct slice sql, bool standard_strings)
 enum sql_kind
 sql_next(struct sql_scan *s, struct sql_token *out)
 {
-    return token_next(s, out);
+    token_next(s, s->at, out);
+    return out->kind;
 }
 
 /*
@@ -850,8 +866,9 @@ enum watch {
 
 struct look {
     struct sql_scan scan;
-    struct sql_token t;    /* the token at hand */
-    struct sql_token prev; /* the one before it */
+    struct sql_token *t;    /* the token at hand */
+    struct sql_token *prev; /* the one before it */
+    struct sql_token slots[2];
     size_t depth;          /* of parentheses and brackets open before t */
     enum watch watch;
     bool has_update; /* this statement has the word UPDATE */
@@ -918,13 +935,13 @@ named_add(struct look *l, enum sql_verb verb)
 {
     struct sql_named *named = &l->out->named[l->out->named_count];
 
-    if (l->out->named_count == SQL_NAMED_MOST || !sql_name_read(&l->t, named->name, sizeof named->name)) {
+    if (l->out->named_count == SQL_NAMED_MOST || !sql_name_read(l->t, named->name, sizeof named->name)) {
         l->out->named_are_partial = true;
         return;
     }
     named->verb = verb;
-    named->at = (size_t)(l->t.text.at - l->text);
-    named->len = l->t.text.len;
+    named->at = (size_t)(l->t->text.at - l->text);
+    named->len = l->t->text.len;
     l->out->named_count++;
 }
 
@@ -974,12 +991,12 @@ flags_of_call(struct slice name, bool is_quoted)
     return 0;
 }
 
-/* A parenthesis opens behind the name l->prev. */
+/* A parenthesis opens behind the name l->prev-> */
 static inline void
 on_call(struct look *l)
 {
-    bool is_quoted = l->prev.kind == SQL_QUOTED_NAME;
-    struct slice name = l->prev.text;
+    bool is_quoted = l->prev->kind == SQL_QUOTED_NAME;
+    struct slice name = l->prev->text;
     uint32_t found;
 
     if (is_quoted && name.len >= 2)
@@ -1069,16 +1086,16 @@ call_feed(struct look *l)
 
     if (call->depth != l->depth)
         return;
-    if (is_punctuation(&l->t, ")")) {
+    if (is_punctuation(l->t, ")")) {
         call_end(l);
-    } else if (is_punctuation(&l->t, ",")) {
+    } else if (is_punctuation(l->t, ",")) {
         call->argument++;
         call->position = 0;
     } else {
         if (call->argument == 0)
-            plain_feed(&call->name, &l->t, call->position);
+            plain_feed(&call->name, l->t, call->position);
         if (call->argument == 2)
-            plain_feed(&call->local, &l->t, call->position);
+            plain_feed(&call->local, l->t, call->position);
         call->position++;
     }
 }
@@ -1098,9 +1115,9 @@ static void
 on_into(struct look *l)
 {
     l->watch = WATCH_NOT;
-    if (sql_token_is(&l->t, "local") || sql_token_is(&l->t, "global"))
+    if (sql_token_is(l->t, "local") || sql_token_is(l->t, "global"))
         l->watch = WATCH_INTO;
-    else if (sql_token_is(&l->t, "temp") || sql_token_is(&l->t, "temporary") || is_temp_schema(&l->t))
+    else if (sql_token_is(l->t, "temp") || sql_token_is(l->t, "temporary") || is_temp_schema(l->t))
         flag(l, SQL_TEMP);
     else
         flag(l, SQL_DDL);
@@ -1112,7 +1129,7 @@ watch_feed(struct look *l)
 {
     if (l->watch == WATCH_INTO)
         on_into(l);
-    else if (is_name(&l->t) && is_temp_schema(&l->t))
+    else if (is_name(l->t) && is_temp_schema(l->t))
         flag(l, SQL_TEMP);
 }
 
@@ -1120,71 +1137,97 @@ watch_feed(struct look *l)
 static void
 on_watched_word(struct look *l)
 {
-    if (text_is(l->t.text, "update"))
+    if (text_is(l->t->text, "update"))
         l->has_update = true;
-    else if (text_is(l->t.text, "pg_settings") && l->has_update)
+    else if (text_is(l->t->text, "pg_settings") && l->has_update)
         flag(l, SQL_SET_CONFIG | SQL_OPAQUE); /* the view's rule calls set_config() */
-    else if (text_is(l->t.text, "into") && l->watch == WATCH_NOT && !sql_token_is(&l->prev, "insert") &&
-             !sql_token_is(&l->prev, "merge"))
+    else if (text_is(l->t->text, "into") && l->watch == WATCH_NOT && !sql_token_is(l->prev, "insert") &&
+             !sql_token_is(l->prev, "merge"))
         l->watch = WATCH_INTO;
 }
 
 static void
-on_rare_name(struct look *l)
+on_quoted_name(struct look *l)
 {
-    if (l->t.text.at[0] != '"')
-        flag(l, SQL_OPAQUE); /* U&"…" may spell anything */
-    else if (slice_is(l->t.text, "\"pg_settings\"") && l->has_update)
+    if (slice_is(l->t->text, "\"pg_settings\"") && l->has_update)
         flag(l, SQL_SET_CONFIG | SQL_OPAQUE);
 }
 
+/* First bytes of the tokens that on_token() looks at. */
+static const bool is_looked_at[256] = {
+    ['('] = true, [')'] = true, ['['] = true, [']'] = true, ['"'] = true, ['U'] = true,
+    ['u'] = true, ['I'] = true, ['i'] = true, ['P'] = true, ['p'] = true,
+};
+
 #define WORD_KEY(letter, len) ((size_t)(letter) << 8 | (len))
 
-/* Takes one token. */
-INTO_CALLER void
-advance(struct look *l)
+static inline void
+on_token(struct look *l)
 {
-    size_t key;
-    uint8_t c;
+    const struct slice text = l->t->text;
+
+    switch (text.at[0]) {
+    case '(':
+        if (is_name(l->prev))
+            on_call(l);
+        l->depth++;
+        return;
+    case '[':
+        l->depth++;
+        return;
+    case ')':
+    case ']':
+        if (l->depth > 0)
+            l->depth--;
+        return;
+    case '"':
+        if (UNLIKELY(text.len == strlen("\"pg_settings\"")))
+            on_quoted_name(l);
+        return;
+    default:
+        break;
+    }
+    switch (WORD_KEY(text.at[0] | 0x20, text.len)) {
+    case WORD_KEY('u', 6):
+    case WORD_KEY('i', 4):
+    case WORD_KEY('p', 11):
+        on_watched_word(l);
+        break;
+    default:
+        break;
+    }
+    if (UNLIKELY(l->t->kind == SQL_QUOTED_NAME))
+        flag(l, SQL_OPAQUE); /* U&"…" may spell anything */
+}
+
+/* Takes one token, the one at P or behind it; returns its end. */
+INTO_CALLER const uint8_t *
+advance_from(struct look *l, const uint8_t *p)
+{
+    struct sql_token *t = l->prev;
 
     l->prev = l->t;
-    token_next(&l->scan, &l->t);
+    l->t = t;
+    p = token_next(&l->scan, p, t);
     if (UNLIKELY(l->call_count != 0))
         call_feed(l);
     if (UNLIKELY(l->watch != WATCH_NOT))
         watch_feed(l);
-    switch (l->t.kind) {
-    case SQL_WORD:
-        key = WORD_KEY(l->t.text.at[0] | 0x20, l->t.text.len);
-        if (UNLIKELY(key == WORD_KEY('u', 6) || key == WORD_KEY('i', 4) || key == WORD_KEY('p', 11)))
-            on_watched_word(l);
-        break;
-    case SQL_PUNCTUATION:
-        c = l->t.text.at[0];
-        if (c == '(' && is_name(&l->prev))
-            on_call(l);
-        if (c == '(' || c == '[')
-            l->depth++;
-        else if ((c == ')' || c == ']') && l->depth > 0)
-            l->depth--;
-        break;
-    case SQL_QUOTED_NAME:
-        if (UNLIKELY(l->t.text.at[0] != '"' || l->t.text.len == strlen("\"pg_settings\"")))
-            on_rare_name(l);
-        break;
-    case SQL_STRING:
-    case SQL_NUMBER:
-    case SQL_PARAMETER:
-    case SQL_SEMICOLON:
-    case SQL_END:
-        break;
-    }
+    if (t->text.len > 0 && is_looked_at[t->text.at[0]])
+        on_token(l);
+    return p;
+}
+
+static void
+advance(struct look *l)
+{
+    advance_from(l, l->scan.at);
 }
 
 static inline bool
 is_at_end(const struct look *l)
 {
-    return l->t.kind == SQL_END || (l->t.kind == SQL_SEMICOLON && l->depth == 0);
+    return l->t->kind == SQL_END || (l->t->kind == SQL_SEMICOLON && l->depth == 0);
 }
 
 /* advance() for the handlers, which do not run often: it stays at the statement's end. */
@@ -1198,7 +1241,7 @@ step(struct look *l)
 static bool
 is_at(const struct look *l, const char *word)
 {
-    return sql_token_is(&l->t, word);
+    return sql_token_is(l->t, word);
 }
 
 static bool
@@ -1218,7 +1261,7 @@ is_at_one_of(const struct look *l, const char *const *words, size_t count)
 static bool
 is_behind_name(const struct look *l)
 {
-    return is_at(l, "to") || is_punctuation(&l->t, "=") || is_punctuation(&l->t, ".");
+    return is_at(l, "to") || is_punctuation(l->t, "=") || is_punctuation(l->t, ".");
 }
 
 /* Adds the setting whose name begins with FIRST and goes on at the token at hand. */
@@ -1237,7 +1280,7 @@ setting_add_parts(struct look *l, enum sql_how how, const struct sql_token *firs
             return;
         }
         len += strlen(setting->name + len);
-        if (!is_punctuation(&l->t, "."))
+        if (!is_punctuation(l->t, "."))
             break;
         if (len + 1 >= sizeof setting->name) {
             give_up_on_settings(l);
@@ -1245,7 +1288,7 @@ setting_add_parts(struct look *l, enum sql_how how, const struct sql_token *firs
         }
         setting->name[len++] = '.';
         step(l);
-        part = l->t;
+        part = *l->t;
         step(l);
     }
     setting_keep(l, setting);
@@ -1274,9 +1317,9 @@ on_set(struct look *l)
 
     step(l);
     do { /* SESSION twice: SET SESSION SESSION AUTHORIZATION */
-        word = l->t;
+        word = *l->t;
         step(l);
-    } while (sql_token_is(&word, "session") && is_name(&l->t) && !is_behind_name(l));
+    } while (sql_token_is(&word, "session") && is_name(l->t) && !is_behind_name(l));
     if (is_behind_name(l)) {
         flag(l, SQL_SETS);
         setting_add_parts(l, SQL_BY_SET, &word);
@@ -1305,7 +1348,7 @@ on_reset(struct look *l)
     struct sql_token word;
 
     step(l);
-    word = l->t;
+    word = *l->t;
     step(l);
     if (sql_token_is(&word, "all"))
         flag(l, SQL_RESETS_ALL);
@@ -1372,7 +1415,7 @@ static void
 on_declare(struct look *l)
 {
     for (; !is_at_end(l) && !is_at(l, "for"); step(l))
-        if (is_at(l, "hold") && sql_token_is(&l->prev, "with"))
+        if (is_at(l, "hold") && sql_token_is(l->prev, "with"))
             flag(l, SQL_HOLD_CURSOR);
 }
 
@@ -1386,7 +1429,7 @@ on_transaction_end(struct look *l, enum sql_flag how)
     for (; !is_at_end(l); step(l)) {
         if (is_at(l, "to"))
             return; /* a savepoint */
-        if (is_at(l, "chain") && sql_token_is(&l->prev, "and"))
+        if (is_at(l, "chain") && sql_token_is(l->prev, "and"))
             flag(l, SQL_BEGIN);
     }
     flag(l, how);
@@ -1452,14 +1495,14 @@ on_create_routine(struct look *l)
     bool is_in_body = false, is_first = false;
 
     for (;; advance(l)) {
-        if (l->t.kind == SQL_END || (!is_in_body && is_at_end(l)))
+        if (l->t->kind == SQL_END || (!is_in_body && is_at_end(l)))
             return;
         if (l->depth > 0)
             continue;
         if (is_in_body && is_first && is_at(l, "end"))
             return;
-        is_first = l->t.kind == SQL_SEMICOLON;
-        if (!is_in_body && is_at(l, "atomic") && sql_token_is(&l->prev, "begin"))
+        is_first = l->t->kind == SQL_SEMICOLON;
+        if (!is_in_body && is_at(l, "atomic") && sql_token_is(l->prev, "begin"))
             is_in_body = is_first = true;
     }
 }
@@ -1553,14 +1596,14 @@ on_explain(struct look *l)
     const struct head *head;
 
     step(l);
-    if (is_punctuation(&l->t, "(")) {
+    if (is_punctuation(l->t, "(")) {
         while (!is_at_end(l) && l->depth > 0)
             step(l);
         step(l);
     }
     while (is_at(l, "analyze") || is_at(l, "analyse") || is_at(l, "verbose"))
         step(l);
-    head = head_of(&l->t);
+    head = head_of(l->t);
     if (head != NULL && head->on != on_explain)
         on_head(l, head);
 }
@@ -1569,12 +1612,13 @@ on_explain(struct look *l)
 static void
 statement_look(struct look *l)
 {
-    const struct head *head = head_of(&l->t);
+    const struct head *head = head_of(l->t);
+    const uint8_t *p;
 
     if (head != NULL)
         on_head(l, head);
-    while (!is_at_end(l))
-        advance(l);
+    for (p = l->scan.at; !is_at_end(l);)
+        p = advance_from(l, p);
 }
 
 static void
@@ -1592,7 +1636,9 @@ sql_look(struct slice sql, bool standard_strings, struct sql_findings *out)
 {
     struct look l;
 
-    l.t = (struct sql_token){ 0 };
+    l.slots[0] = (struct sql_token){ 0 };
+    l.t = &l.slots[0];
+    l.prev = &l.slots[1];
     l.out = out;
     sql_scan_init(&l.scan, sql, standard_strings);
     l.text = l.scan.at;
@@ -1602,12 +1648,12 @@ sql_look(struct slice sql, bool standard_strings, struct sql_findings *out)
     out->named_are_partial = false;
     out->setting_count = 0;
     out->named_count = 0;
-    for (statement_begin(&l); l.t.kind != SQL_END; statement_begin(&l)) {
-        if (l.t.kind == SQL_SEMICOLON)
+    for (statement_begin(&l); l.t->kind != SQL_END; statement_begin(&l)) {
+        if (l.t->kind == SQL_SEMICOLON)
             continue;
         out->statements++;
         statement_look(&l);
-        if (l.t.kind == SQL_END)
+        if (l.t->kind == SQL_END)
             break;
     }
     out->is_unterminated = l.scan.is_unterminated;

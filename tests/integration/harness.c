@@ -146,17 +146,25 @@ file_write(const char *path, struct slice content)
         die("cannot write %s: %s", path, strerror(errno));
 }
 
+/* Below the range that the kernel takes for outgoing connections, and another stretch for each run. */
 unsigned
 free_port(void)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    static unsigned next;
 
-    if (bind(fd, (struct sockaddr *)&a, size) != 0 || getsockname(fd, (struct sockaddr *)&a, &size) != 0)
-        die("no free port: %s", strerror(errno));
-    close(fd);
-    return ntohs(a.sin_port);
+    if (next == 0)
+        next = 16000 + (unsigned)getpid() * 37 % 16000;
+    for (;; next++) {
+        struct sockaddr_in a = { .sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)next),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool is_free = bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+
+        close(fd);
+        if (is_free)
+            return next++;
+    }
 }
 
 static bool
@@ -373,6 +381,8 @@ pg_launch(struct pg *pg, const char *name, const char *max_connections, const ch
     char number[32];
 
     run_dir_make();
+    if (pg->port == 0)
+        pg->port = free_port();
     setenv("PG_MAX_CONNECTIONS", max_connections, 1);
     setenv("PG_CONF", conf, 1);
     if (run(&out, NULL,
@@ -566,7 +576,6 @@ struct weir *
 weir_start(const struct weir_spec *spec)
 {
     struct weir *w = calloc(1, sizeof *w);
-    const char *binary = getenv("PGWEIR_BIN") != NULL ? getenv("PGWEIR_BIN") : "build/dev/pgweir";
     struct patience p = patience_new();
 
     if (w == NULL || weir_count == MAX_WEIRS)
@@ -586,10 +595,10 @@ weir_start(const struct weir_spec *spec)
     weir_write_files(w);
     weir_give_dir(w);
     w->pid = run_start(weir_path(w, "log"),
-                       (const char *const[]){ binary, weir_path(w, "pgweir.ini"), NULL });
+                       (const char *const[]){ weir_binary(), weir_path(w, "pgweir.ini"), NULL });
     if (w->pid < 0) {
         w->pid = 0;
-        die("cannot start %s", binary);
+        die("cannot start %s", weir_binary());
     }
     while (!is_listening(w->port) && !weir_has_ended(w) && patience_nap(&p))
         continue;
@@ -724,6 +733,12 @@ weir_stop(struct weir *w)
     weir_free(w);
 }
 
+const char *
+weir_binary(void)
+{
+    return getenv("PGWEIR_BIN") != NULL ? getenv("PGWEIR_BIN") : "build/dev/pgweir";
+}
+
 unsigned
 weir_port(const struct weir *w)
 {
@@ -800,6 +815,29 @@ weir_rss_kb(const struct weir *w)
 
 /* --- clients --- */
 
+/* The default one prints them between the test results. */
+static void
+keep_quiet(void *arg, const PGresult *notice)
+{
+    (void)arg;
+    (void)notice;
+}
+
+static PGconn *
+quiet(PGconn *c)
+{
+    PQsetNoticeReceiver(c, keep_quiet, NULL);
+    return c;
+}
+
+static const char *
+conninfo(unsigned port, const char *more)
+{
+    return text("host=127.0.0.1 port=%u dbname=app user=app_user password=app_user_pw "
+                "sslmode=disable gssencmode=disable connect_timeout=30 %s",
+                port, more);
+}
+
 PGconn *
 dial(unsigned port, const char *more, ...)
 {
@@ -811,9 +849,21 @@ dial(unsigned port, const char *more, ...)
         vsnprintf(extra, sizeof extra, more, args);
         va_end(args);
     }
-    return PQconnectdb(text("host=127.0.0.1 port=%u dbname=app user=app_user password=app_user_pw "
-                            "sslmode=disable gssencmode=disable connect_timeout=30 %s",
-                            port, extra));
+    return quiet(PQconnectdb(conninfo(port, extra)));
+}
+
+PGconn *
+dial_start(unsigned port)
+{
+    return quiet(PQconnectStart(conninfo(port, "")));
+}
+
+bool
+dial_is_open(PGconn *c)
+{
+    if (PQstatus(c) != CONNECTION_OK && PQstatus(c) != CONNECTION_BAD)
+        PQconnectPoll(c);
+    return PQstatus(c) == CONNECTION_OK;
 }
 
 PGconn *

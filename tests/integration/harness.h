@@ -116,6 +116,7 @@ struct weir *weir_start(const struct weir_spec *spec);
 /* Ends it with SIGTERM; asserts that it exits with 0 and that no sanitizer complained. */
 void weir_stop(struct weir *w);
 
+const char *weir_binary(void);
 unsigned weir_port(const struct weir *w);
 const char *weir_dir(const struct weir *w);
 pid_t weir_pid(const struct weir *w);
@@ -137,6 +138,9 @@ unsigned weir_rss_kb(const struct weir *w);
 /* libpq with user app_user, database app, no TLS, over 127.0.0.1. MORE (NULL: nothing) is more conninfo and overrides.
  * What comes back may be a failed connection: dial_error() tells. PQfinish() it. */
 PGconn *dial(unsigned port, const char *more, ...) PRINTF_LIKE(2, 3);
+/* The same as app_user without waiting: dial_is_open() works on it, and tells whether the login has succeeded. */
+PGconn *dial_start(unsigned port);
+bool dial_is_open(PGconn *c);
 PGconn *weir_dial(const struct weir *w);
 PGconn *weir_dial_as(const struct weir *w, const char *user); /* password <user>_pw */
 const char *dial_error(PGconn *c); /* "" when it is connected */

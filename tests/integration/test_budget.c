@@ -3,7 +3,6 @@
  * than that.
  */
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,14 +178,12 @@ the_limits_are_asked_for_until_there_is_a_place(void)
     for (size_t i = 0; i < COUNT_OF(greedy); i++)
         greedy[i] = dial(pg_small()->port, NULL);
     w = weir("server_connections = auto\nserver_login_retry = 200ms\n");
-    client = PQconnectStart(text("host=127.0.0.1 port=%u dbname=app user=app_user password=app_user_pw "
-                                 "sslmode=disable gssencmode=disable", weir_port(w)));
-    for (size_t i = 0; i < 200 && !weir_logged(w, "53300"); i++)
-        PQconnectPoll(client), poll(NULL, 0, 10);
+    client = dial_start(weir_port(w));
+    EVENTUALLY(dial_is_open(client) || weir_logged(w, "53300"));
     CU_ASSERT(weir_logged(w, "53300"));
     for (size_t i = 0; i < COUNT_OF(greedy); i++)
         PQfinish(greedy[i]);
-    EVENTUALLY(PQconnectPoll(client) == PGRES_POLLING_OK);
+    EVENTUALLY(dial_is_open(client));
     SAYS(ask(client, "select 'at last'"), "at last");
     PQfinish(client);
     weir_stop(w);

@@ -12,6 +12,7 @@ void suite_failure(void);
 
 #define SETTINGS "server_connections = 10\nserver_login_retry = 200ms\nserver_connect_timeout = 2\n"
 
+/* Starts PostgreSQL where it is down: ask for it before stopping that. */
 static struct weir *
 weir(void)
 {
@@ -35,34 +36,20 @@ clients_wait_for_a_server_that_is_not_up_yet(void)
 {
     struct pg *pg = pg_small();
     struct weir *w;
-    PGconn *clients[3];
-    PostgresPollingStatusType is_open[3] = { 0 };
-    struct patience p = patience_new();
-    size_t open_count = 0;
+    PGconn *one;
+    PGconn *two;
 
     pg_stop(pg, "fast");
     w = weir_start(&(struct weir_spec){ .pg = pg, .settings = SETTINGS });
-    for (size_t i = 0; i < COUNT_OF(clients); i++) {
-        clients[i] = PQconnectStart(text("host=127.0.0.1 port=%u dbname=app user=app_user password=app_user_pw "
-                                         "sslmode=disable gssencmode=disable",
-                                         weir_port(w)));
-        is_open[i] = PGRES_POLLING_WRITING;
-    }
-    EVENTUALLY(weir_logged(w, "refused"));
+    one = dial_start(weir_port(w));
+    two = dial_start(weir_port(w));
+    EVENTUALLY(!dial_is_open(one) && !dial_is_open(two) && weir_logged(w, "refused"));
     pg_start(pg);
-    while (open_count < COUNT_OF(clients) && patience_nap(&p)) {
-        open_count = 0;
-        for (size_t i = 0; i < COUNT_OF(clients); i++) {
-            if (is_open[i] != PGRES_POLLING_OK && is_open[i] != PGRES_POLLING_FAILED)
-                is_open[i] = PQconnectPoll(clients[i]);
-            open_count += is_open[i] == PGRES_POLLING_OK;
-        }
-    }
-    for (size_t i = 0; i < COUNT_OF(clients); i++) {
-        SAYS(dial_error(clients[i]), "");
-        SAYS(ask(clients[i], "select 'up'"), "up");
-        PQfinish(clients[i]);
-    }
+    EVENTUALLY(dial_is_open(one) && dial_is_open(two));
+    SAYS(ask(one, "select 'up'"), "up");
+    SAYS(ask(two, "select 'up'"), "up");
+    PQfinish(one);
+    PQfinish(two);
     weir_stop(w);
 }
 
@@ -83,17 +70,18 @@ static void
 a_query_waits_for_the_end_of_a_restart(void)
 {
     struct pg *pg = pg_small();
-    PGconn *c = weir_dial(weir());
+    struct weir *w = weir();
+    PGconn *c = weir_dial(w);
     PGconn *newcomer;
 
     SAYS(ask(c, "select 'before'"), "before");
     pg_stop(pg, "fast");
     PQsendQuery(c, "select 'after'");
-    EVENTUALLY(weir_logged(weir(), "refused"));
+    EVENTUALLY(weir_logged(w, "refused"));
     CU_ASSERT_FALSE(has_answered(c));
     pg_start(pg);
     SAYS(answer(c), "after");
-    newcomer = weir_dial(weir());
+    newcomer = weir_dial(w);
     SAYS(ask(newcomer, "select 'new'"), "new");
     PQfinish(newcomer);
     PQfinish(c);

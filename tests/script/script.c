@@ -130,14 +130,15 @@ static void
 write_ini(struct script *s, const char *path)
 {
     const char *settings = s->scene.settings != NULL ? s->scene.settings : "";
+    const char *comma = s->scene.has_two_hosts ? "," : "";
     FILE *file = fopen(path, "w");
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     fprintf(file,
             "[pgweir]\nlisten_addr = 127.0.0.1\nserver_tls_sslmode = disable\n%s%s"
-            "[databases]\napp = host=%s port=%d %s\n",
-            strstr(settings, "auth_type") != NULL ? "" : "auth_type = trust\n", settings, s->dir, PORT,
-            s->scene.entry != NULL ? s->scene.entry : "");
+            "[databases]\napp = host=%s%s%s port=%d %s\n",
+            strstr(settings, "auth_type") != NULL ? "" : "auth_type = trust\n", settings, s->dir, comma,
+            s->scene.has_two_hosts ? s->dir : "", PORT, s->scene.entry != NULL ? s->scene.entry : "");
     fclose(file);
     snprintf(s->line, sizeof s->line, "%s/users", s->dir);
     file = fopen(s->line, "w");
@@ -147,7 +148,7 @@ write_ini(struct script *s, const char *path)
     chmod(s->line, 0600);
 }
 
-/* $DIR in the settings is the script's directory: for auth_file. */
+/* The script's directory is the working directory meanwhile: `auth_file = users`. */
 static void
 load(struct script *s)
 {
@@ -861,6 +862,7 @@ static const struct {
 } verbs[] = {
     { "accepts", accepts },  { "cancels", cancels }, { "closes", hang_up },   { "connects", connects },
     { "enters", enter },     { "gets", gets },       { "half-closes", half_close }, { "hangs", hang_up },
+    { "hears", hear },
     { "is", is },            { "reads", read_on },   { "sends", send_words }, { "starts", send_startup },
     { "stops", stop_reading },
 };

@@ -6,6 +6,7 @@
  *     c1 connects                   only connects                  c1 is greeted    the greeting comes
  *     c1 sends Query select 1       messages (message.h), `|` between them
  *     s1 gets Query select 1        exactly these bytes are what it has read and not yet heard of
+ *     s1 hears Query select 1       the same, but more may follow
  *     c1 gets Refusal FATAL 53300 words     an ErrorResponse of pgweir's making: severity, SQLSTATE, part of its message
  *     c1 gets nothing               c1 is closed   (everything was heard of)   c1 hangs up    c1 half-closes
  *     c1 stops reading              c1 reads on
@@ -42,6 +43,7 @@ struct actor;
 struct scene {
     const char *settings; /* lines of [pgweir]; NULL: none */
     const char *entry;    /* more words for the database's entry; NULL: none */
+    bool has_two_hosts;   /* the entry's host list has the same server twice */
     unsigned workers;     /* 0: 1 */
     unsigned limit;       /* of server connections; 0: 1 */
     bool by_hand;         /* servers do not log in by themselves */

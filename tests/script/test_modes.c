@@ -10,7 +10,7 @@ void suite_modes(void);
 SCENE(sessions, "pool_mode = session\n");
 SCENE(bare_sessions, "pool_mode = session\nserver_reset_query =\n");
 SCENE(statements, "pool_mode = statement\n");
-SCENE(always, "server_reset_query_always = 1\nserver_reset_query = RESET ALL\n");
+SCENE(always, "server_reset_query_always = 1\n");
 static const struct scene session_entry = { .entry = "pool_mode=session", .limit = 1 };
 
 #define C2_WORKS                                                                                                       \
@@ -92,11 +92,11 @@ static void
 reset_query_always_means_after_each_transaction(void)
 {
     PLAY_SPLITS(&always, "c1 enters", "c2 enters", "c1 sends Query one", "s1 gets Query one",
-                "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "s1 gets Query RESET ALL",
-                "c1 sends Query more", "s1 gets nothing", "s1 sends Complete RESET | Ready I", "s1 gets Query more",
-                "s1 sends Complete 3 | Ready I", "c1 gets Complete 3 | Ready I", "s1 gets Query RESET ALL",
-                "s1 sends Complete RESET | Ready I", C2_WORKS, "s1 gets Query RESET ALL",
-                "s1 sends Complete RESET | Ready I");
+                "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "s1 gets Query DISCARD ALL",
+                "c1 sends Query more", "s1 gets nothing", "s1 sends Complete DISCARD ALL | Ready I", "s1 gets Query more",
+                "s1 sends Complete 3 | Ready I", "c1 gets Complete 3 | Ready I", "s1 gets Query DISCARD ALL",
+                "s1 sends Complete DISCARD ALL | Ready I", C2_WORKS, "s1 gets Query DISCARD ALL",
+                "s1 sends Complete DISCARD ALL | Ready I");
 }
 
 static void

@@ -87,6 +87,8 @@ size_t stream_backlog_bytes(const struct stream *s);
 /* Closes at once, drops the backlog; TLS says close_notify when the socket takes it. Idempotent; no
  * handler is called any more. */
 void stream_close(struct stream *s);
+/* Says that nothing more will be sent (the backlog is dropped) and goes on reading: on_closed tells when the peer has closed its side too. */
+void stream_half_close(struct stream *s);
 /* Hands the descriptor and its backlog over to the loop, which sends the rest, half-closes, waits shortly
  * for the peer to read it (at most LINGER_US in all, so that the last error message is not lost to a
  * reset) and closes. For the owner this is stream_close(). */
