@@ -274,7 +274,7 @@ on_due(struct timer *timer)
         pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION,
                      "client_login_timeout: the login was not finished within %g s",
                      (double)worker_settings(c->worker)->client_login_timeout_us / 1e6);
-        client_end(c, END_LOGIN_TIMEOUT, c->state == CLIENT_TLS ? NULL : &e);
+        client_end(c, END_LOGIN_TIMEOUT, &e);
         return;
     }
     bound_us = shard_route(c->shard)->client_idle_timeout_us;
@@ -485,6 +485,16 @@ close_stream(struct client *c)
     worker_bury_later(w);
 }
 
+/* Whether an error message has a place now: not inside a handshake or another message, and a cancel request is never answered. */
+static bool
+can_be_told(const struct client *c)
+{
+    const struct server *s = c->server;
+
+    return stream_is_open(&c->stream) && c->state != CLIENT_TLS && c->state != CLIENT_CANCELLING && !c->is_cut_off &&
+           (s == NULL || !s->is_forwarding || scanner_is_between_messages(&s->scanner));
+}
+
 void
 client_end(struct client *c, enum end_reason reason, const struct pg_error *why)
 {
@@ -495,7 +505,7 @@ client_end(struct client *c, enum end_reason reason, const struct pg_error *why)
         return;
     c->end_reason = (uint8_t)reason;
     c->worker->ended[reason]++;
-    if (why != NULL && stream_is_open(&c->stream)) {
+    if (why != NULL && can_be_told(c)) {
         struct buf out;
 
         buf_init(&out);
@@ -531,14 +541,15 @@ client_drain(struct client *c)
     struct pg_error e;
     bool is_between = c->state != CLIENT_ACTIVE ||
                       (c->server->status == 'I' && ledger_is_quiet(&c->server->ledger) &&
-                       scanner_is_between_messages(&c->scanner));
+                       scanner_is_between_messages(&c->scanner) &&
+                       scanner_is_between_messages(&c->server->scanner));
 
     if (!is_between)
         return;
     pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN,
                  "terminating connection due to administrator command");
     pg_error_detail(&e, "The connection pooler is shutting down.");
-    client_end(c, END_SHUTDOWN, c->state == CLIENT_TLS ? NULL : &e);
+    client_end(c, END_SHUTDOWN, &e);
 }
 
 void

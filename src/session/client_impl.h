@@ -81,6 +81,7 @@ struct client {
     bool is_gss_asked;
     bool is_counted;         /* in house->client_count */
     bool is_dropping;        /* the current message is not forwarded (COPY data that nobody waits for) */
+    bool is_cut_off;         /* its server was lost in the middle of a message to it */
     bool has_keys;           /* in_keys is in the map */
 };
 

@@ -161,7 +161,7 @@ end_client(struct client *c)
 
     pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN, "terminating connection due to administrator command");
     pg_error_detail(&e, "The connection pooler has stopped.");
-    client_end(c, END_SHUTDOWN, c->state == CLIENT_TLS ? NULL : &e);
+    client_end(c, END_SHUTDOWN, &e);
 }
 
 /* After its thread has ended: what is left is closed without ceremony. */

@@ -20,6 +20,7 @@
 #include "pgweir/wire/front.h"
 #include "pgweir/wire/rules.h"
 #include "relay_impl.h"
+#include "session_settings_impl.h"
 
 struct login *
 login_new(void)
@@ -659,7 +660,8 @@ login_settle(struct client *c)
 void
 login_try_settings(struct client *c)
 {
-    relay_bring_settings(c);
+    settings_bring(c);
+    relay_flush_to_server(c);
 }
 
 void

@@ -20,6 +20,7 @@
 #include "pgweir/wire/pg_error.h"
 #include "pgweir/wire/rules.h"
 #include "prepared_impl.h"
+#include "session_settings_impl.h"
 
 static bool
 is_clogged(const struct stream *s)
@@ -60,8 +61,8 @@ enum progress {
     OVER, /* the client has ended */
 };
 
-static void
-flush_to_server(struct client *c)
+void
+relay_flush_to_server(struct client *c)
 {
     if (c->server == NULL)
         return;
@@ -76,6 +77,10 @@ message_without_server(struct client *c, enum front_kind kind)
 {
     struct member *m;
 
+    if (is_clogged(&c->stream)) { /* it does not read its answers: no new ones until it does */
+        stream_read_stop(&c->stream);
+        return KEEP;
+    }
     switch (kind) {
     case FRONT_COPY_DATA: /* PostgreSQL ignores these outside COPY: the rest of one that has failed */
     case FRONT_COPY_END:
@@ -91,10 +96,6 @@ message_without_server(struct client *c, enum front_kind kind)
     }
     default:
         break;
-    }
-    if (is_clogged(&c->stream)) { /* it does not read its answers: no new ones until it does */
-        stream_read_stop(&c->stream);
-        return KEEP;
     }
     m = shard_take(c->shard, &c->waiter);
     if (c->state == CLIENT_ENDED) /* refused at once */
@@ -145,106 +146,10 @@ bad_message(struct client *c, uint8_t type)
 {
     struct pg_error e;
 
-    flush_to_server(c);
+    relay_flush_to_server(c);
     pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION, "invalid string in message of type %u", type);
     client_end(c, END_PROTOCOL, &e);
     return OVER;
-}
-
-/* --- settings ---
- *
- * A server is brought to its client's settings by one Query sent ahead of the first message in the same write; its answer is swallowed. Clients follow what
- * the server reports (ParameterStatus), so a SET of such a parameter stays with them. Any other SET marks the server: RESET ALL comes before
- * another client's work, and so nothing of one client's session is seen by another.
- */
-
-static bool
-is_settled(const struct client *c)
-{
-    const struct server *s = c->server;
-
-    return s->settings == c->settings && (!s->is_dirty || s->last_client == c->id);
-}
-
-static void
-bring_settings(struct client *c)
-{
-    struct server *s = c->server;
-    struct buf *scratch = &c->worker->scratch;
-    struct buf sql;
-
-    buf_init(&sql);
-    if (s->is_dirty && s->last_client != c->id) {
-        buf_add_text(&sql, "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;");
-        server_take_settings(s, NULL);
-        s->is_dirty = false;
-    }
-    snapshot_write_change(s->settings, c->settings, &sql);
-    server_take_settings(s, c->settings);
-    buf_add_u8(&sql, '\0');
-    buf_drop(scratch, buf_len(scratch));
-    build_query(scratch, (const char *)buf_slice(&sql).at);
-    buf_release(&sql);
-    ledger_push(&s->ledger, OWED_QUERY, OWED_SWALLOW);
-    gather_add(&c->worker->gather, &s->stream, buf_slice(scratch));
-}
-
-void
-relay_bring_settings(struct client *c)
-{
-    bring_settings(c);
-    flush_to_server(c);
-}
-
-/* A parameter that clients can set; others are reported for their information only. */
-static bool
-is_followed(const char *name)
-{
-    static const char *const unsettable[] = {
-        "in_hot_standby",  "integer_datetimes", "is_superuser",
-        "server_encoding", "server_version",    "session_authorization"
-    };
-
-    for (size_t i = 0; i < COUNT_OF(unsettable); i++)
-        if (strcmp(name, unsettable[i]) == 0)
-            return false;
-    return true;
-}
-
-/* C's settings become what its server has reported since they met; the server has them already. */
-static void
-follow_reports(struct client *c, struct server *s)
-{
-    struct snapshots *store = c->worker->house->snapshots;
-    struct snapshot_pair pairs[SNAPSHOT_MOST_SETTINGS];
-    struct slice rest = buf_slice(&s->reported);
-    const struct snapshot *old = c->settings;
-    size_t count = 0;
-
-    while (rest.len > 0 && count < COUNT_OF(pairs)) {
-        size_t len = 1 + (size_t)get_be32(rest.at + 1);
-        struct startup_pair pair;
-
-        if (back_parameter_read(slice_of(rest.at, len), &pair) == PARSE_DONE && is_followed(pair.name))
-            pairs[count++] = (struct snapshot_pair){ pair.name, pair.value };
-        rest = slice_skip(rest, len);
-    }
-    if (count > 0 && snapshot_with(store, old, pairs, count, &c->settings)) {
-        snapshot_drop(store, old);
-        server_take_settings(s, c->settings);
-    }
-    buf_release(&s->reported);
-}
-
-/* The tags of SET, RESET and DISCARD. */
-static bool
-is_setting_tag(struct slice message)
-{
-    const uint8_t *tag = message.at + SCAN_HEADER;
-    size_t len = message.len - SCAN_HEADER;
-
-    return (len == 4 && memcmp(tag, "SET", 4) == 0) || (len == 6 && memcmp(tag, "RESET", 6) == 0) ||
-           (len >= 8 && memcmp(tag, "DISCARD ", 8) == 0);
 }
 
 static enum progress
@@ -256,12 +161,12 @@ client_message(struct client *c, const struct scan_span *span)
     c->is_dropping = false;
     switch (kind) {
     case FRONT_TERMINATE:
-        flush_to_server(c);
+        relay_flush_to_server(c);
         client_end(c, END_CLIENT_LEFT, NULL);
         return OVER;
     case FRONT_UNKNOWN:
     case FRONT_PASSWORD:
-        flush_to_server(c);
+        relay_flush_to_server(c);
         pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION, "invalid frontend message type %u",
                      span->type);
         client_end(c, END_PROTOCOL, &e);
@@ -300,8 +205,8 @@ client_message(struct client *c, const struct scan_span *span)
             stream_read_stop(&c->stream);
             return KEEP;
         }
-        if (!is_settled(c))
-            bring_settings(c);
+        if (!settings_are_in_place(c))
+            settings_bring(c);
         if (prepared_is_on(c) && !c->server->ledger.is_skipping) {
             if (names_statements(kind))
                 return prepared_message(c, span, kind) == PREPARED_SENT ? GO_ON : bad_message(c, span->type);
@@ -387,7 +292,7 @@ static void
 relay_release(struct server *s)
 {
     if (buf_len(&s->reported) > 0)
-        follow_reports(s->client, s);
+        settings_follow(s->client, s);
     server_release(s);
 }
 
@@ -420,7 +325,7 @@ relay_from_client(struct client *c, struct slice fresh)
         case SCAN_BAD: {
             struct pg_error e;
 
-            flush_to_server(c);
+            relay_flush_to_server(c);
             pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION, "%s", span.why);
             client_end(c, END_PROTOCOL, &e);
             progress = OVER;
@@ -435,7 +340,7 @@ relay_from_client(struct client *c, struct slice fresh)
             break;
         }
     }
-    flush_to_server(c);
+    relay_flush_to_server(c);
     if (c->server != NULL)
         send_made_up(c->server);
     keep_rest(&c->carry, in, is_kept);
@@ -447,12 +352,6 @@ relay_from_client(struct client *c, struct slice fresh)
 
 /* --- server to client --- */
 
-static bool
-is_swallowing(const struct server *s)
-{
-    return !ledger_is_empty(&s->ledger) && ledger_head(&s->ledger)->action == OWED_SWALLOW;
-}
-
 /* *IS_BROKEN: an error that leaves the server unfit for anybody. */
 static void
 note_error(struct server *s, struct slice message, bool *is_broken)
@@ -462,7 +361,7 @@ note_error(struct server *s, struct slice message, bool *is_broken)
 
     if (!pg_error_read(message, &e))
         return;
-    if (is_swallowing(s) && c != NULL) { /* what brings the client's settings has failed */
+    if (server_is_swallowing(s) && c != NULL) { /* what brings the client's settings has failed */
         if (c->state == CLIENT_TRYING) {
             c->login->refusal = e;
             c->login->is_refused = true;
@@ -477,23 +376,6 @@ note_error(struct server *s, struct slice message, bool *is_broken)
         return;
     s->is_fatal = true;
     server_log(s, LOG_NOTICE_LEVEL, "server says: FATAL %s: %s", e.sqlstate, e.message);
-}
-
-static void
-note_parameter(struct server *s, const struct scan_span *span)
-{
-    struct client *c = s->client;
-    struct buf *to = &s->reported;
-
-    if (c == NULL || !span->is_last)
-        return;
-    if (is_swallowing(s)) {
-        if (c->state != CLIENT_TRYING)
-            return;
-        to = &c->login->reported;
-    }
-    if (buf_len(to) + span->bytes.len <= SNAPSHOT_MOST_BYTES)
-        buf_add(to, span->bytes);
 }
 
 /* An error of ours in place of the one that we provoked. */
@@ -535,19 +417,17 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
 
     switch (kind) {
     case BACK_NOTICE:
-        return !is_swallowing(s);
+        return !server_is_swallowing(s);
     case BACK_NOTIFICATION:
         return true;
     case BACK_PARAMETER:
-        note_parameter(s, span);
-        return !is_swallowing(s);
+        settings_note_report(s, span);
+        return !server_is_swallowing(s);
     case BACK_COMMAND_DONE:
         if (is_wiping_tag(span->bytes) && !ledger_is_empty(&s->ledger))
             prepared_wiped(s, ledger_head(&s->ledger));
-        if (s->client != NULL && is_setting_tag(span->bytes) && !is_swallowing(s)) {
-            s->is_dirty = true;
-            s->last_client = s->client->id;
-        }
+        if (s->client != NULL && !server_is_swallowing(s))
+            settings_note_tag(s, span->bytes);
         break;
     case BACK_ERROR:
         note_error(s, span->bytes, is_broken);
@@ -633,6 +513,11 @@ server_look_again(struct server *s, bool was_ready)
     if (may_release(s)) {
         relay_release(s);
         return;
+    }
+    if (c->worker->is_draining) {
+        client_drain(c);
+        if (c->state == CLIENT_ENDED)
+            return;
     }
     if (buf_len(&c->carry) > 0 && !c->stream.is_reading && !is_clogged(&s->stream) &&
         s->ledger.count < LEDGER_MOST / 2)

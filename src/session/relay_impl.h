@@ -16,8 +16,8 @@ void relay_from_client(struct client *c, struct slice fresh);
 void relay_from_server(struct server *s, struct slice fresh);
 /* Enters a message that goes to C's server (or would have gone); NULL when it will have no answer. */
 struct owed *relay_enter(struct client *c, enum owed_kind kind, enum owed_action action);
-/* Sends ahead what brings c->server to the settings of C; nothing when it has them. */
-void relay_bring_settings(struct client *c);
+/* Sends what has been gathered for C's server. */
+void relay_flush_to_server(struct client *c);
 /* The backlog towards one side has drained: the other side is read again. */
 void relay_client_drained(struct client *c);
 void relay_server_drained(struct server *s);

@@ -252,7 +252,10 @@ server_begin_work(struct server *s)
     scanner_init(&s->scanner, &back_relay_rules, SCAN_MAX_BODY, RELAY_CARRY_BYTES);
     s->status = 'I';
     server_move(s, SERVER_IDLE);
-    shard_adopt(&s->member);
+    if (buf_len(&s->carry) > 0) /* it said more than its login asks for */
+        relay_from_server(s, slice_of(NULL, 0));
+    if (s->state == SERVER_IDLE)
+        shard_adopt(&s->member);
 }
 
 /* Nobody has to do with it any more. */
@@ -262,6 +265,7 @@ server_let_go(struct server *s)
     timer_cancel(&s->timer);
     cancel_server_gone(s);
     if (s->client != NULL) {
+        s->client->is_cut_off = s->is_forwarding && !scanner_is_between_messages(&s->scanner);
         s->client->server = NULL;
         s->client = NULL;
     }
@@ -571,13 +575,25 @@ server_release(struct server *s)
     client_unlink(c);
 }
 
+/* Whether the Query that brings the client's settings was not answered yet. */
+static bool
+is_being_brought(const struct server *s)
+{
+    for (uint32_t i = 0; i < s->ledger.count; i++)
+        if (ledger_entry(&s->ledger, i)->kind == OWED_QUERY &&
+            ledger_entry(&s->ledger, i)->action == OWED_SWALLOW)
+            return true;
+    return false;
+}
+
 void
 server_orphan(struct server *s, enum orphan how)
 {
     bool is_busy = !ledger_is_empty(&s->ledger) && !s->ledger.is_copy_in_open;
 
     server_unlink(s);
-    if (buf_len(&s->reported) > 0) { /* it changed something, and nobody follows any more */
+    /* It changed something, and nobody follows any more; or a cancel request may hit what brings the settings. */
+    if (buf_len(&s->reported) > 0 || is_being_brought(s)) {
         buf_release(&s->reported);
         s->is_dirty = true;
         s->last_client = 0;

@@ -132,6 +132,13 @@ void server_login_start(struct server *s);
 void server_login_free(struct server_login *login);
 void server_login_failed(struct server *s, enum dial_failure failure, const struct pg_error *why);
 
+/* Whether what it works on was sent by us: nothing of it is a client's business. */
+static inline bool
+server_is_swallowing(const struct server *s)
+{
+    return !ledger_is_empty(&s->ledger) && ledger_head(&s->ledger)->action == OWED_SWALLOW;
+}
+
 static inline struct server *
 server_of_member(struct member *m)
 {

@@ -63,6 +63,18 @@ fail(struct server *s, enum dial_failure failure, const char *sqlstate, const ch
 
 static void dial_host(struct server *s);
 
+/* Forgets what the last host has said. */
+static void
+begin_anew(struct server *s)
+{
+    struct server_login *l = s->login;
+
+    buf_release(&s->carry);
+    buf_release(&l->parameters);
+    scram_fini(&l->scram);
+    l->sasl = SASL_NOT_YET;
+}
+
 /* This host cannot be reached; the list may have another. */
 static void
 fail_host(struct server *s, const char *sqlstate, const char *why)
@@ -74,6 +86,7 @@ fail_host(struct server *s, const char *sqlstate, const char *why)
         stream_close(&s->stream);
         server_move(s, SERVER_DIALING);
         l->host = (l->host + 1) % s->route->host_count;
+        begin_anew(s);
         dial_host(s);
         return;
     }
@@ -378,11 +391,10 @@ read_messages(struct server *s, struct slice fresh)
 
         switch (scan_next(&s->scanner, &in, &span)) {
         case SCAN_MESSAGE:
+            buf_drop(&s->carry, buf_len(&s->carry) - in.len); /* what is left when the login ends is the relay's */
             if (!on_message(s, &span)) {
                 if (s->state != SERVER_ENDED && s->login != NULL && s->state == SERVER_AUTH)
                     fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "unexpected authentication request");
-                if (s->login == NULL)
-                    buf_release(&s->carry); /* nothing follows ReadyForQuery unasked that would matter */
                 return;
             }
             break;

@@ -102,15 +102,17 @@ marks_from(uint64_t bytes, unsigned least)
  * Marks what cannot stand in a word, and $. Bytes above 127 can. Letters and digits are two ranges, _ is
  * next to the end once the case is folded away, and each border that a byte lies beyond turns the answer
  * round. Folding takes some control characters for digits and a DEL for _: no SQL has those outside of quotes.
+ * The next token cannot begin before this is known, so it is written to have few steps after one another.
  */
 static inline uint64_t
 marks_outside_word(uint64_t bytes)
 {
-    uint64_t low = (bytes | EACH(0x20)) & ~HIGHS;
-    uint64_t inside = marks_from(low, '0') ^ marks_from(low, '9' + 1) ^ marks_from(low, 'a') ^
-                      marks_from(low, 'z' + 1) ^ marks_from(low, '_' | 0x20);
+    uint64_t low = (bytes & ~HIGHS) | EACH(0x20);
+    uint64_t digits = marks_from(low, '0') ^ marks_from(low, '9' + 1);
+    uint64_t letters = marks_from(low, 'a') ^ marks_from(low, 'z' + 1);
+    uint64_t outside = digits ^ ~marks_from(low, '_' | 0x20) ^ letters;
 
-    return ~(inside | bytes) & HIGHS;
+    return outside & (~bytes & HIGHS);
 }
 
 /* Marks bytes that are BYTE; the first mark is right, those behind it may not be. */
@@ -233,7 +235,7 @@ skip_line(const uint8_t *p, const uint8_t *end)
 }
 
 /* The quote that continues a string which ended before P: on another line, with blanks and -- comments between. */
-static const uint8_t *
+static inline const uint8_t *
 find_continuation(const uint8_t *p, const uint8_t *end)
 {
     bool is_other_line = false;
@@ -268,7 +270,7 @@ skip_bits(struct sql_scan *s, const uint8_t *p)
 }
 
 /* P is behind the string's first quote. */
-static const uint8_t *
+static inline const uint8_t *
 skip_string(struct sql_scan *s, const uint8_t *p, enum string_rule rule)
 {
     for (;;) {
@@ -462,11 +464,10 @@ skip_prefixed(struct sql_scan *s, const uint8_t *p, enum sql_kind *kind)
                                            : STRING_BITS);
     }
     *kind = SQL_WORD;
-    return skip_word(p + 1, s->end);
+    return skip_word(p, s->end);
 }
 
-/* The one lexer: the token at P or behind it. Returns the end of the token, which the caller may keep at hand
- * for the next call: reading it back from S would be what each token waits for. */
+/* The one lexer: the token at P or behind it. Returns its end, for the next call; s->at is the callers'. */
 INTO_CALLER const uint8_t *
 token_next(struct sql_scan *s, const uint8_t *p, struct sql_token *out)
 {
@@ -475,7 +476,6 @@ token_next(struct sql_scan *s, const uint8_t *p, struct sql_token *out)
 
 again:
     if (p == s->end) {
-        s->at = p;
         *out = (struct sql_token){ SQL_END, slice_of(p, 0) };
         return p;
     }
@@ -490,7 +490,7 @@ again:
         goto again;
     case LET:
         kind = SQL_WORD;
-        p = skip_word(p + 1, s->end);
+        p = skip_word(p, s->end);
         break;
     case PRE:
         p = skip_prefixed(s, p, &kind);
@@ -547,7 +547,6 @@ again:
         p++;
         break;
     }
-    s->at = p;
     *out = (struct sql_token){ kind, slice_of(begin, (size_t)(p - begin)) };
     return p;
 }
@@ -567,7 +566,7 @@ sql_scan_init(struct sql_scan *s, struct slice sql, bool standard_strings)
 enum sql_kind
 sql_next(struct sql_scan *s, struct sql_token *out)
 {
-    token_next(s, s->at, out);
+    s->at = token_next(s, s->at, out);
     return out->kind;
 }
 
@@ -861,17 +860,16 @@ struct call {
 enum watch {
     WATCH_NOT,
     WATCH_INTO,   /* behind INTO: is the next name a temporary table's? */
+    WATCH_UPDATE, /* behind UPDATE, before SET: is it pg_settings? */
     WATCH_CREATE, /* in CREATE: any name may be qualified by pg_temp */
 };
 
 struct look {
     struct sql_scan scan;
-    struct sql_token *t;    /* the token at hand */
-    struct sql_token *prev; /* the one before it */
-    struct sql_token slots[2];
+    struct sql_token t;    /* the token at hand */
+    struct sql_token prev; /* the one before it */
     size_t depth;          /* of parentheses and brackets open before t */
     enum watch watch;
-    bool has_update; /* this statement has the word UPDATE */
     unsigned call_count;
     struct call calls[CALLS_MOST];
     const uint8_t *text;
@@ -935,13 +933,13 @@ named_add(struct look *l, enum sql_verb verb)
 {
     struct sql_named *named = &l->out->named[l->out->named_count];
 
-    if (l->out->named_count == SQL_NAMED_MOST || !sql_name_read(l->t, named->name, sizeof named->name)) {
+    if (l->out->named_count == SQL_NAMED_MOST || !sql_name_read(&l->t, named->name, sizeof named->name)) {
         l->out->named_are_partial = true;
         return;
     }
     named->verb = verb;
-    named->at = (size_t)(l->t->text.at - l->text);
-    named->len = l->t->text.len;
+    named->at = (size_t)(l->t.text.at - l->text);
+    named->len = l->t.text.len;
     l->out->named_count++;
 }
 
@@ -991,12 +989,12 @@ flags_of_call(struct slice name, bool is_quoted)
     return 0;
 }
 
-/* A parenthesis opens behind the name l->prev-> */
+/* A parenthesis opens behind the name l->prev. */
 static inline void
 on_call(struct look *l)
 {
-    bool is_quoted = l->prev->kind == SQL_QUOTED_NAME;
-    struct slice name = l->prev->text;
+    bool is_quoted = l->prev.kind == SQL_QUOTED_NAME;
+    struct slice name = l->prev.text;
     uint32_t found;
 
     if (is_quoted && name.len >= 2)
@@ -1086,16 +1084,16 @@ call_feed(struct look *l)
 
     if (call->depth != l->depth)
         return;
-    if (is_punctuation(l->t, ")")) {
+    if (is_punctuation(&l->t, ")")) {
         call_end(l);
-    } else if (is_punctuation(l->t, ",")) {
+    } else if (is_punctuation(&l->t, ",")) {
         call->argument++;
         call->position = 0;
     } else {
         if (call->argument == 0)
-            plain_feed(&call->name, l->t, call->position);
+            plain_feed(&call->name, &l->t, call->position);
         if (call->argument == 2)
-            plain_feed(&call->local, l->t, call->position);
+            plain_feed(&call->local, &l->t, call->position);
         call->position++;
     }
 }
@@ -1115,119 +1113,117 @@ static void
 on_into(struct look *l)
 {
     l->watch = WATCH_NOT;
-    if (sql_token_is(l->t, "local") || sql_token_is(l->t, "global"))
+    if (sql_token_is(&l->t, "local") || sql_token_is(&l->t, "global"))
         l->watch = WATCH_INTO;
-    else if (sql_token_is(l->t, "temp") || sql_token_is(l->t, "temporary") || is_temp_schema(l->t))
+    else if (sql_token_is(&l->t, "temp") || sql_token_is(&l->t, "temporary") || is_temp_schema(&l->t))
         flag(l, SQL_TEMP);
     else
         flag(l, SQL_DDL);
+}
+
+/* Behind UPDATE [ONLY]. */
+static void
+on_update(struct look *l)
+{
+    char name[SQL_NAME_MOST + 1];
+
+    if (is_punctuation(&l->t, "."))
+        return;
+    if (!sql_name_read(&l->t, name, sizeof name) || sql_token_is(&l->t, "set"))
+        l->watch = WATCH_NOT;
+    else if (strcmp(name, "pg_settings") == 0)
+        flag(l, SQL_SET_CONFIG | SQL_OPAQUE); /* the view's rule calls set_config() */
 }
 
 /* A token while something is watched for. */
 static void
 watch_feed(struct look *l)
 {
-    if (l->watch == WATCH_INTO)
+    switch (l->watch) {
+    case WATCH_NOT:
+        break;
+    case WATCH_INTO:
         on_into(l);
-    else if (is_name(l->t) && is_temp_schema(l->t))
-        flag(l, SQL_TEMP);
+        break;
+    case WATCH_UPDATE:
+        on_update(l);
+        break;
+    case WATCH_CREATE:
+        if (is_name(&l->t) && is_temp_schema(&l->t))
+            flag(l, SQL_TEMP);
+        break;
+    }
 }
 
-/* One of the words that advance() looks out for, or one of the same length and first letter. */
+/* A word that begins with I or U. */
 static void
 on_watched_word(struct look *l)
 {
-    if (text_is(l->t->text, "update"))
-        l->has_update = true;
-    else if (text_is(l->t->text, "pg_settings") && l->has_update)
-        flag(l, SQL_SET_CONFIG | SQL_OPAQUE); /* the view's rule calls set_config() */
-    else if (text_is(l->t->text, "into") && l->watch == WATCH_NOT && !sql_token_is(l->prev, "insert") &&
-             !sql_token_is(l->prev, "merge"))
+    if (l->watch != WATCH_NOT)
+        return;
+    if (sql_token_is(&l->t, "update"))
+        l->watch = WATCH_UPDATE;
+    else if (sql_token_is(&l->t, "into") && !sql_token_is(&l->prev, "insert") &&
+             !sql_token_is(&l->prev, "merge"))
         l->watch = WATCH_INTO;
 }
 
-static void
-on_quoted_name(struct look *l)
-{
-    if (slice_is(l->t->text, "\"pg_settings\"") && l->has_update)
-        flag(l, SQL_SET_CONFIG | SQL_OPAQUE);
-}
-
-/* First bytes of the tokens that on_token() looks at. */
-static const bool is_looked_at[256] = {
-    ['('] = true, [')'] = true, ['['] = true, [']'] = true, ['"'] = true, ['U'] = true,
-    ['u'] = true, ['I'] = true, ['i'] = true, ['P'] = true, ['p'] = true,
+/* First bytes of the tokens that on_token() does something about. */
+static const bool is_watched[256] = {
+    ['('] = true, [')'] = true, ['['] = true, [']'] = true, ['U'] = true,
+    ['u'] = true, ['I'] = true, ['i'] = true, [';'] = true,
 };
 
-#define WORD_KEY(letter, len) ((size_t)(letter) << 8 | (len))
-
-static inline void
+/* A token, other than SQL_END, that is_watched, or any while there is a call or something watched for. */
+static void
 on_token(struct look *l)
 {
-    const struct slice text = l->t->text;
+    uint8_t c = l->t.text.at[0];
 
-    switch (text.at[0]) {
-    case '(':
-        if (is_name(l->prev))
-            on_call(l);
-        l->depth++;
-        return;
-    case '[':
-        l->depth++;
-        return;
-    case ')':
-    case ']':
-        if (l->depth > 0)
-            l->depth--;
-        return;
-    case '"':
-        if (UNLIKELY(text.len == strlen("\"pg_settings\"")))
-            on_quoted_name(l);
-        return;
-    default:
-        break;
-    }
-    switch (WORD_KEY(text.at[0] | 0x20, text.len)) {
-    case WORD_KEY('u', 6):
-    case WORD_KEY('i', 4):
-    case WORD_KEY('p', 11):
-        on_watched_word(l);
-        break;
-    default:
-        break;
-    }
-    if (UNLIKELY(l->t->kind == SQL_QUOTED_NAME))
-        flag(l, SQL_OPAQUE); /* U&"…" may spell anything */
-}
-
-/* Takes one token, the one at P or behind it; returns its end. */
-INTO_CALLER const uint8_t *
-advance_from(struct look *l, const uint8_t *p)
-{
-    struct sql_token *t = l->prev;
-
-    l->prev = l->t;
-    l->t = t;
-    p = token_next(&l->scan, p, t);
-    if (UNLIKELY(l->call_count != 0))
+    if (l->call_count != 0)
         call_feed(l);
-    if (UNLIKELY(l->watch != WATCH_NOT))
+    if (l->watch != WATCH_NOT)
         watch_feed(l);
-    if (t->text.len > 0 && is_looked_at[t->text.at[0]])
-        on_token(l);
-    return p;
+    switch (l->t.kind) {
+    case SQL_PUNCTUATION:
+        if (c == '(' && is_name(&l->prev))
+            on_call(l);
+        if (c == '(' || c == '[')
+            l->depth++;
+        else if ((c == ')' || c == ']') && l->depth > 0)
+            l->depth--;
+        break;
+    case SQL_WORD:
+        if (fold(c) == 'i' || fold(c) == 'u')
+            on_watched_word(l);
+        break;
+    case SQL_QUOTED_NAME:
+        if (c != '"')
+            flag(l, SQL_OPAQUE); /* U&"…" may spell anything */
+        break;
+    case SQL_STRING:
+    case SQL_NUMBER:
+    case SQL_PARAMETER:
+    case SQL_SEMICOLON:
+    case SQL_END:
+        break;
+    }
 }
 
+/* Takes one token. */
 static void
 advance(struct look *l)
 {
-    advance_from(l, l->scan.at);
+    l->prev = l->t;
+    l->scan.at = token_next(&l->scan, l->scan.at, &l->t);
+    if (l->t.kind != SQL_END)
+        on_token(l);
 }
 
 static inline bool
 is_at_end(const struct look *l)
 {
-    return l->t->kind == SQL_END || (l->t->kind == SQL_SEMICOLON && l->depth == 0);
+    return l->t.kind == SQL_END || (l->t.kind == SQL_SEMICOLON && l->depth == 0);
 }
 
 /* advance() for the handlers, which do not run often: it stays at the statement's end. */
@@ -1241,7 +1237,7 @@ step(struct look *l)
 static bool
 is_at(const struct look *l, const char *word)
 {
-    return sql_token_is(l->t, word);
+    return sql_token_is(&l->t, word);
 }
 
 static bool
@@ -1261,7 +1257,7 @@ is_at_one_of(const struct look *l, const char *const *words, size_t count)
 static bool
 is_behind_name(const struct look *l)
 {
-    return is_at(l, "to") || is_punctuation(l->t, "=") || is_punctuation(l->t, ".");
+    return is_at(l, "to") || is_punctuation(&l->t, "=") || is_punctuation(&l->t, ".");
 }
 
 /* Adds the setting whose name begins with FIRST and goes on at the token at hand. */
@@ -1280,7 +1276,7 @@ setting_add_parts(struct look *l, enum sql_how how, const struct sql_token *firs
             return;
         }
         len += strlen(setting->name + len);
-        if (!is_punctuation(l->t, "."))
+        if (!is_punctuation(&l->t, "."))
             break;
         if (len + 1 >= sizeof setting->name) {
             give_up_on_settings(l);
@@ -1288,7 +1284,7 @@ setting_add_parts(struct look *l, enum sql_how how, const struct sql_token *firs
         }
         setting->name[len++] = '.';
         step(l);
-        part = *l->t;
+        part = l->t;
         step(l);
     }
     setting_keep(l, setting);
@@ -1317,9 +1313,9 @@ on_set(struct look *l)
 
     step(l);
     do { /* SESSION twice: SET SESSION SESSION AUTHORIZATION */
-        word = *l->t;
+        word = l->t;
         step(l);
-    } while (sql_token_is(&word, "session") && is_name(l->t) && !is_behind_name(l));
+    } while (sql_token_is(&word, "session") && is_name(&l->t) && !is_behind_name(l));
     if (is_behind_name(l)) {
         flag(l, SQL_SETS);
         setting_add_parts(l, SQL_BY_SET, &word);
@@ -1348,7 +1344,7 @@ on_reset(struct look *l)
     struct sql_token word;
 
     step(l);
-    word = *l->t;
+    word = l->t;
     step(l);
     if (sql_token_is(&word, "all"))
         flag(l, SQL_RESETS_ALL);
@@ -1415,7 +1411,7 @@ static void
 on_declare(struct look *l)
 {
     for (; !is_at_end(l) && !is_at(l, "for"); step(l))
-        if (is_at(l, "hold") && sql_token_is(l->prev, "with"))
+        if (is_at(l, "hold") && sql_token_is(&l->prev, "with"))
             flag(l, SQL_HOLD_CURSOR);
 }
 
@@ -1429,7 +1425,7 @@ on_transaction_end(struct look *l, enum sql_flag how)
     for (; !is_at_end(l); step(l)) {
         if (is_at(l, "to"))
             return; /* a savepoint */
-        if (is_at(l, "chain") && sql_token_is(l->prev, "and"))
+        if (is_at(l, "chain") && sql_token_is(&l->prev, "and"))
             flag(l, SQL_BEGIN);
     }
     flag(l, how);
@@ -1495,14 +1491,14 @@ on_create_routine(struct look *l)
     bool is_in_body = false, is_first = false;
 
     for (;; advance(l)) {
-        if (l->t->kind == SQL_END || (!is_in_body && is_at_end(l)))
+        if (l->t.kind == SQL_END || (!is_in_body && is_at_end(l)))
             return;
         if (l->depth > 0)
             continue;
         if (is_in_body && is_first && is_at(l, "end"))
             return;
-        is_first = l->t->kind == SQL_SEMICOLON;
-        if (!is_in_body && is_at(l, "atomic") && sql_token_is(l->prev, "begin"))
+        is_first = l->t.kind == SQL_SEMICOLON;
+        if (!is_in_body && is_at(l, "atomic") && sql_token_is(&l->prev, "begin"))
             is_in_body = is_first = true;
     }
 }
@@ -1596,29 +1592,48 @@ on_explain(struct look *l)
     const struct head *head;
 
     step(l);
-    if (is_punctuation(l->t, "(")) {
+    if (is_punctuation(&l->t, "(")) {
         while (!is_at_end(l) && l->depth > 0)
             step(l);
         step(l);
     }
     while (is_at(l, "analyze") || is_at(l, "analyse") || is_at(l, "verbose"))
         step(l);
-    head = head_of(l->t);
+    head = head_of(&l->t);
     if (head != NULL && head->on != on_explain)
         on_head(l, head);
+}
+
+/* advance() to the statement's end. Most texts pass through here: what nobody looks at stays in registers. */
+static void
+rest_look(struct look *l)
+{
+    const uint8_t *p = l->scan.at;
+    struct sql_token t = l->t, prev = l->prev;
+
+    while (t.kind != SQL_END && (t.kind != SQL_SEMICOLON || l->depth > 0)) {
+        prev = t;
+        p = token_next(&l->scan, p, &t);
+        if (t.kind != SQL_END && (is_watched[t.text.at[0]] || l->call_count != 0 || l->watch != WATCH_NOT)) {
+            l->prev = prev;
+            l->t = t;
+            on_token(l);
+        }
+    }
+    l->prev = prev;
+    l->t = t;
+    l->scan.at = p;
 }
 
 /* The statement whose first token is at hand, to its end. */
 static void
 statement_look(struct look *l)
 {
-    const struct head *head = head_of(l->t);
-    const uint8_t *p;
+    const struct head *head = head_of(&l->t);
 
     if (head != NULL)
         on_head(l, head);
-    for (p = l->scan.at; !is_at_end(l);)
-        p = advance_from(l, p);
+    rest_look(l);
 }
 
 static void
@@ -1626,7 +1641,6 @@ statement_begin(struct look *l)
 {
     l->depth = 0;
     l->watch = WATCH_NOT;
-    l->has_update = false;
     l->call_count = 0;
     advance(l);
 }
@@ -1636,9 +1650,7 @@ sql_look(struct slice sql, bool standard_strings, struct sql_findings *out)
 {
     struct look l;
 
-    l.slots[0] = (struct sql_token){ 0 };
-    l.t = &l.slots[0];
-    l.prev = &l.slots[1];
+    l.t = (struct sql_token){ 0 };
     l.out = out;
     sql_scan_init(&l.scan, sql, standard_strings);
     l.text = l.scan.at;
@@ -1648,12 +1660,12 @@ sql_look(struct slice sql, bool standard_strings, struct sql_findings *out)
     out->named_are_partial = false;
     out->setting_count = 0;
     out->named_count = 0;
-    for (statement_begin(&l); l.t->kind != SQL_END; statement_begin(&l)) {
-        if (l.t->kind == SQL_SEMICOLON)
+    for (statement_begin(&l); l.t.kind != SQL_END; statement_begin(&l)) {
+        if (l.t.kind == SQL_SEMICOLON)
             continue;
         out->statements++;
         statement_look(&l);
-        if (l.t->kind == SQL_END)
+        if (l.t.kind == SQL_END)
             break;
     }
     out->is_unterminated = l.scan.is_unterminated;

@@ -167,19 +167,6 @@ free_port(void)
     }
 }
 
-static bool
-is_listening(unsigned port)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool yes = connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
-
-    close(fd);
-    return yes;
-}
-
 void
 says(const char *actual, const char *expected, unsigned line, const char *file)
 {
@@ -600,9 +587,9 @@ weir_start(const struct weir_spec *spec)
         w->pid = 0;
         die("cannot start %s", weir_binary());
     }
-    while (!is_listening(w->port) && !weir_has_ended(w) && patience_nap(&p))
+    while (!weir_logged(w, "process up: ") && !weir_has_ended(w) && patience_nap(&p))
         continue;
-    CU_ASSERT(w->pid > 0); /* listens */
+    CU_ASSERT(w->pid > 0 && !p.is_over); /* it is up */
     return w;
 }
 

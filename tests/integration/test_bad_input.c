@@ -376,7 +376,7 @@ a_client_that_sends_and_never_reads_costs_little_memory(void)
 static void
 connections_that_never_log_in_keep_nobody_out(void)
 {
-    enum { CONNECTIONS = 2000, AT_A_TIME = 400 };
+    enum { CONNECTIONS = 1000, AT_A_TIME = 400 };
     PGconn *bystander = weir_dial(weir());
     struct raw *silent[AT_A_TIME] = { 0 };
     struct rlimit files = { 0 };

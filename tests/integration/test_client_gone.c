@@ -72,10 +72,11 @@ leave(struct raw *r, enum goodbye how)
 }
 
 /*
- * In each way of leaving: a client plays SCRIPT to its end and is gone. Afterwards nothing of it is left, and the server is the one it was.
+ * In each way of leaving: a client plays SCRIPT to its end and is gone. Afterwards nothing of it is left, and the server
+ * is the one it was (with SAME_SERVER).
  */
 static void
-leaves_nothing_behind(const char *const *script, unsigned line)
+leaves_nothing_behind(const char *const *script, bool same_server, unsigned line)
 {
     for (enum goodbye how = GOODBYE_CLOSE; how < GOODBYE_COUNT; how++) {
         int before;
@@ -96,13 +97,15 @@ leaves_nothing_behind(const char *const *script, unsigned line)
         }
         CU_ASSERT(raw_send_buf(r, &out));
         leave(r, how);
-        same = next_backend() == before;
+        same = next_backend() == before || !same_server;
         CU_assertImplementation(same, line, "the same server serves the next client", __FILE__, "", CU_FALSE);
         expect_nothing_behind();
     }
 }
 #define LEAVES_NOTHING_BEHIND(...)                                                                                   \
-    leaves_nothing_behind((const char *const[]){ __VA_ARGS__, NULL }, __LINE__)
+    leaves_nothing_behind((const char *const[]){ __VA_ARGS__, NULL }, true, __LINE__)
+#define LEAVES_AT_MOST_A_NEW_SERVER_BEHIND(...)                                                                      \
+    leaves_nothing_behind((const char *const[]){ __VA_ARGS__, NULL }, false, __LINE__)
 
 static void
 an_open_transaction_is_rolled_back(void)
@@ -143,14 +146,15 @@ rows_that_were_being_copied_in_are_dropped(void)
 {
     LEAVES_NOTHING_BEHIND("Q copy gone from stdin", "<G", "d 1", "d 2");
     LEAVES_NOTHING_BEHIND("P - copy gone from stdin", "B - -", "E - 0", "H", "<G", "d 1", "d 2");
-    LEAVES_NOTHING_BEHIND("P - copy gone from stdin", "B - -", "E - 0", "S", "<G", "d 1", "S");
+    /* Whether a Sync that is sent during the copy will be answered, nobody can know. */
+    LEAVES_AT_MOST_A_NEW_SERVER_BEHIND("P - copy gone from stdin", "B - -", "E - 0", "S", "<G", "d 1", "S");
 }
 
 static void
 a_large_result_is_thrown_away(void)
 {
-    LEAVES_NOTHING_BEHIND("Q select repeat('x', 1000) from generate_series(1, 100000000)", "<D");
-    LEAVES_NOTHING_BEHIND("Q copy (select repeat('x', 1000) from generate_series(1, 100000000)) to stdout", "<d");
+    LEAVES_NOTHING_BEHIND("Q select repeat('x', 1000), generate_series(1, 100000000)", "<D");
+    LEAVES_NOTHING_BEHIND("Q copy (select repeat('x', 1000), generate_series(1, 100000000)) to stdout", "<d");
 }
 
 /* Sends the first BYTES of a message and is gone. */

@@ -143,6 +143,17 @@ passwords_change_with_a_reload(void)
     weir_stop(w);
 }
 
+/* Whether clients get TLS, with a certificate that our CA has signed. */
+static bool
+shows_certificate(const struct weir *w)
+{
+    PGconn *c = dial(weir_port(w), "sslmode=verify-ca sslrootcert=%s/ca.crt", pg_main()->dir);
+    bool shows = PQstatus(c) == CONNECTION_OK;
+
+    PQfinish(c);
+    return shows;
+}
+
 static void
 certificates_are_read_again(void)
 {
@@ -150,19 +161,15 @@ certificates_are_read_again(void)
                                           "client_tls_cert_file = $DIR/server.crt\n"
                                           "client_tls_key_file = $DIR/server.key\n";
     struct weir *w = weir_start(&(struct weir_spec){ .settings = SINGLE });
-    const char *conninfo = text("sslmode=verify-ca sslrootcert=%s/ca.crt", pg_main()->dir);
     PGconn *plain = weir_dial(w);
-    PGconn *c;
 
     CU_ASSERT_EQUAL(run(NULL, NULL, (const char *const[]){ "cp", text("%s/pgweir.crt", pg_main()->dir),
                                                            text("%s/server.crt", weir_dir(w)), NULL }), 0);
     CU_ASSERT_EQUAL(run(NULL, NULL, (const char *const[]){ "cp", text("%s/pgweir.key", pg_main()->dir),
                                                            text("%s/server.key", weir_dir(w)), NULL }), 0);
     reload(w, &(struct weir_spec){ .settings = tls }, "reload: ");
-    EVENTUALLY((c = dial(weir_port(w), "%s", conninfo), dial_error(c)[0] == '\0' || (PQfinish(c), false)));
-    SAYS(ask(c, "select 'TLS'"), "TLS");
+    EVENTUALLY(shows_certificate(w));
     SAYS(ask(plain, "select 'plain, but in already'"), "plain, but in already");
-    PQfinish(c);
     PQfinish(plain);
     weir_stop(w);
 }

@@ -96,7 +96,7 @@ files_that_are_not_there_are_named(void)
 static void
 a_port_in_use_is_named(void)
 {
-    refuses(text("[pgweir]\n%slisten_addr = 127.0.0.1\nlisten_port = %u\nunix_socket_dir =\n"
+    refuses(text("[pgweir]\n%sauth_type = any\nlisten_addr = 127.0.0.1\nlisten_port = %u\nunix_socket_dir =\n"
                  "[databases]\napp = host=127.0.0.1\n", AS_SOMEBODY, pg_main()->port),
             text("%u", pg_main()->port));
 }
@@ -108,8 +108,8 @@ root_must_become_somebody_else(void)
         test_skip("only root can be refused for being root");
         return;
     }
-    refuses("[pgweir]\n[databases]\napp = host=127.0.0.1\n", "root");
-    refuses("[pgweir]\nuser = nobody_of_this_name\n[databases]\napp = host=127.0.0.1\n", "nobody_of_this_name");
+    refuses("[pgweir]\nauth_type = any\n[databases]\napp = host=127.0.0.1\n", "root");
+    refuses("[pgweir]\nauth_type = any\nuser = nobody_of_this_name\n[databases]\napp = host=127.0.0.1\n", "nobody_of_this_name");
 }
 
 static void

@@ -314,17 +314,18 @@ void
 messages_show(struct buf *out, struct slice bytes)
 {
     struct slice message;
+    unsigned most = 30;
 
     if (bytes.len == 0)
         buf_add_text(out, "        nothing\n");
-    while (message_take(&bytes, &message)) {
+    while (most-- > 0 && message_take(&bytes, &message)) {
         buf_add_format(out, "        %c %zu: ", message.at[0], message.len);
         show_bytes(out, slice_skip(message, 5));
         buf_add_text(out, "\n");
     }
     if (bytes.len == 0)
         return;
-    buf_add_format(out, "        a beginning of %zu bytes: ", bytes.len);
+    buf_add_format(out, "        and %zu bytes: ", bytes.len);
     show_bytes(out, bytes);
     buf_add_text(out, "\n");
 }

@@ -547,6 +547,8 @@ actors_move(struct script *s)
             if (a->kind == ACTOR_SERVER && s->scene.serve != NULL)
                 is_any |= serve(s, a);
             is_any |= actor_write(a);
+            if (a->kind == ACTOR_SERVER && a->is_ended && !a->is_lingering)
+                actor_close(a);
         }
     return is_any;
 }
@@ -771,6 +773,13 @@ check_closed(struct actor *a)
 }
 
 static void
+check_ended(struct actor *a)
+{
+    if (!a->is_ended)
+        script_fail(a->script, "it is open");
+}
+
+static void
 check_open(struct actor *a)
 {
     if (a->fd < 0 || a->is_ended)
@@ -816,6 +825,13 @@ read_on(struct actor *a, const char *words)
 }
 
 static void
+linger(struct actor *a, const char *words)
+{
+    (void)words;
+    a->is_lingering = true;
+}
+
+static void
 connects(struct actor *a, const char *words)
 {
     (void)words;
@@ -839,6 +855,8 @@ is(struct actor *a, const char *words)
 {
     if (strcmp(words, "closed") == 0)
         check_closed(a);
+    else if (strcmp(words, "ended") == 0)
+        check_ended(a);
     else if (strcmp(words, "open") == 0)
         check_open(a);
     else if (strcmp(words, "greeted") == 0)
@@ -863,6 +881,7 @@ static const struct {
     { "accepts", accepts },  { "cancels", cancels }, { "closes", hang_up },   { "connects", connects },
     { "enters", enter },     { "gets", gets },       { "half-closes", half_close }, { "hangs", hang_up },
     { "hears", hear },
+    { "lingers", linger },
     { "is", is },            { "reads", read_on },   { "sends", send_words }, { "starts", send_startup },
     { "stops", stop_reading },
 };

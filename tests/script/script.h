@@ -12,6 +12,7 @@
  *     c1 stops reading              c1 reads on
  *     c2 cancels c1                 connects and sends a CancelRequest with c1's key; `cancels c1 wrongly`: with a wrong secret
  *     k1 cancels s1                 a connection has come with a CancelRequest for s1;   k1 closes
+ *     s1 lingers                    it will not close when the pooler does, as servers do; then s1 is ended
  *     s1 closes                     s1 accepts  (scenes with by_hand) it gets the startup packet and answers nothing
  *     server goes down | comes up   nobody listens there any more; listens again
  *     servers 2                     so many connections to servers are open;   couriers 1    cancel requests under way
@@ -66,6 +67,7 @@ struct actor {
     bool was_here;
     bool is_ended;   /* the other side has closed */
     bool is_deaf;    /* does not read */
+    bool is_lingering; /* a server that stays when the other side has closed */
     bool is_new;     /* a server whose startup packet has not come yet */
     struct buf in;   /* read and not heard of */
     struct buf out;  /* not taken by the socket yet */

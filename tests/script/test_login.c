@@ -116,7 +116,7 @@ a_newer_protocol_is_negotiated(void)
     PLAY_SPLITS(&open_house, "c1 connects",
                 "c1 sends Bytes 00 00 00 2a 00 03 00 02 75 73 65 72 00 61 6c 69 63 65 00 64 61 74 61 62 61 73 65 00 61 70 "
                 "70 00 5f 70 71 5f 2e 61 00 31 00 00",
-                "c1 gets Bytes 76 00 00 00 13 00 00 00 00 00 00 00 01 5f 70 71 5f 2e 61 00", "c1 is greeted");
+                "c1 hears Bytes 76 00 00 00 13 00 03 00 00 00 00 00 01 5f 70 71 5f 2e 61 00", "c1 is greeted");
 }
 
 static void

@@ -315,6 +315,28 @@ what_the_server_said_before_it_died_arrives(void)
                 "c1 is closed");
 }
 
+/* The client would read it as a part of the message. */
+static void
+no_error_is_put_into_the_middle_of_a_message(void)
+{
+    PLAY(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one", "s1 sends Columns a | Bytes 44 00 00 00 20 00",
+         "s1 closes", "c1 gets Columns a | Bytes 44 00 00 00 20 00", "c1 is closed");
+    PLAY(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one", "s1 sends Columns a | Bytes 44 00 00 00 20 00",
+         "c1 sends Type ? x", "c1 gets Columns a | Bytes 44 00 00 00 20 00", "c1 is closed", "k1 cancels s1");
+}
+
+/* PostgreSQL counts a connection until its backend is gone. */
+static void
+the_slot_of_a_server_is_free_when_it_has_gone(void)
+{
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Bytes 51 00 00 00 20 61 62", "s1 gets Bytes 51 00 00 00 20 61 62",
+         "c2 sends Query two", "s1 lingers", "c1 hangs up", "s1 is ended", "c2 gets nothing", "time 3 s", "servers 0",
+         "s1 closes", "s2 gets Query two", "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Bytes 51 00 00 00 20 61 62", "s1 gets Bytes 51 00 00 00 20 61 62",
+         "c2 sends Query two", "s1 lingers", "c1 hangs up", "s1 is ended", "time 6 s", "s2 gets Query two",
+         "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+}
+
 static void
 a_server_that_said_fatal_is_not_cleaned_but_closed(void)
 {
@@ -418,6 +440,8 @@ suite_loss(void)
     CU_ADD_TEST(suite, an_idle_server_that_says_fatal_is_given_to_nobody);
     CU_ADD_TEST(suite, a_client_hears_of_the_death_of_its_server);
     CU_ADD_TEST(suite, what_the_server_said_before_it_died_arrives);
+    CU_ADD_TEST(suite, no_error_is_put_into_the_middle_of_a_message);
+    CU_ADD_TEST(suite, the_slot_of_a_server_is_free_when_it_has_gone);
     CU_ADD_TEST(suite, a_server_that_said_fatal_is_not_cleaned_but_closed);
     CU_ADD_TEST(suite, a_server_that_dies_while_it_is_cleaned_is_replaced);
     CU_ADD_TEST(suite, a_server_that_breaks_the_protocol_is_closed);
