@@ -548,3 +548,600 @@ a_byte_above_127_is_not_ascii(void)
         }
     }
 }
+
+/*
+ * What a text does to the session.
+ */
+
+struct look_row {
+    const char *sql; /* one statement */
+    uint32_t flags;
+};
+
+/* clang-format off */
+static const struct look_row harmless[] = {
+    { "select 1", 0 },
+    { "select * from users where id = $1", 0 },
+    { "SELECT \"public\".\"User\".\"id\", \"public\".\"User\".\"email\" FROM \"public\".\"User\" WHERE (\"public\".\"User\".\"id\" = $1 AND 1=1) LIMIT $2 OFFSET $3", 0 },
+    { "SELECT \"auth_user\".\"id\", \"auth_user\".\"password\" FROM \"auth_user\" WHERE \"auth_user\".\"username\" = %s LIMIT 21", 0 },
+    { "select u1_0.id,u1_0.name,r1_0.user_id from users u1_0 left join roles r1_0 on u1_0.id=r1_0.user_id where u1_0.id=?", 0 },
+    { "SELECT \"posts\".* FROM \"posts\" WHERE \"posts\".\"id\" = $1 LIMIT $2 /*application:Blog,controller:posts,action:show*/", 0 },
+    { "INSERT INTO \"users\" (\"name\", \"email\") VALUES ($1, $2) RETURNING \"id\"", 0 },
+    { "insert into temp values (1)", 0 },
+    { "insert into temporary(a) select 1", 0 },
+    { "insert into pg_temp_stuff values (1)", 0 },
+    { "with x as (select 1) insert into temp select * from x", 0 },
+    { "merge into temp t using s on t.id = s.id when matched then update set a = s.a", 0 },
+    { "insert into t values (1) on conflict (id) do update set a = excluded.a", 0 },
+    { "update users set name = $1 where id = $2", 0 },
+    { "UPDATE \"users\" SET \"name\" = $1, \"role\" = 'set x = 1' WHERE \"id\" = $2", 0 },
+    { "update t set local = 1, session = 2", 0 },
+    { "delete from users where id in (select id from old)", 0 },
+    { "select * from users for update", 0 },
+    { "select * from users for update of users skip locked", 0 },
+    { "select * from pg_settings", 0 },
+    { "select name, setting from pg_catalog.pg_settings where name = 'x' for update", 0 },
+    { "values (1), (2)", 0 },
+    { "table users", 0 },
+    { "(select 1) union (select 2)", 0 },
+    { "show search_path", 0 },
+    { "show all", 0 },
+    { "set local search_path = x", 0 },
+    { "set local app.tenant_id to '5'", 0 },
+    { "set local time zone 'UTC'", 0 },
+    { "set local role bob", 0 },
+    { "set local session authorization bob", 0 },
+    { "set transaction isolation level serializable", 0 },
+    { "set transaction read only", 0 },
+    { "set transaction snapshot '00000003-0000001B-1'", 0 },
+    { "set session transaction read only", 0 },
+    { "set constraints all deferred", 0 },
+    { "set constraints a.b, c immediate", 0 },
+    { "savepoint a", 0 },
+    { "release savepoint a", 0 },
+    { "rollback to a", 0 },
+    { "rollback to savepoint a", 0 },
+    { "rollback work to savepoint a", 0 },
+    { "rollback transaction to a", 0 },
+    { "rollback to chain", 0 },
+    { "commit prepared 'x'", 0 },
+    { "rollback prepared 'x'", 0 },
+    { "fetch 10 from c", 0 },
+    { "move forward all in c", 0 },
+    { "declare c cursor for select 1", 0 },
+    { "declare c no scroll cursor without hold for select 1", 0 },
+    { "declare c binary insensitive cursor for select a with_hold from t", 0 },
+    { "declare hold cursor for with hold as (select 1) select * from hold", 0 },
+    { "notify a, 'listen b'", 0 },
+    { "lock table users in share mode", 0 },
+    { "truncate users", 0 },
+    { "vacuum analyze users", 0 },
+    { "analyze", 0 },
+    { "reindex table users", 0 },
+    { "refresh materialized view v", 0 },
+    { "grant execute on function f to bob", 0 },
+    { "revoke all on users from bob", 0 },
+    { "comment on table users is 'set x = 1'", 0 },
+    { "explain select 1", 0 },
+    { "explain (analyze, costs off) select 1", 0 },
+    { "explain analyze verbose delete from t", 0 },
+    { "explain (select 1)", 0 },
+    { "checkpoint", 0 },
+    { "security label on table t is 'x'", 0 },
+    { "reassign owned by a to b", 0 },
+    { "create index i on users (id)", 0 },
+    { "create unique index concurrently if not exists i on users (id)", 0 },
+    { "drop index concurrently i", 0 },
+    { "alter index i rename to j", 0 },
+    { "create role bob login", 0 },
+    { "alter role bob set search_path = x", 0 },
+    { "alter user bob set statement_timeout = 1", 0 },
+    { "drop role if exists bob", 0 },
+    { "create user mapping for bob server s", 0 },
+    { "create database d", 0 },
+    { "alter database d set search_path = x", 0 },
+    { "alter system set work_mem = '1MB'", 0 },
+    { "alter sequence s restart", 0 },
+    { "create sequence s", 0 },
+    { "create trigger t before insert on users for each row execute function f()", 0 },
+    { "create constraint trigger t after insert on users for each row execute function f()", 0 },
+    { "alter default privileges grant select on tables to bob", 0 },
+    { "create policy p on users using (tenant_id = current_setting('app.tenant_id'))", 0 },
+    { "create statistics s on a, b from t", 0 },
+    { "create publication p for all tables", 0 },
+    { "select current_setting('set_config')", 0 },
+    { "select set_config from t", 0 },
+    { "select \"SET_CONFIG\"('a', 'b', false)", 0 },
+    { "select set_configs('a', 'b', false)", 0 },
+    { "select pg_advisory_xact_lock(1)", 0 },
+    { "select pg_advisory_xact_lock_shared(1, 2)", 0 },
+    { "select pg_try_advisory_xact_lock(1), pg_try_advisory_xact_lock_shared(2)", 0 },
+    { "select pg_advisory_lock", 0 },
+    { "select my_pg_advisory_lock(1)", 0 },
+    { "select 'pg_advisory_lock(1)'", 0 },
+    { "select \"pg_advisory_lock(1)\"", 0 },
+    { "select 1 -- pg_advisory_lock(1)", 0 },
+    { "select /* pg_advisory_lock(1) /* nested */ set_config('a','b',false) */ 1", 0 },
+    { "select $$ pg_advisory_lock(1); set x = 1 $$", 0 },
+    { "select $q$ ; listen a; $q$", 0 },
+    { "select 'it''s; set x = 1'", 0 },
+    { "select E'it\\'s; set x = 1'", 0 },
+    { "select U&'\\0061; listen x'", 0 },
+    { "select setting from t where listen = load and copy = discard", 0 },
+    { "select a.into from a", 0 },
+    { "select 'a'\n'b; set x = 1'", 0 },
+    { "select nextvalue(1), currvals(2), lastvalue(3), \"nextval\"", 0 },
+};
+
+static const struct look_row settings[] = {
+    { "set a = 1", SQL_SETS },
+    { "set a to 1", SQL_SETS },
+    { "set a to default", SQL_SETS },
+    { "set a='b'", SQL_SETS },
+    { "set session a = 1", SQL_SETS },
+    { "set session a.b to 'c'", SQL_SETS },
+    { "set app.tenant_id = '42'", SQL_SETS },
+    { "set \"app\".\"Tenant\" = '42'", SQL_SETS },
+    { "set search_path = a, \"$user\", public", SQL_SETS },
+    { "set search_path to local", SQL_SETS },
+    { "set datestyle = iso, dmy", SQL_SETS },
+    { "set local.x = 1", SQL_SETS },
+    { "set session.user_id = '5'", SQL_SETS },
+    { "set session session.user_id = '5'", SQL_SETS },
+    { "set transaction.x = 1", SQL_SETS },
+    { "set constraints.x to 1", SQL_SETS },
+    { "set time.x = 1", SQL_SETS },
+    { "set \"local\" = 1", SQL_SETS },
+    { "set \"transaction\" = 1", SQL_SETS },
+    { "set session \"x\" = 1", SQL_SETS },
+    { "set time zone 'UTC'", SQL_SETS },
+    { "set time zone local", SQL_SETS },
+    { "set time zone interval '-08:00' hour to minute", SQL_SETS },
+    { "set session time zone -7", SQL_SETS },
+    { "set timezone = 'UTC'", SQL_SETS },
+    { "set names 'utf8'", SQL_SETS },
+    { "set names", SQL_SETS },
+    { "set schema 'a'", SQL_SETS },
+    { "set role bob", SQL_SETS },
+    { "set role none", SQL_SETS },
+    { "set role to bob", SQL_SETS },
+    { "set role = 'bob'", SQL_SETS },
+    { "set session role bob", SQL_SETS },
+    { "set session authorization bob", SQL_SETS },
+    { "set session authorization default", SQL_SETS },
+    { "set session session authorization bob", SQL_SETS },
+    { "set session characteristics as transaction read only", SQL_SETS },
+    { "set session characteristics as transaction isolation level serializable, read write", SQL_SETS },
+    { "set session characteristics.x = 1", SQL_SETS },
+    { "set xml option document", SQL_SETS },
+    { "set seed = 0.5", SQL_SETS | SQL_SETSEED },
+    { "set seed to 0.5", SQL_SETS | SQL_SETSEED },
+    { "set default_transaction_read_only = on", SQL_SETS },
+    { "set transaction_isolation = 'serializable'", SQL_SETS },
+    { "reset a", SQL_RESETS },
+    { "reset a.b", SQL_RESETS },
+    { "reset \"a\"", SQL_RESETS },
+    { "reset all", SQL_RESETS | SQL_RESETS_ALL },
+    { "reset \"all\"", SQL_RESETS },
+    { "reset role", SQL_RESETS },
+    { "reset time zone", SQL_RESETS },
+    { "reset timezone", SQL_RESETS },
+    { "reset session authorization", SQL_RESETS },
+    { "reset session.x", SQL_RESETS },
+    { "reset transaction isolation level", SQL_RESETS },
+    { "discard all", SQL_DISCARDS | SQL_DISCARDS_ALL },
+    { "discard plans", SQL_DISCARDS },
+    { "discard sequences", SQL_DISCARDS },
+    { "discard temp", SQL_DISCARDS },
+    { "discard temporary", SQL_DISCARDS },
+    { "select set_config('a', 'b', false)", SQL_SET_CONFIG },
+    { "select set_config('a', 'b', 'f')", SQL_SET_CONFIG },
+    { "select set_config('a', 'b', $1)", SQL_SET_CONFIG },
+    { "select set_config('a', $1, false)", SQL_SET_CONFIG },
+    { "select set_config($1, $2, $3)", SQL_SET_CONFIG },
+    { "select set_config($1::text, $2::text, $3::boolean)", SQL_SET_CONFIG },
+    { "select set_config('a', 'b', not true)", SQL_SET_CONFIG },
+    { "select set_config('a', 'b', true and false)", SQL_SET_CONFIG },
+    { "select set_config('a', 'b', true::bool = false)", SQL_SET_CONFIG },
+    { "select set_config('a', 'b', (true))", SQL_SET_CONFIG },
+    { "select set_config('a', 'b', \"true\")", SQL_SET_CONFIG },
+    { "select set_config('a', 'b', b'1')", SQL_SET_CONFIG },
+    { "select pg_catalog.set_config('a', 'b', false)", SQL_SET_CONFIG },
+    { "select \"pg_catalog\".\"set_config\"('a', 'b', false)", SQL_SET_CONFIG },
+    { "select set_config ( 'a' , 'b' , false )", SQL_SET_CONFIG },
+    { "select * from set_config('a', 'b', false)", SQL_SET_CONFIG },
+    { "insert into t select set_config('a', 'b', false)", SQL_SET_CONFIG },
+    { "with x as (select set_config('a', 'b', false)) select 1", SQL_SET_CONFIG },
+    { "update t set a = set_config('a', 'b', false)", SQL_SET_CONFIG },
+    { "select set_config('a', array['x','y'][1], false)", SQL_SET_CONFIG },
+    { "select set_config('a', concat('x', 'y'), false)", SQL_SET_CONFIG },
+    { "select set_config(E'a', 'b', false)", SQL_SET_CONFIG },
+    { "select set_config($$a$$, 'b', false)", SQL_SET_CONFIG },
+    { "select set_config('a'::text, 'b', false)", SQL_SET_CONFIG },
+    { "select set_config('seed', '0.1', false)", SQL_SET_CONFIG | SQL_SETSEED },
+    { "select set_config('a', 'b', true)", SQL_SET_CONFIG_LOCAL },
+    { "select set_config('a', 'b', 't')", SQL_SET_CONFIG_LOCAL },
+    { "select set_config('a', 'b', 'on'::boolean)", SQL_SET_CONFIG_LOCAL },
+    { "select set_config('a', 'b', true::bool)", SQL_SET_CONFIG_LOCAL },
+    { "select set_config('search_path', $1, true), set_config('role', $2, true)", SQL_SET_CONFIG_LOCAL },
+    { "select set_config(concat('a', 'b'), 'b', true)", SQL_SET_CONFIG_LOCAL },
+    { "select set_config('a', 'b', true), set_config('c', 'd', false)", SQL_SET_CONFIG | SQL_SET_CONFIG_LOCAL },
+    { "select set_config('a', set_config('b', 'c', false), true)", SQL_SET_CONFIG | SQL_SET_CONFIG_LOCAL },
+    { "select set_config('a', set_config('b', 'c', true), false)", SQL_SET_CONFIG | SQL_SET_CONFIG_LOCAL },
+    { "select set_config('a', f(1, set_config('b', 'c', true), true), false)", SQL_SET_CONFIG | SQL_SET_CONFIG_LOCAL },
+    { "select set_config(name, 'b', false) from t", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "select set_config('a' || 'b', 'b', false)", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "select set_config(('a'), 'b', false)", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "select set_config('a'::char, 'b', false)", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "select set_config(u&'a', 'b', false)", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "select set_config(setting_name => 'a', new_value => 'b', is_local => true)", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "select set_config($70000, 'b', false)", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "select set_config(set_config('a', 'b', false), 'c', false)", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "select u&\"set\\005fconfig\"('a', 'b', false)", SQL_OPAQUE },
+    { "select U&\"set!005fconfig\" UESCAPE '!' ('a', 'b', false)", SQL_OPAQUE },
+    { "update pg_settings set setting = 'x' where name = 'a'", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "update pg_catalog.pg_settings s set setting = 'x'", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "update only pg_settings set setting = 'x'", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "update \"pg_settings\" set setting = 'x'", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "update \"pg_catalog\" . \"pg_settings\" as s set setting = 'x'", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "with x as (update pg_settings set setting = 'x' returning 1) select 1", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "explain analyze update pg_settings set setting = 'x'", SQL_SET_CONFIG | SQL_OPAQUE },
+    { "select set_limit(0.5)", SQL_OPAQUE },
+};
+
+static const struct look_row session_state[] = {
+    { "listen a", SQL_LISTEN },
+    { "listen \"a b\"", SQL_LISTEN },
+    { "unlisten a", SQL_UNLISTEN },
+    { "unlisten *", SQL_UNLISTEN },
+    { "prepare a as select 1", SQL_PREPARE },
+    { "prepare a (int, text) as insert into t values ($1, $2)", SQL_PREPARE },
+    { "prepare transaction as select 1", SQL_PREPARE },
+    { "prepare transaction (int) as select $1", SQL_PREPARE },
+    { "prepare \"transaction\" as select 1", SQL_PREPARE },
+    { "prepare a as select set_config('a', 'b', false)", SQL_PREPARE | SQL_SET_CONFIG },
+    { "prepare transaction 'x'", SQL_COMMIT },
+    { "execute a", SQL_EXECUTE },
+    { "execute a (1, 'x')", SQL_EXECUTE },
+    { "explain execute a", SQL_EXECUTE },
+    { "explain (analyze, verbose) execute a(1)", SQL_EXECUTE },
+    { "explain analyze verbose execute a(1)", SQL_EXECUTE },
+    { "create table t as execute a", SQL_EXECUTE | SQL_DDL },
+    { "create table t (a, b) with (fillfactor = 10) as execute a(1) with no data", SQL_EXECUTE | SQL_DDL },
+    { "create temp table t as execute a", SQL_EXECUTE | SQL_TEMP },
+    { "explain create table t as execute a", SQL_EXECUTE | SQL_DDL },
+    { "create table t as select 1 as execute", SQL_DDL },
+    { "deallocate a", SQL_DEALLOCATE },
+    { "deallocate prepare a", SQL_DEALLOCATE },
+    { "deallocate prepare", SQL_DEALLOCATE },
+    { "deallocate \"all\"", SQL_DEALLOCATE },
+    { "deallocate all", SQL_DEALLOCATE | SQL_DEALLOCATE_ALL },
+    { "deallocate prepare all", SQL_DEALLOCATE | SQL_DEALLOCATE_ALL },
+    { "declare c cursor with hold for select 1", SQL_HOLD_CURSOR },
+    { "declare c binary no scroll cursor with hold for select * from t", SQL_HOLD_CURSOR },
+    { "declare \"c\" scroll cursor with hold for values (1)", SQL_HOLD_CURSOR },
+    { "declare hold cursor with hold for select 1", SQL_HOLD_CURSOR },
+    { "declare cursor cursor with hold for select 1", SQL_HOLD_CURSOR },
+    { "close c", SQL_CLOSE_CURSOR },
+    { "close all", SQL_CLOSE_CURSOR },
+    { "create temp table t (a int)", SQL_TEMP },
+    { "create temporary table if not exists t (a int) on commit drop", SQL_TEMP },
+    { "create local temp table t (a int)", SQL_TEMP },
+    { "create local temporary table t (a int)", SQL_TEMP },
+    { "create global temporary table t (a int)", SQL_TEMP },
+    { "create temp view v as select 1", SQL_TEMP },
+    { "create or replace temp view v as select 1", SQL_TEMP },
+    { "create or replace temporary recursive view v (a) as select 1", SQL_TEMP },
+    { "create temp sequence s", SQL_TEMP },
+    { "create temp table t as select 1", SQL_TEMP },
+    { "explain analyze create temp table t as select 1", SQL_TEMP },
+    { "create table pg_temp.t (a int)", SQL_TEMP | SQL_DDL },
+    { "create table \"pg_temp\".t (a int)", SQL_TEMP | SQL_DDL },
+    { "create table pg_temp_3.t (a int)", SQL_TEMP | SQL_DDL },
+    { "create or replace function pg_temp.f() returns int language sql as 'select 1'", SQL_TEMP | SQL_DDL },
+    { "create type pg_temp.t as enum ('a')", SQL_TEMP | SQL_DDL },
+    { "select 1 as a into temp t", SQL_TEMP },
+    { "select 1 as a into temporary table t", SQL_TEMP },
+    { "select 1 as a into local temp t from x", SQL_TEMP },
+    { "select 1 as a into global temporary t from x", SQL_TEMP },
+    { "select 1 as a into pg_temp.t", SQL_TEMP },
+    { "select 1 as a into \"pg_temp\".t", SQL_TEMP },
+    { "with x as (select 1) select * into temp t from x", SQL_TEMP },
+    { "(select 1 as a into temp t)", SQL_TEMP },
+    { "select pg_advisory_lock(1)", SQL_ADVISORY_LOCK },
+    { "select pg_advisory_lock($1)", SQL_ADVISORY_LOCK },
+    { "select pg_catalog.pg_advisory_lock(1, 2)", SQL_ADVISORY_LOCK },
+    { "select pg_advisory_lock_shared(1)", SQL_ADVISORY_LOCK },
+    { "select pg_try_advisory_lock(1)", SQL_ADVISORY_LOCK },
+    { "select pg_try_advisory_lock_shared(1)", SQL_ADVISORY_LOCK },
+    { "SELECT pg_try_advisory_lock(hashtext('x')::bigint) AS locked", SQL_ADVISORY_LOCK },
+    { "select * from t where pg_try_advisory_lock(t.id) limit 1", SQL_ADVISORY_LOCK },
+    { "select \"pg_advisory_lock\"(1)", SQL_ADVISORY_LOCK },
+    { "select pg_advisory_unlock(1)", SQL_ADVISORY_UNLOCK },
+    { "select pg_advisory_unlock_shared(1)", SQL_ADVISORY_UNLOCK },
+    { "select pg_advisory_unlock_all()", SQL_ADVISORY_UNLOCK },
+    { "select pg_advisory_unlock(1), pg_advisory_lock(2)", SQL_ADVISORY_LOCK | SQL_ADVISORY_UNLOCK },
+    { "load 'auto_explain'", SQL_LOAD },
+    { "do $$ begin perform set_config('a', 'b', false); end $$", SQL_OPAQUE },
+    { "do language plpgsql 'begin end'", SQL_OPAQUE },
+    { "DO $do$ BEGIN EXECUTE 'listen x'; END; $do$ LANGUAGE plpgsql", SQL_OPAQUE },
+    { "call p()", SQL_OPAQUE },
+    { "call s.p(1, $1)", SQL_OPAQUE },
+    { "select currval('s')", SQL_CURRVAL },
+    { "select currval(pg_get_serial_sequence('t', 'id'))", SQL_CURRVAL },
+    { "select lastval()", SQL_CURRVAL },
+    { "insert into t (a) values (currval('s'))", SQL_CURRVAL },
+    { "select nextval('s')", SQL_NEXTVAL },
+    { "select nextval('s'::regclass) from generate_series(1, 10)", SQL_NEXTVAL },
+    { "select setval('s', 1, false)", SQL_NEXTVAL },
+    { "select pg_catalog.setval('s', (select max(id) from t))", SQL_NEXTVAL },
+    { "select setseed(0.5)", SQL_SETSEED },
+};
+
+static const struct look_row transactions[] = {
+    { "begin", SQL_BEGIN },
+    { "begin work", SQL_BEGIN },
+    { "begin transaction isolation level serializable, read only", SQL_BEGIN },
+    { "start transaction", SQL_BEGIN },
+    { "start transaction read write", SQL_BEGIN },
+    { "commit", SQL_COMMIT },
+    { "commit work", SQL_COMMIT },
+    { "commit transaction and no chain", SQL_COMMIT },
+    { "commit and chain", SQL_COMMIT | SQL_BEGIN },
+    { "end", SQL_COMMIT },
+    { "end transaction and chain", SQL_COMMIT | SQL_BEGIN },
+    { "rollback", SQL_ROLLBACK },
+    { "rollback transaction", SQL_ROLLBACK },
+    { "rollback work and chain", SQL_ROLLBACK | SQL_BEGIN },
+    { "abort", SQL_ROLLBACK },
+    { "abort and no chain", SQL_ROLLBACK },
+    { "copy t from stdin", SQL_COPY },
+    { "COPY \"t\" (a, b) FROM STDIN WITH (FORMAT csv)", SQL_COPY },
+    { "copy (select nextval('s')) to stdout", SQL_COPY | SQL_NEXTVAL },
+};
+
+static const struct look_row shapes[] = {
+    { "create table t (a int)", SQL_DDL },
+    { "create table temp (a int)", SQL_DDL },
+    { "create table if not exists t (id serial primary key, a text default 'x;y')", SQL_DDL },
+    { "create unlogged table t (a int)", SQL_DDL },
+    { "create foreign table t (a int) server s", SQL_DDL },
+    { "create table t as select 1", SQL_DDL },
+    { "create table t (id int default nextval('s'))", SQL_DDL | SQL_NEXTVAL },
+    { "create view v as select 1", SQL_DDL },
+    { "create or replace view v as select 1", SQL_DDL },
+    { "create recursive view v (a) as select 1", SQL_DDL },
+    { "create materialized view v as select 1", SQL_DDL },
+    { "create type t as (a int)", SQL_DDL },
+    { "create domain d as int", SQL_DDL },
+    { "create schema s", SQL_DDL },
+    { "create schema s create table t (a int) create view v as select 1", SQL_DDL },
+    { "create extension hstore", SQL_DDL },
+    { "create operator @@@ (leftarg = int, function = f)", SQL_DDL },
+    { "create cast (a as b) without function", SQL_DDL },
+    { "create aggregate a (int) (sfunc = f, stype = int)", SQL_DDL },
+    { "create rule r as on insert to t do instead nothing", SQL_DDL },
+    { "create rule r as on insert to t do also (insert into a values (1); delete from b; notify x)", SQL_DDL },
+    { "create function f() returns int language sql as 'select 1; select 2'", SQL_DDL },
+    { "create or replace function f(a int default 1) returns trigger as $$ begin; end; $$ language plpgsql set search_path = x", SQL_DDL },
+    { "create function f(begin atomic, b int) returns int language sql as 'select 1'", SQL_DDL },
+    { "create function f() returns int return 1 + 1", SQL_DDL },
+    { "create function f() returns int begin atomic end", SQL_DDL },
+    { "create function f() returns int begin atomic select 1; end", SQL_DDL },
+    { "create function f() returns int begin atomic select 1; select 2; end", SQL_DDL },
+    { "create function f() returns int begin atomic select case when true then 1 else 2 end; end", SQL_DDL },
+    { "create function f() returns int begin atomic select 1 end; select 1 as end; select t.end from t; end", SQL_DDL },
+    { "create function f() returns int begin atomic insert into t values ((1)); return (select 2); end", SQL_DDL },
+    { "create function f() returns int language sql begin atomic (select 1); end", SQL_DDL },
+    { "create or replace procedure p(a int) begin atomic insert into t values (a); delete from t; end", SQL_DDL },
+    { "create procedure p() language plpgsql as $$ begin commit; end $$", SQL_DDL },
+    { "alter table t add column a int", SQL_DDL },
+    { "alter table if exists only t drop column a, alter column b type text", SQL_DDL },
+    { "alter table t set (fillfactor = 10)", SQL_DDL },
+    { "alter type t add value 'x'", SQL_DDL },
+    { "alter view v rename to w", SQL_DDL },
+    { "alter function f() set search_path = x", SQL_DDL },
+    { "alter schema s rename to r", SQL_DDL },
+    { "alter extension e update", SQL_DDL },
+    { "drop table t", SQL_DDL },
+    { "drop table if exists t cascade", SQL_DDL },
+    { "drop view v", SQL_DDL },
+    { "drop function f()", SQL_DDL },
+    { "drop type t", SQL_DDL },
+    { "drop owned by bob", SQL_DDL },
+    { "select 1 as a into t", SQL_DDL },
+    { "select 1 as a into table t", SQL_DDL },
+    { "select 1 as a into unlogged t from x", SQL_DDL },
+    { "import foreign schema a from server s into b", SQL_DDL },
+};
+/* clang-format on */
+
+static const struct {
+    const struct look_row *rows;
+    size_t count;
+} corpora[] = {
+    { harmless, COUNT_OF(harmless) },         { settings, COUNT_OF(settings) },
+    { session_state, COUNT_OF(session_state) }, { transactions, COUNT_OF(transactions) },
+    { shapes, COUNT_OF(shapes) },
+};
+
+static uint32_t
+flags_of(struct slice sql)
+{
+    struct sql_findings found;
+
+    sql_look(sql, true, &found);
+    return found.flags;
+}
+
+static void
+check_looks(const struct look_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct sql_findings found;
+
+        sql_look(slice_of_text(rows[i].sql), true, &found);
+        FAIL_UNLESS(found.flags == rows[i].flags, rows[i].sql);
+        FAIL_UNLESS(found.statements == 1, rows[i].sql);
+        FAIL_UNLESS(!found.is_unterminated, rows[i].sql);
+    }
+}
+
+/* Calls CHECK with each statement of the corpora. */
+static void
+each_statement(void (*check)(const struct look_row *row))
+{
+    for (size_t i = 0; i < COUNT_OF(corpora); i++)
+        for (size_t j = 0; j < corpora[i].count; j++)
+            check(&corpora[i].rows[j]);
+}
+
+static void
+most_statements_leave_nothing_behind(void)
+{
+    check_looks(harmless, COUNT_OF(harmless));
+}
+
+static void
+settings_that_outlive_the_transaction_are_found(void)
+{
+    check_looks(settings, COUNT_OF(settings));
+}
+
+static void
+other_state_of_the_session_is_found(void)
+{
+    check_looks(session_state, COUNT_OF(session_state));
+}
+
+static void
+begins_and_ends_of_transactions_are_found(void)
+{
+    check_looks(transactions, COUNT_OF(transactions));
+}
+
+static void
+what_changes_the_shape_of_results_is_found(void)
+{
+    check_looks(shapes, COUNT_OF(shapes));
+}
+
+/* Writes SQL's tokens to OUT with SEPARATOR between them, words in alternating case. */
+static void
+tokens_rewrite(const char *sql, const char *separator, char *out)
+{
+    struct sql_scan s;
+    struct sql_token t;
+
+    sql_scan_init(&s, slice_of_text(sql), true);
+    while (sql_next(&s, &t) != SQL_END) {
+        for (size_t i = 0; i < t.text.len; i++) {
+            uint8_t c = t.text.at[i];
+
+            *out++ = (char)(t.kind != SQL_WORD || c < 'A' || c > 'z' || c == '_' ? c : i % 2 ? c | 0x20 : c & ~0x20);
+        }
+        out += sprintf(out, "%s", separator);
+    }
+    *out = '\0';
+}
+
+static void
+check_other_spelling(const struct look_row *row)
+{
+    static const char *const separators[] = { " ", "\n\t", "/* set a=b; */", "/*/**/ ' */ ", " -- ; \" $$\n" };
+    char text[8192];
+
+    for (size_t i = 0; i < COUNT_OF(separators); i++) {
+        tokens_rewrite(row->sql, separators[i], text);
+        FAIL_UNLESS(flags_of(slice_of_text(text)) == row->flags, text);
+    }
+}
+
+static void
+case_blanks_and_comments_change_nothing(void)
+{
+    each_statement(check_other_spelling);
+}
+
+static void
+check_in_company(const struct look_row *row)
+{
+    struct sql_findings found;
+    char text[2048];
+
+    snprintf(text, sizeof text, ";select 'a;b'; ; %s \n;; update t set a = (1) ; /* ; */ ", row->sql);
+    sql_look(slice_of_text(text), true, &found);
+    FAIL_UNLESS(found.flags == row->flags, text);
+    FAIL_UNLESS(found.statements == 3, text);
+    snprintf(text, sizeof text, "%s;%s;listen a", row->sql, row->sql);
+    sql_look(slice_of_text(text), true, &found);
+    FAIL_UNLESS(found.flags == (row->flags | SQL_LISTEN), text);
+    FAIL_UNLESS(found.statements == 3, text);
+}
+
+static void
+a_statement_is_found_among_others(void)
+{
+    each_statement(check_in_company);
+}
+
+/* No assertion but the address sanitizer's, and that it comes back. */
+static void
+check_every_cut(const struct look_row *row)
+{
+    for (size_t len = 0; len <= strlen(row->sql); len++) {
+        uint8_t *copy = tight_copy(slice_of(row->sql, len));
+
+        (void)flags_of(slice_of(copy, len));
+        free(copy);
+    }
+}
+
+static void
+a_text_may_be_cut_off_anywhere(void)
+{
+    each_statement(check_every_cut);
+}
+
+static void
+an_empty_text_has_no_statement(void)
+{
+    static const char *const texts[] = { "", " \n", ";", " ; ;; ", "-- select 1", "/* set a = 1 */ ; --" };
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct sql_findings found;
+
+        sql_look(slice_of_text(texts[i]), true, &found);
+        FAIL_UNLESS(found.statements == 0 && found.flags == 0 && !found.is_unterminated, texts[i]);
+    }
+}
+
+static void
+what_stands_in_an_endless_string_is_not_a_statement(void)
+{
+    static const char *const texts[] = { "select 1; 'a; set a = 1", "select 1; \"a; set a = 1",
+                                         "select 1; $$a; set a = 1", "select 1; e'\\'; set a = 1" };
+    struct sql_findings found;
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        sql_look(slice_of_text(texts[i]), true, &found);
+        FAIL_UNLESS(found.is_unterminated && found.flags == 0 && found.statements == 2, texts[i]);
+    }
+    sql_look(slice_of_text("select 1; /* set a = 1; listen b"), true, &found);
+    CU_ASSERT_TRUE(found.is_unterminated);
+    CU_ASSERT_EQUAL(found.statements, 1);
+}
+
+static void
+the_setting_of_backslashes_decides_what_is_a_string(void)
+{
+    static const char sql[] = "select 'a\\'; listen b; --'";
+    struct sql_findings found;
+
+    sql_look(slice_of_text(sql), true, &found);
+    CU_ASSERT_EQUAL(found.flags, SQL_LISTEN);
+    CU_ASSERT_EQUAL(found.statements, 2);
+    sql_look(slice_of_text(sql), false, &found);
+    CU_ASSERT_EQUAL(found.flags, 0);
+    CU_ASSERT_EQUAL(found.statements, 1);
+}

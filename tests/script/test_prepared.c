@@ -1,0 +1,181 @@
+/* test_prepared.c - prepared statements: whose names they are, where they are parsed, and what errors undo. */
+#include <CUnit/CUnit.h>
+
+#include "pgweir/base/attr.h"
+#include "script.h"
+
+void suite_prepared(void);
+
+#define SCENE(name, text, ...) static const struct scene name = { .settings = text, __VA_ARGS__ }
+
+SCENE(one, NULL, .limit = 1);
+SCENE(two, NULL, .limit = 2);
+SCENE(room_for_one, "max_prepared_statements = 1\n", .limit = 1);
+SCENE(untracked, "max_prepared_statements = 0\n", .limit = 1);
+
+#define RUN "Execute - 0 | Sync"
+#define DONE "BindComplete | Complete SELECT 1 | Ready I"
+
+static void
+a_text_is_parsed_once_for_all_clients(void)
+{
+    PLAY_SPLITS(&one, "c1 enters", "c2 enters", "c1 sends Parse s1 select 1 | Sync",
+                "s1 gets Parse pgweir_1 select 1 | Sync", "s1 sends ParseComplete | Ready I",
+                "c1 gets ParseComplete | Ready I", "c2 sends Parse other select 1 | Bind - other | " RUN,
+                "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c2 gets ParseComplete | " DONE,
+                "c1 sends Describe S s1 | Bind - s1 | " RUN,
+                "s1 gets Describe S pgweir_1 | Bind - pgweir_1 | " RUN,
+                "s1 sends Parameters | NoData | " DONE, "c1 gets Parameters | NoData | " DONE);
+}
+
+static void
+a_server_that_lacks_a_statement_parses_it_unasked(void)
+{
+    PLAY_SPLITS(&two, "c1 enters", "c2 enters", "c1 sends Parse s1 select 1 | Sync",
+                "s1 gets Parse pgweir_1 select 1 | Sync", "s1 sends ParseComplete | Ready I",
+                "c1 gets ParseComplete | Ready I", "c2 sends Query begin", "s1 gets Query begin",
+                "s1 sends Complete BEGIN | Ready T", "c2 gets Complete BEGIN | Ready T",
+                "c1 sends Bind - s1 | " RUN, "s2 gets Parse pgweir_1 select 1 | Bind - pgweir_1 | " RUN,
+                "s2 sends ParseComplete | " DONE, "c1 gets " DONE, "c1 sends Bind - s1 | " RUN,
+                "s2 gets Bind - pgweir_1 | " RUN, "s2 sends " DONE, "c1 gets " DONE);
+}
+
+static void
+an_error_of_what_was_parsed_unasked_is_the_clients(void)
+{
+    PLAY_SPLITS(&two, "c1 enters", "c2 enters", "c1 sends Parse s1 select 1 | Sync",
+                "s1 gets Parse pgweir_1 select 1 | Sync", "s1 sends ParseComplete | Ready I",
+                "c1 gets ParseComplete | Ready I", "c2 sends Query begin", "s1 gets Query begin",
+                "s1 sends Complete BEGIN | Ready T", "c2 gets Complete BEGIN | Ready T",
+                "c1 sends Bind - s1 | " RUN, "s2 gets Parse pgweir_1 select 1 | Bind - pgweir_1 | " RUN,
+                "s2 sends Error ERROR 42P01 no such table | Ready I",
+                "c1 gets Error ERROR 42P01 no such table | Ready I", "c1 sends Bind - s1 | " RUN,
+                "s2 gets Parse pgweir_1 select 1 | Bind - pgweir_1 | " RUN, "s2 sends ParseComplete | " DONE,
+                "c1 gets " DONE);
+}
+
+static void
+the_unnamed_statement_is_each_clients_own(void)
+{
+    PLAY_SPLITS(
+        &one, "c1 enters", "c2 enters", "c1 sends Parse - select 1 | Sync", "s1 gets Parse - select 1 | Sync",
+        "s1 sends ParseComplete | Ready I", "c1 gets ParseComplete | Ready I", "c1 sends Bind - - | " RUN,
+        "s1 gets Bind - - | " RUN, "s1 sends " DONE, "c1 gets " DONE, "c2 sends Parse - select 2 | Sync",
+        "s1 gets Parse - select 2 | Sync", "s1 sends ParseComplete | Ready I",
+        "c2 gets ParseComplete | Ready I", "c1 sends Bind - - | " RUN,
+        "s1 gets Parse - select 1 | Bind - - | " RUN, "s1 sends ParseComplete | " DONE, "c1 gets " DONE);
+}
+
+static void
+a_simple_query_ends_the_unnamed_statement(void)
+{
+    PLAY_SPLITS(&one, "c1 enters", "c1 sends Parse - select 1 | Sync", "s1 gets Parse - select 1 | Sync",
+                "s1 sends ParseComplete | Ready I", "c1 gets ParseComplete | Ready I", "c1 sends Query two",
+                "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c1 gets Complete 2 | Ready I",
+                "c1 sends Bind - - | " RUN, "s1 gets Close S - | Bind - - | " RUN,
+                "s1 sends CloseComplete | Error ERROR 26000 unnamed | Ready I",
+                "c1 gets Error ERROR 26000 unnamed | Ready I");
+}
+
+static void
+a_name_in_use_is_refused_and_the_session_lives_on(void)
+{
+    PLAY_SPLITS(&one, "c1 enters", "c1 sends Parse s1 select 1 | Sync",
+                "s1 gets Parse pgweir_1 select 1 | Sync", "s1 sends ParseComplete | Ready I",
+                "c1 gets ParseComplete | Ready I", "c1 sends Parse s1 select 2 | Sync",
+                "s1 gets Parse - select 2 | Describe S pgweir_does_not_exist | Sync",
+                "s1 sends ParseComplete | Error ERROR 26000 no | Ready I",
+                "c1 hears Refusal ERROR 42P05 already exists", "c1 gets Ready I", "c1 sends Bind - s1 | " RUN,
+                "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c1 gets " DONE);
+}
+
+static void
+a_closed_name_may_get_another_text(void)
+{
+    PLAY_SPLITS(&one, "c1 enters",
+                "c1 sends Parse s1 select 1 | Close S s1 | Close S nobody | Parse s1 select 2 | Sync",
+                "s1 gets Parse pgweir_1 select 1 | Parse pgweir_2 select 2 | Sync",
+                "s1 sends ParseComplete | ParseComplete | Ready I",
+                "c1 gets ParseComplete | CloseComplete | CloseComplete | ParseComplete | Ready I",
+                "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_2 | " RUN, "s1 sends " DONE,
+                "c1 gets " DONE);
+}
+
+static void
+what_an_error_skips_has_not_happened(void)
+{
+    PLAY_SPLITS(
+        &one, "c1 enters", "c1 sends Parse old select 0 | Sync", "s1 gets Parse pgweir_1 select 0 | Sync",
+        "s1 sends ParseComplete | Ready I", "c1 gets ParseComplete | Ready I",
+        "c1 sends Parse bad selec | Parse s2 select 2 | Close S old | Sync",
+        "s1 gets Parse pgweir_2 selec | Parse pgweir_3 select 2 | Sync",
+        "s1 sends Error ERROR 42601 syntax | Ready I", "c1 gets Error ERROR 42601 syntax | Ready I",
+        "c1 sends Bind - s2 | " RUN, "s1 gets Bind - s2 | " RUN,
+        "s1 sends Error ERROR 26000 unknown | Ready I", "c1 gets Error ERROR 26000 unknown | Ready I",
+        "c1 sends Bind - old | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c1 gets " DONE,
+        "c1 sends Parse s2 select 2 | Sync", "s1 gets Parse pgweir_3 select 2 | Sync",
+        "s1 sends ParseComplete | Ready I", "c1 gets ParseComplete | Ready I");
+}
+
+static void
+the_statement_used_longest_ago_makes_room(void)
+{
+    PLAY_SPLITS(&room_for_one, "c1 enters", "c1 sends Parse s1 select 1 | Sync",
+                "s1 gets Parse pgweir_1 select 1 | Sync", "s1 sends ParseComplete | Ready I",
+                "c1 gets ParseComplete | Ready I", "c1 sends Parse s2 select 2 | Sync",
+                "s1 gets Parse pgweir_2 select 2 | Close S pgweir_1 | Sync",
+                "s1 sends ParseComplete | CloseComplete | Ready I", "c1 gets ParseComplete | Ready I",
+                "c1 sends Bind - s1 | " RUN,
+                "s1 gets Parse pgweir_1 select 1 | Close S pgweir_2 | Bind - pgweir_1 | " RUN,
+                "s1 sends ParseComplete | CloseComplete | " DONE, "c1 gets " DONE);
+}
+
+static void
+deallocate_all_forgets_what_was_there_before_it(void)
+{
+    PLAY_SPLITS(&one, "c1 enters", "c1 sends Parse s1 select 1 | Sync",
+                "s1 gets Parse pgweir_1 select 1 | Sync", "s1 sends ParseComplete | Ready I",
+                "c1 gets ParseComplete | Ready I", "c1 sends Query deallocate all",
+                "s1 gets Query deallocate all", "s1 sends Complete DEALLOCATE ALL | Ready I",
+                "c1 gets Complete DEALLOCATE ALL | Ready I", "c1 sends Parse s1 select 1 | Sync",
+                "s1 gets Parse pgweir_1 select 1 | Sync", "s1 sends ParseComplete | Ready I",
+                "c1 gets ParseComplete | Ready I");
+}
+
+static void
+settings_and_a_rewritten_name_leave_in_one_write(void)
+{
+    PLAY(&one, "c1 enters", "c1 sends Parse s1 select 1 | Sync", "s1 gets Parse pgweir_1 select 1 | Sync",
+         "s1 sends ParseComplete | Ready I", "c1 gets ParseComplete | Ready I", "c2 connects",
+         "c2 starts timezone=UTC", "s1 gets Query SELECT pg_catalog.set_config(E'timezone',E'UTC',false)",
+         "s1 sends Row UTC | Complete SELECT 1 | Ready I", "c2 is greeted", "c1 sends Bind - s1 | " RUN,
+         "s1 gets Query SELECT pg_catalog.set_config(E'timezone',NULL,false) | Bind - pgweir_1 | " RUN,
+         "s1 sends Row - | Complete SELECT 1 | Ready I | " DONE, "c1 gets " DONE);
+}
+
+static void
+names_pass_untouched_when_tracking_is_off(void)
+{
+    PLAY_SPLITS(&untracked, "c1 enters", "c1 sends Parse s1 select 1 | Bind - s1 | " RUN,
+                "s1 gets Parse s1 select 1 | Bind - s1 | " RUN, "s1 sends ParseComplete | " DONE,
+                "c1 gets ParseComplete | " DONE);
+}
+
+void
+suite_prepared(void)
+{
+    CU_pSuite suite = CU_add_suite("prepared", NULL, NULL);
+
+    CU_ADD_TEST(suite, a_text_is_parsed_once_for_all_clients);
+    CU_ADD_TEST(suite, a_server_that_lacks_a_statement_parses_it_unasked);
+    CU_ADD_TEST(suite, an_error_of_what_was_parsed_unasked_is_the_clients);
+    CU_ADD_TEST(suite, the_unnamed_statement_is_each_clients_own);
+    CU_ADD_TEST(suite, a_simple_query_ends_the_unnamed_statement);
+    CU_ADD_TEST(suite, a_name_in_use_is_refused_and_the_session_lives_on);
+    CU_ADD_TEST(suite, a_closed_name_may_get_another_text);
+    CU_ADD_TEST(suite, what_an_error_skips_has_not_happened);
+    CU_ADD_TEST(suite, the_statement_used_longest_ago_makes_room);
+    CU_ADD_TEST(suite, deallocate_all_forgets_what_was_there_before_it);
+    CU_ADD_TEST(suite, settings_and_a_rewritten_name_leave_in_one_write);
+    CU_ADD_TEST(suite, names_pass_untouched_when_tracking_is_off);
+}
