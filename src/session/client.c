@@ -364,6 +364,9 @@ client_link(struct client *c, struct server *s)
     c->server = s;
     s->client = c;
     c->active_us = loop_now_us(c->worker->loop);
+    c->link_stamp = c->stamp;
+    c->wipes_owed = 0;
+    c->has_wiping_portal = false;
     server_move(s, SERVER_ACTIVE);
     client_feed(c, EV_GRANTED);
 }
@@ -454,7 +457,10 @@ client_on_refuse(struct waiter *w, enum refusal refusal, const struct pg_error *
     pg_error_set(&e, PG_FATAL, SQLSTATE_TOO_MANY_CONNECTIONS,
                  "query_wait_timeout: no server connection came free within %g s",
                  (double)shard_route(c->shard)->query_wait_timeout_us / 1e6);
-    tell_holders(c, &e);
+    if (why != NULL)
+        pg_error_detail(&e, "The last attempt to connect to the server failed: %s", why->message);
+    else
+        tell_holders(c, &e);
     pg_error_hint(
         &e, "Shorten transactions, or raise default_pool_size, server_connections or query_wait_timeout.");
     client_end(c, END_WAITED_TOO_LONG, &e);

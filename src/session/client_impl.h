@@ -68,7 +68,11 @@ struct client {
     struct cancel_job *cancel; /* CANCELLING; not ours: it looks at `requester` */
     struct client_names *names;  /* prepared statements by name; NULL: none; owned */
     struct statement *unnamed;   /* what its unnamed statement is; held; NULL: none, or too long to keep */
-    uint64_t stamp;              /* messages sent, for prepared.c */
+    uint64_t stamp;              /* messages sent, for prepared.c: stamps tell which came first */
+    uint64_t link_stamp;         /* when it got its server */
+    uint64_t unnamed_stamp;      /* when `unnamed` changed last */
+    uint64_t removed_stamp;      /* when a name was closed last */
+    uint64_t removed_since;      /* when the first of those was that are perhaps not certain yet */
     uint64_t id;
     uint64_t born_us;
     uint64_t active_us;      /* since when it has its server, or last had one */
@@ -81,6 +85,8 @@ struct client {
     bool is_gss_asked;
     bool is_counted;         /* in house->client_count */
     bool is_dropping;        /* the current message is not forwarded (COPY data that nobody waits for) */
+    uint32_t wipes_owed;     /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
+    bool has_wiping_portal;  /* a Bind of what may be DEALLOCATE or DISCARD was sent since it has its server */
     bool is_cut_off;         /* its server was lost in the middle of a message to it */
     bool has_keys;           /* in_keys is in the map */
 };

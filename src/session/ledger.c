@@ -77,8 +77,7 @@ ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action)
             l->ignored++;
             return NULL;
         }
-        if (kind == OWED_COPY_END)
-            l->is_copy_in_open = false;
+        l->is_copy_in_open = false; /* what is neither data nor its end is not read during COPY IN */
     }
     if (kind == OWED_COPY_END && l->count == 0)
         return NULL;
@@ -106,10 +105,9 @@ open_copy_in(struct ledger *l)
             l->ignored++;
             continue;
         }
-        if (o.kind == OWED_COPY_END)
-            is_ended = true;
-        else
+        if (o.kind != OWED_COPY_END)
             l->is_open = is_extended(o.kind);
+        is_ended = true; /* by its mark, or by an error: nothing else is read during COPY IN */
         *ledger_entry(l, kept++) = o;
     }
     l->count = kept;
@@ -127,8 +125,10 @@ close_copy_in(struct ledger *l, bool has_failed)
     l->is_copy_in_open = false;
     l->is_head_copying = false;
     for (uint32_t i = 1; i < l->count; i++) {
-        if (ledger_entry(l, i)->kind != OWED_COPY_END)
+        if (ledger_entry(l, i)->kind == OWED_SYNC)
             continue;
+        if (ledger_entry(l, i)->kind != OWED_COPY_END)
+            return;
         for (uint32_t j = i + 1; j < l->count; j++)
             *ledger_entry(l, j - 1) = *ledger_entry(l, j);
         l->count--;

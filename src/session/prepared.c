@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "pgweir/base/mem.h"
 #include "pgweir/wire/front.h"
@@ -13,18 +14,22 @@
 enum effect {
     EFFECT_NONE,
     EFFECT_NAME_ADDED, /* of_client: the client_name; of_server: statement added to the server, or NULL (held) */
-    EFFECT_NAME_REMOVED,   /* of_client: the client_name, out of the map, to be freed or put back */
+    EFFECT_NAME_REMOVED, /* of_client: the client_name, out of the map, to be freed or put back */
+    EFFECT_NAME_USED, /* of_client: the client_name (held), in case an error tells the server's name of it */
     EFFECT_UNNAMED_SET,    /* of_client: the unnamed statement before (held), or NULL */
     EFFECT_UNNAMED_CLOSED, /* the same */
     EFFECT_ADDED,          /* of_server: statement parsed there for a Bind (held); NULL: the unnamed one */
-    EFFECT_EVICTED,        /* of_server: statement closed there (held) */
-    EFFECT_REFUSE,         /* of_client: pg_error to tell in place of the server's; owned */
+    EFFECT_EVICTED, /* of_server: statement closed there (held); client_stamp: when it was parsed there */
+    EFFECT_CLOSED,  /* what may or may not have been there is closed */
+    EFFECT_REFUSE,  /* of_client: pg_error to tell in place of the server's; owned */
 };
 
 struct client_name {
     struct map_node in_names;
     struct statement *statement; /* held */
     uint64_t stamp;              /* client->stamp when it was parsed */
+    uint32_t refs;               /* the map's, and those of ledger entries */
+    bool may_wipe;               /* it may be DEALLOCATE or DISCARD */
     size_t bytes;
     char name[];
 };
@@ -46,22 +51,126 @@ struct statement_set {
     struct list lru; /* used last first */
 };
 
+/* --- what is certain ---
+ *
+ * An error makes the server skip all that follows up to the next Sync. So what was changed here for a message that is still owed holds for the messages
+ * behind it up to that Sync (they would be skipped too), but behind the Sync nobody knows until it is answered.
+ */
+
+/* Not every Sync that was sent is owed: COPY IN makes the server ignore them. */
+static bool
+is_sync_owed_since(const struct ledger *l, uint64_t server_stamp)
+{
+    for (uint32_t i = l->count; i-- > 0;) {
+        const struct owed *o = ledger_entry(l, i);
+
+        if (o->server_stamp < server_stamp)
+            return false;
+        if (o->kind == OWED_SYNC)
+            return true;
+    }
+    return false;
+}
+
+/* Whether what was changed for the message of that stamp holds for certain. */
+static bool
+is_known(const struct server *s, uint64_t server_stamp)
+{
+    return server_stamp <= s->known_stamp || server_stamp > s->sync_stamp ||
+           !is_sync_owed_since(&s->ledger, server_stamp);
+}
+
+/* The server's stamp of what C did; 0 when it was on another server, where everything was answered. */
+static uint64_t
+stamp_on_server(const struct client *c, uint64_t client_stamp)
+{
+    return client_stamp <= c->link_stamp ? 0 : client_stamp - c->stamp + c->server->stamp;
+}
+
+/* C closes a name. */
+static void
+note_removal(struct client *c)
+{
+    if (stamp_on_server(c, c->removed_stamp) <= c->server->known_stamp)
+        c->removed_since = c->stamp;
+    c->removed_stamp = c->stamp;
+}
+
+/* Whether all names that C has closed are closed for certain. */
+static bool
+are_removals_known(const struct client *c)
+{
+    const struct server *s = c->server;
+    uint64_t since = stamp_on_server(c, c->removed_since);
+
+    return stamp_on_server(c, c->removed_stamp) <= s->known_stamp || since > s->sync_stamp ||
+           !is_sync_owed_since(&s->ledger, since);
+}
+
+/* Whether TEXT may be, or hold, a DEALLOCATE or a DISCARD: those words stand in it. */
+static bool
+text_may_wipe(struct slice text)
+{
+    static const struct {
+        const char *word;
+        size_t len;
+    } words[] = { { "deallocate", 10 }, { "discard", 7 } };
+
+    for (size_t i = 0; i < text.len; i++) {
+        if ((text.at[i] | 0x20) != 'd')
+            continue;
+        for (size_t w = 0; w < COUNT_OF(words); w++)
+            if (text.len - i >= words[w].len &&
+                strncasecmp((const char *)text.at + i, words[w].word, words[w].len) == 0)
+                return true;
+    }
+    return false;
+}
+
 /* --- a client's names --- */
+
+#define NAME_SIGNIFICANT 63u /* bytes; PostgreSQL (NAMEDATALEN) does not tell names apart by what follows */
+
+static struct slice
+significant(const char *name)
+{
+    return slice_of(name, strnlen(name, NAME_SIGNIFICANT));
+}
 
 static bool
 same_name(const struct map_node *node, const void *key)
 {
-    return strcmp(CONTAINER_OF_CONST(node, struct client_name, in_names)->name, key) == 0;
+    return strncmp(CONTAINER_OF_CONST(node, struct client_name, in_names)->name, key, NAME_SIGNIFICANT) == 0;
 }
 
 static struct client_name *
 name_find(const struct client *c, const char *name)
 {
-    struct map_node *node = c->names == NULL ? NULL
-                                             : map_find(&c->names->by_name, map_hash(slice_of_text(name)),
-                                                        same_name, name);
+    struct map_node *node = c->names == NULL
+                                ? NULL
+                                : map_find(&c->names->by_name, map_hash(significant(name)), same_name, name);
 
     return node == NULL ? NULL : CONTAINER_OF(node, struct client_name, in_names);
+}
+
+static bool
+has_names(const struct client *c)
+{
+    return c->names != NULL && c->names->by_name.count > 0;
+}
+
+/* ST's reference moves in. */
+static struct client_name *
+name_new(const char *name, struct statement *st)
+{
+    size_t bytes = sizeof(struct client_name) + strlen(name) + 1;
+    struct client_name *n = mem_new(bytes);
+
+    n->statement = st;
+    n->refs = 1;
+    n->bytes = bytes;
+    memcpy(n->name, name, strlen(name));
+    return n;
 }
 
 static void
@@ -71,7 +180,7 @@ name_put(struct client *c, struct client_name *n)
         c->names = mem_new(sizeof *c->names);
         map_init(&c->names->by_name);
     }
-    map_add(&c->names->by_name, &n->in_names, map_hash(slice_of_text(n->name)));
+    map_add(&c->names->by_name, &n->in_names, map_hash(significant(n->name)));
     c->names->bytes += n->bytes;
 }
 
@@ -83,8 +192,10 @@ name_take_out(struct client *c, struct client_name *n)
 }
 
 static void
-name_free(struct client_name *n)
+name_drop(struct client_name *n)
 {
+    if (n == NULL || --n->refs > 0)
+        return;
     statement_drop(n->statement);
     free(n);
 }
@@ -97,7 +208,7 @@ client_names_free(struct client_names *names)
     if (names == NULL)
         return;
     while ((node = map_take_any(&names->by_name)) != NULL)
-        name_free(CONTAINER_OF(node, struct client_name, in_names));
+        name_drop(CONTAINER_OF(node, struct client_name, in_names));
     map_fini(&names->by_name);
     free(names);
 }
@@ -126,18 +237,26 @@ set_find(const struct server *s, const struct statement *st)
     return node == NULL ? NULL : CONTAINER_OF(node, struct server_statement, in_set);
 }
 
+/* STAMP: of the Parse. */
 static void
-set_add(struct server *s, struct statement *st)
+set_add(struct server *s, struct statement *st, uint64_t stamp)
 {
-    struct server_statement *e = mem_new(sizeof *e);
+    struct server_statement *e = set_find(s, st);
 
+    if (e != NULL) {
+        e->stamp = stamp;
+        link_remove(&e->in_lru);
+        list_push_first(&s->statements->lru, &e->in_lru);
+        return;
+    }
+    e = mem_new(sizeof *e);
     if (s->statements == NULL) {
         s->statements = mem_new(sizeof *s->statements);
         map_init(&s->statements->by_statement);
         list_init(&s->statements->lru);
     }
     e->statement = statement_hold(st);
-    e->stamp = s->stamp;
+    e->stamp = stamp;
     link_init(&e->in_lru);
     map_add(&s->statements->by_statement, &e->in_set, hash_of(st));
     list_push_first(&s->statements->lru, &e->in_lru);
@@ -152,12 +271,13 @@ set_remove(struct statement_set *set, struct server_statement *e)
     free(e);
 }
 
+/* The Parse of that stamp has come to nothing; a later one may still be on its way. */
 static void
-set_lose(struct server *s, const struct statement *st)
+set_lose(struct server *s, const struct statement *st, uint64_t stamp)
 {
     struct server_statement *e = set_find(s, st);
 
-    if (e != NULL)
+    if (e != NULL && e->stamp <= stamp)
         set_remove(s->statements, e);
 }
 
@@ -241,21 +361,50 @@ send_failure(struct client *c, const struct pg_error *e)
     c->is_dropping = true;
 }
 
+/* ST's name is made free on the server, whether it was taken or not. E: as what it is there; NULL: nobody knows of it. */
+static void
+send_close(struct client *c, struct statement *st, const struct server_statement *e)
+{
+    bool is_there = e != NULL && is_known(c->server, e->stamp);
+    struct owed *o = enter(c, OWED_CLOSE, OWED_HIDE, is_there ? EFFECT_EVICTED : EFFECT_CLOSED);
+
+    c->server->closes_owed++;
+    if (is_there) {
+        o->of_server = statement_hold(st);
+        o->client_stamp = e->stamp;
+    }
+    send_head(c, 'C', 1u + st->name_len, slice_of("S", 1), server_name(st));
+}
+
 static void
 evict(struct client *c)
 {
-    struct server *s = c->server;
-    struct statement_set *set = s->statements;
+    struct statement_set *set = c->server->statements;
     unsigned most = worker_settings(c->worker)->max_prepared_statements;
 
     while (set->by_statement.count > most) {
         struct server_statement *e = CONTAINER_OF(list_last(&set->lru), struct server_statement, in_lru);
-        struct owed *o = enter(c, OWED_CLOSE, OWED_HIDE, EFFECT_EVICTED);
 
-        o->of_server = statement_hold(e->statement);
-        send_head(c, 'C', 1u + e->statement->name_len, slice_of("S", 1), server_name(e->statement));
+        send_close(c, e->statement, e);
         set_remove(set, e);
     }
+}
+
+/* Parses ST on the server: for the client (FORWARD), or unasked (HIDE). It may be there already, if nobody knows or a Parse shall really happen. */
+static struct owed *
+send_parse_named(struct client *c, struct statement *st, enum owed_action action, enum effect effect)
+{
+    struct server *s = c->server;
+    const struct server_statement *e = set_find(s, st);
+    struct owed *o;
+
+    if (e != NULL || s->closes_owed > 0 || s->has_strays)
+        send_close(c, st, e);
+    o = enter(c, OWED_PARSE, action, effect);
+    o->of_server = statement_hold(st);
+    send_parse(c, st, server_name(st));
+    set_add(s, st, o->server_stamp);
+    return o;
 }
 
 /* Sees to it that the server will hold ST when what is sent next arrives there. */
@@ -264,20 +413,14 @@ need_statement(struct client *c, struct statement *st)
 {
     struct server *s = c->server;
     struct server_statement *e = set_find(s, st);
-    struct owed *o;
 
-    if (e != NULL) {
-        if (list_first(&s->statements->lru) != &e->in_lru) {
-            link_remove(&e->in_lru);
-            list_push_first(&s->statements->lru, &e->in_lru);
-        }
-        return;
+    if (e == NULL || !is_known(s, e->stamp)) {
+        (void)send_parse_named(c, st, OWED_HIDE, EFFECT_ADDED);
+        evict(c);
+    } else if (list_first(&s->statements->lru) != &e->in_lru) {
+        link_remove(&e->in_lru);
+        list_push_first(&s->statements->lru, &e->in_lru);
     }
-    o = enter(c, OWED_PARSE, OWED_HIDE, EFFECT_ADDED);
-    o->of_server = statement_hold(st);
-    send_parse(c, st, server_name(st));
-    set_add(s, st);
-    evict(c);
 }
 
 /* The same for the client's unnamed statement, which is session state: another client's may stand in its place by now. */
@@ -287,10 +430,11 @@ need_unnamed(struct client *c)
     struct server *s = c->server;
     struct owed *o;
 
-    if (s->unnamed == c->unnamed)
+    if (s->unnamed == c->unnamed && is_known(s, s->unnamed_stamp))
         return;
     o = enter(c, OWED_PARSE, OWED_HIDE, EFFECT_ADDED);
     o->of_server = NULL;
+    o->of_client = statement_hold(c->unnamed); /* whose text is being sent */
     send_parse(c, c->unnamed, empty_name());
     server_set_unnamed(s, c->unnamed, c->id);
 }
@@ -358,6 +502,16 @@ scope_of(const struct client *c)
 }
 
 
+/* Whether TAIL ends where its own counts say: if not, PostgreSQL refuses the message before it looks at the name. */
+static bool
+is_whole_parse(struct slice tail)
+{
+    const uint8_t *end = tail.len == 0 ? NULL : memchr(tail.at, '\0', tail.len);
+    size_t used = end == NULL ? tail.len : (size_t)(end - tail.at) + 1;
+
+    return tail.len >= used + 2 && tail.len - used - 2 == 4 * (size_t)get_be16(tail.at + used);
+}
+
 static void
 on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice tail)
 {
@@ -367,8 +521,21 @@ on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice ta
     /* One that is too long to be kept (ST is NULL) lives on this server until something else comes. */
     o->of_client = c->unnamed;
     c->unnamed = st;
+    c->unnamed_stamp = c->stamp;
     server_set_unnamed(c->server, st, c->id);
     gather_add(&c->worker->gather, &c->server->stream, span->bytes);
+}
+
+/* Whether the server would certainly accept a Parse that it has accepted before: not in a failed transaction, and nothing is under way that may wipe
+ * its statements or make the transaction fail behind a Sync. */
+static bool
+may_make_up_parse(const struct server *s, const struct statement *st)
+{
+    const struct server_statement *e = set_find(s, st);
+
+    if (e == NULL || s->status == 'E' || !is_known(s, e->stamp))
+        return false;
+    return ledger_is_empty(&s->ledger) || ledger_head(&s->ledger)->server_stamp > s->act_stamp;
 }
 
 static void
@@ -411,43 +578,20 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
         send_failure(c, &e);
         return;
     }
-    n = mem_new(bytes);
-    n->statement = st; /* its reference moves in */
+    n = name_new(name, st);
     n->stamp = c->stamp;
-    n->bytes = bytes;
-    memcpy(n->name, name, strlen(name));
+    n->may_wipe = text_may_wipe(tail);
     name_put(c, n);
-    if (set_find(s, st) != NULL) {
+    c->is_dropping = true;
+    if (may_make_up_parse(s, st)) {
         o = enter(c, OWED_PARSE, OWED_SYNTHESISE, EFFECT_NAME_ADDED);
         o->of_client = n;
-        c->is_dropping = true;
         return;
     }
-    o = enter(c, OWED_PARSE, OWED_FORWARD, EFFECT_NAME_ADDED);
+    o = send_parse_named(c, st, OWED_FORWARD, EFFECT_NAME_ADDED);
     o->of_client = n;
-    o->of_server = statement_hold(st);
-    send_parse(c, st, server_name(st));
-    set_add(s, st);
-    c->is_dropping = true;
+    n->stamp = o->client_stamp;
     evict(c);
-}
-
-/* The statement behind NAME is made ready on the server; NULL: the client has none of that name, and the server will say so. */
-static struct statement *
-ready_statement(struct client *c, struct slice name)
-{
-    struct client_name *n;
-
-    if (name.len == 1) {
-        if (c->unnamed != NULL)
-            need_unnamed(c);
-        return c->unnamed;
-    }
-    n = name_find(c, (const char *)name.at);
-    if (n == NULL)
-        return NULL;
-    need_statement(c, n->statement);
-    return n->statement;
 }
 
 /* Whether the server's unnamed statement is the one that C parsed and that was too long to be kept. */
@@ -457,18 +601,18 @@ has_own_unnamed(const struct client *c)
     return c->unnamed == NULL && c->server->unnamed == NULL && c->server->unnamed_client == c->id;
 }
 
-/* A name that the client does not have must not lead anywhere on the server either: ours begin with pgweir_, and its unnamed statement may be somebody else's. Then
- * the server's own words are right. */
+/* A name that the client has not: the server, which has not got it either, says so in its own words. */
 static void
-send_unknown(struct client *c, const struct scan_span *span, enum owed_kind kind, struct slice name)
+send_unknown_name(struct client *c, const struct scan_span *span, enum owed_kind kind, struct slice name)
 {
+    static const char ours[] = "pgweir_";
     struct pg_error e;
 
-    if (name.len == 1) {
+    if (name.len == 1) { /* but an unnamed statement it may have, somebody else's */
         (void)enter(c, OWED_CLOSE, OWED_HIDE, EFFECT_NONE);
         send_head(c, 'C', 2, slice_of("S", 1), empty_name());
         server_set_unnamed(c->server, NULL, 0);
-    } else if (strncmp((const char *)name.at, "pgweir_", 7) == 0) {
+    } else if (strncmp((const char *)name.at, ours, sizeof ours - 1) == 0) {
         pg_error_set(&e, PG_ERROR, "26000", "prepared statement \"%.200s\" does not exist",
                      (const char *)name.at);
         send_failure(c, &e);
@@ -477,23 +621,46 @@ send_unknown(struct client *c, const struct scan_span *span, enum owed_kind kind
     send_as_it_is(c, span, kind);
 }
 
+static void
+send_with_unnamed(struct client *c, const struct scan_span *span, enum owed_kind kind, struct slice name)
+{
+    if (c->unnamed != NULL) {
+        if (kind == OWED_BIND && !c->has_wiping_portal && has_names(c))
+            c->has_wiping_portal = text_may_wipe(statement_tail(c->unnamed));
+        need_unnamed(c);
+    }
+    if (c->unnamed != NULL || has_own_unnamed(c))
+        send_as_it_is(c, span, kind);
+    else
+        send_unknown_name(c, span, kind, name);
+}
+
 /* Bind and Describe(statement): BEFORE is what stands in front of the name. */
 static void
 send_with_name(struct client *c, const struct scan_span *span, enum owed_kind kind, struct slice before,
                struct slice name)
 {
-    struct statement *st = ready_statement(c, name);
+    struct client_name *n;
+    struct statement *st;
     struct slice rest = slice_skip(span->bytes, SCAN_HEADER + before.len + name.len);
 
-    if (st == NULL && (name.len > 1 || !has_own_unnamed(c))) {
-        send_unknown(c, span, kind, name);
-        return;
-    }
     if (name.len == 1) {
-        send_as_it_is(c, span, kind);
+        send_with_unnamed(c, span, kind, name);
         return;
     }
-    (void)relay_enter(c, kind, OWED_FORWARD);
+    n = name_find(c, (const char *)name.at);
+    if (n == NULL) {
+        send_unknown_name(c, span, kind, name);
+        return;
+    }
+    st = n->statement;
+    c->has_wiping_portal = c->has_wiping_portal || (n->may_wipe && kind == OWED_BIND);
+    need_statement(c, st);
+    if (strcmp(n->name, (const char *)name.at) == 0)
+        n->refs++;
+    else /* errors tell the name in all its insignificant length */
+        n = name_new((const char *)name.at, statement_hold(st));
+    enter(c, kind, OWED_FORWARD, EFFECT_NAME_USED)->of_client = n;
     send_head(c, span->type, span->body_len - name.len + st->name_len, before, server_name(st));
     if (rest.len > 0)
         gather_add(&c->worker->gather, &c->server->stream, rest);
@@ -509,6 +676,7 @@ on_close(struct client *c, const struct scan_span *span, struct slice name)
         o = enter(c, OWED_CLOSE, OWED_FORWARD, EFFECT_UNNAMED_CLOSED);
         o->of_client = c->unnamed;
         c->unnamed = NULL;
+        c->unnamed_stamp = c->stamp;
         server_set_unnamed(c->server, NULL, 0);
         gather_add(&c->worker->gather, &c->server->stream, span->bytes);
         return;
@@ -516,8 +684,10 @@ on_close(struct client *c, const struct scan_span *span, struct slice name)
     n = name_find(c, (const char *)name.at);
     o = enter(c, OWED_CLOSE, OWED_SYNTHESISE, EFFECT_NAME_REMOVED);
     o->of_client = n;
-    if (n != NULL)
+    if (n != NULL) {
         name_take_out(c, n);
+        note_removal(c);
+    }
     c->is_dropping = true;
 }
 
@@ -531,7 +701,9 @@ prepared_message(struct client *c, const struct scan_span *span, enum front_kind
     case FRONT_PARSE:
         if (names_read(body, span->is_last, 1, &names) != PREPARED_SENT)
             return PREPARED_IS_BAD;
-        if (names.first.len == 1)
+        if (span->is_last && !is_whole_parse(slice_skip(body, names.first.len)))
+            send_as_it_is(c, span, OWED_PARSE);
+        else if (names.first.len == 1)
             on_parse_unnamed(c, span, slice_skip(body, 1));
         else
             on_parse_named(c, span, (const char *)names.first.at, slice_skip(body, names.first.len));
@@ -558,33 +730,95 @@ prepared_message(struct client *c, const struct scan_span *span, enum front_kind
     return PREPARED_IS_BAD;
 }
 
-void
-prepared_on_query(struct client *c)
+bool
+prepared_wants_more(const struct client *c, const struct scan_span *span)
 {
-    if (c->server->ledger.is_skipping) /* it will not be executed */
-        return;
-    statement_drop(c->unnamed);
+    return !span->is_last && span->body_len <= PREPARED_WHOLE_QUERY && has_names(c);
+}
+
+bool
+prepared_must_wait(struct client *c, const struct scan_span *span, enum front_kind kind)
+{
+    static const uint8_t flush[] = { 'H', 0, 0, 0, 4 };
+    struct slice body = body_of(span);
+    struct names names;
+    struct slice name;
+    const struct client_name *n;
+
+    if (c->server == NULL ||
+        names_read(kind == FRONT_DESCRIBE || kind == FRONT_CLOSE ? slice_skip(body, 1) : body, span->is_last,
+                   kind == FRONT_BIND ? 2 : 1, &names) != PREPARED_SENT)
+        return false;
+    if ((kind == FRONT_DESCRIBE || kind == FRONT_CLOSE) && body.at[0] != 'S')
+        return false;
+    name = kind == FRONT_BIND ? names.second : names.first;
+    if (name.len == 1)
+        return (kind == FRONT_BIND || kind == FRONT_DESCRIBE) &&
+               !is_known(c->server, stamp_on_server(c, c->unnamed_stamp));
+    if (c->wipes_owed > 0) {
+        gather_add(&c->worker->gather, &c->server->stream,
+                   slice_of(flush, sizeof flush)); /* or else the Sync may stand behind this */
+        return true;
+    }
+    n = name_find(c, (const char *)name.at);
+    return n != NULL ? !is_known(c->server, stamp_on_server(c, n->stamp)) : !are_removals_known(c);
+}
+
+void
+prepared_execute(struct client *c)
+{
+    struct owed *o = enter(c, OWED_EXECUTE, OWED_FORWARD, EFFECT_NONE);
+
+    o->may_wipe = c->has_wiping_portal;
+    c->wipes_owed += o->may_wipe;
+}
+
+void
+prepared_query(struct client *c, const struct scan_span *span)
+{
+    struct owed *o = enter(c, OWED_QUERY, OWED_FORWARD, EFFECT_UNNAMED_CLOSED);
+
+    o->may_wipe = has_names(c) && text_may_wipe(body_of(span));
+    c->wipes_owed += o->may_wipe;
+    o->of_client = c->unnamed;
     c->unnamed = NULL;
+    c->unnamed_stamp = c->stamp;
     server_set_unnamed(c->server, NULL, 0);
 }
 
 /* --- what became of them --- */
 
+static void
+forget_wipe(struct server *s, const struct owed *o)
+{
+    if (o->may_wipe && s->client != NULL)
+        s->client->wipes_owed--;
+}
+
 void
 prepared_paid(struct server *s, struct owed *o)
 {
-    (void)s;
+    if (o->kind == OWED_SYNC && s->known_stamp < o->server_stamp)
+        s->known_stamp = o->server_stamp;
+    forget_wipe(s, o);
     switch ((enum effect)o->effect) {
     case EFFECT_NONE:
         return;
     case EFFECT_NAME_ADDED:
-    case EFFECT_ADDED:
-    case EFFECT_EVICTED:
         statement_drop(o->of_server);
         break;
+    case EFFECT_EVICTED:
+    case EFFECT_CLOSED:
+        s->closes_owed--;
+        statement_drop(o->of_server);
+        break;
+    case EFFECT_ADDED:
+        statement_drop(o->of_server);
+        statement_drop(o->of_client);
+        break;
     case EFFECT_NAME_REMOVED:
-        if (o->of_client != NULL)
-            name_free(o->of_client);
+    case EFFECT_NAME_USED:
+        name_drop(o->of_client);
         break;
     case EFFECT_UNNAMED_SET:
     case EFFECT_UNNAMED_CLOSED:
@@ -596,49 +830,83 @@ prepared_paid(struct server *s, struct owed *o)
     }
 }
 
+/* The client's unnamed statement is ST (a reference, which moves in) in place of what O, undone now, has made of it; a later message, still owed, may
+ * have changed it since. */
+static void
+restore_unnamed(struct server *s, struct statement *st)
+{
+    struct client *c = s->client;
+
+    for (uint32_t i = s->ledger.skipped; i < s->ledger.count; i++) {
+        struct owed *o = ledger_entry(&s->ledger, i);
+
+        if (o->kind == OWED_COPY_END ||
+            (o->effect != EFFECT_UNNAMED_SET && o->effect != EFFECT_UNNAMED_CLOSED))
+            continue;
+        statement_drop(o->of_client);
+        o->of_client = st;
+        return;
+    }
+    if (c == NULL) {
+        statement_drop(st);
+        return;
+    }
+    statement_drop(c->unnamed);
+    c->unnamed = st;
+}
+
 bool
 prepared_undone(struct server *s, struct owed *o, bool failed, struct pg_error *instead)
 {
     struct client *c = s->client;
 
+    forget_wipe(s, o);
     switch ((enum effect)o->effect) {
     case EFFECT_NONE:
         break;
     case EFFECT_NAME_ADDED:
         if (o->of_client != NULL && c != NULL) {
             name_take_out(c, o->of_client);
-            name_free(o->of_client);
+            name_drop(o->of_client);
         }
         if (o->of_server != NULL)
-            set_lose(s, o->of_server);
+            set_lose(s, o->of_server, o->server_stamp);
         statement_drop(o->of_server);
         break;
     case EFFECT_ADDED:
         if (o->of_server != NULL)
-            set_lose(s, o->of_server);
+            set_lose(s, o->of_server, o->server_stamp);
         else
             server_set_unnamed(s, NULL, 0);
         statement_drop(o->of_server);
+        statement_drop(o->of_client);
         break;
     case EFFECT_NAME_REMOVED:
         if (o->of_client != NULL && c != NULL)
             name_put(c, o->of_client);
         break;
+    case EFFECT_NAME_USED:
+        name_drop(o->of_client);
+        break;
     case EFFECT_UNNAMED_SET:
     case EFFECT_UNNAMED_CLOSED:
         /* A Parse that fails has dropped the old one already; one that is skipped has not. */
         server_set_unnamed(s, NULL, 0);
-        if (c != NULL) {
-            statement_drop(c->unnamed);
-            c->unnamed = failed ? NULL : o->of_client;
-        }
-        if (c == NULL || failed)
+        if (failed) {
             statement_drop(o->of_client);
+            o->of_client = NULL;
+        }
+        restore_unnamed(s, o->of_client);
         break;
     case EFFECT_EVICTED:
+        s->closes_owed--;
         if (set_find(s, o->of_server) == NULL)
-            set_add(s, o->of_server);
+            set_add(s, o->of_server, o->client_stamp);
         statement_drop(o->of_server);
+        break;
+    case EFFECT_CLOSED:
+        s->closes_owed--;
+        s->has_strays = true;
         break;
     case EFFECT_REFUSE:
         if (failed && o->of_client != NULL)
@@ -649,6 +917,53 @@ prepared_undone(struct server *s, struct owed *o, bool failed, struct pg_error *
     return false;
 }
 
+/* Where NAME stands in TEXT, and not as the beginning of a longer one; NULL: nowhere. */
+static const char *
+find_name(const char *text, const char *name)
+{
+    const char *at = text;
+
+    while ((at = strstr(at, name)) != NULL) {
+        char next = at[strlen(name)];
+
+        if (next < '0' || next > '9')
+            return at;
+        at++;
+    }
+    return NULL;
+}
+
+bool
+prepared_reword(const struct owed *o, struct slice message, struct buf *out)
+{
+    const struct client_name *n = o->of_client;
+    struct slice rest = slice_skip(message, SCAN_HEADER);
+    bool is_reworded = false;
+
+    if (o->effect != EFFECT_NAME_USED || n == NULL)
+        return false;
+    buf_add_u8(out, 'E');
+    buf_add_be32(out, 0);
+    while (rest.len > 0 && rest.at[0] != '\0' && memchr(rest.at, '\0', rest.len) != NULL) {
+        const char *text = (const char *)rest.at;
+        const char *at = find_name(text, n->statement->name);
+        size_t len = strlen(text) + 1;
+
+        if (text[0] == 'M' && at != NULL) {
+            buf_add(out, slice_of(text, (size_t)(at - text)));
+            buf_add_text(out, n->name);
+            buf_add_textz(out, at + strlen(n->statement->name));
+            is_reworded = true;
+        } else {
+            buf_add(out, slice_of(text, len));
+        }
+        rest = slice_skip(rest, len);
+    }
+    buf_add_u8(out, '\0');
+    put_be32(out->at + out->start + 1, (uint32_t)(buf_len(out) - 1));
+    return is_reworded;
+}
+
 void
 prepared_forget_client(struct server *s)
 {
@@ -657,11 +972,12 @@ prepared_forget_client(struct server *s)
 
         switch ((enum effect)o->effect) {
         case EFFECT_NAME_REMOVED:
-            if (o->of_client != NULL)
-                name_free(o->of_client);
+        case EFFECT_NAME_USED:
+            name_drop(o->of_client);
             break;
         case EFFECT_UNNAMED_SET:
         case EFFECT_UNNAMED_CLOSED:
+        case EFFECT_ADDED:
             statement_drop(o->of_client);
             break;
         case EFFECT_REFUSE:
@@ -669,8 +985,8 @@ prepared_forget_client(struct server *s)
             break;
         case EFFECT_NONE:
         case EFFECT_NAME_ADDED:
-        case EFFECT_ADDED:
         case EFFECT_EVICTED:
+        case EFFECT_CLOSED:
             break;
         }
         o->of_client = NULL;
@@ -693,6 +1009,16 @@ prepared_wiped(struct server *s, const struct owed *o)
     struct list rest;
     struct link *l;
 
+    /* What is to be closed has gone already: if the Close is skipped, nothing comes back. */
+    for (uint32_t i = 0; i < s->ledger.count; i++) {
+        struct owed *later = ledger_entry(&s->ledger, i);
+
+        if (later->effect == EFFECT_EVICTED) {
+            statement_drop(later->of_server);
+            later->of_server = NULL;
+            later->effect = EFFECT_CLOSED;
+        }
+    }
     /* What was parsed behind the request that wiped is still there. */
     if (s->statements != NULL) {
         list_init(&rest);
@@ -718,7 +1044,7 @@ prepared_wiped(struct server *s, const struct owed *o)
 
             if (n->stamp < o->client_stamp) {
                 c->names->bytes -= n->bytes;
-                name_free(n);
+                name_drop(n);
             } else {
                 map_add(&kept, node, node->hash);
             }

@@ -21,6 +21,7 @@ struct statement_set; /* what a server holds; NULL until the first */
 /* A Parse that is longer must be sent unprepared; names of a client, and their bytes, are bounded too. */
 #define PREPARED_MOST_PARSE (16u * 1024u * 1024u)
 #define PREPARED_MOST_NAME 65536u
+#define PREPARED_WHOLE_QUERY 4096u /* bytes of a simple Query up to which it is seen whole */
 #define PREPARED_MOST_NAMES 10000u
 #define PREPARED_MOST_NAME_BYTES (1024u * 1024u)
 
@@ -41,13 +42,20 @@ prepared_is_on(const struct client *c)
 enum prepared prepared_is_complete(const struct scan_span *span, enum front_kind kind);
 /* A complete Parse, Bind, Describe or Close of C, which has its server. */
 enum prepared prepared_message(struct client *c, const struct scan_span *span, enum front_kind kind);
-/* A simple Query is being sent: the unnamed statements of both sides end with it. */
-void prepared_on_query(struct client *c);
+/* Whether more of a simple Query should be there before it is entered: a DEALLOCATE ALL in it would be overlooked. */
+bool prepared_wants_more(const struct client *c, const struct scan_span *span);
+/* Whether what the message names is uncertain until a Sync that is owed has been answered: it must not be sent before. Of one that is complete. */
+bool prepared_must_wait(struct client *c, const struct scan_span *span, enum front_kind kind);
+/* Enters a simple Query: the unnamed statements of both sides end with it. */
+void prepared_query(struct client *c, const struct scan_span *span);
+void prepared_execute(struct client *c); /* enters an Execute */
 
 /* O was answered as it should be. */
 void prepared_paid(struct server *s, struct owed *o);
 /* O was refused (FAILED) or skipped. True: *INSTEAD is what the client is told in place of the server's error. */
 bool prepared_undone(struct server *s, struct owed *o, bool failed, struct pg_error *instead);
+/* MESSAGE, the ErrorResponse to O, tells a name of ours: OUT is what the client is told, with its own. False: nothing to change, OUT is worthless. */
+bool prepared_reword(const struct owed *o, struct slice message, struct buf *out);
 /* The client leaves while things are owed: nothing in the ledger may point to it. */
 void prepared_forget_client(struct server *s);
 /* The server is gone: nothing that is owed will come. Empties the ledger. */

@@ -126,6 +126,10 @@ relay_enter(struct client *c, enum owed_kind kind, enum owed_action action)
     if (o != NULL) {
         o->client_stamp = c->stamp;
         o->server_stamp = s->stamp;
+        if (kind == OWED_SYNC)
+            s->sync_stamp = s->stamp;
+        if (kind == OWED_SYNC || kind == OWED_QUERY || kind == OWED_FUNCTION || kind == OWED_EXECUTE)
+            s->act_stamp = s->stamp;
     }
     if (was_empty && o != NULL) {
         s->request_us = loop_now_us(s->worker->loop);
@@ -187,6 +191,10 @@ client_message(struct client *c, const struct scan_span *span)
     if (names_statements(kind) && prepared_is_on(c)) {
         switch (prepared_is_complete(span, kind)) {
         case PREPARED_SENT:
+            if (prepared_must_wait(c, span, kind)) {
+                stream_read_stop(&c->stream);
+                return KEEP;
+            }
             break;
         case PREPARED_WANTS_MORE:
             return KEEP;
@@ -194,6 +202,8 @@ client_message(struct client *c, const struct scan_span *span)
             return bad_message(c, span->type);
         }
     }
+    if (kind == FRONT_QUERY && prepared_is_on(c) && prepared_wants_more(c, span))
+        return KEEP;
     if (c->server == NULL) {
         enum progress p = message_without_server(c, kind);
 
@@ -211,9 +221,14 @@ client_message(struct client *c, const struct scan_span *span)
             if (names_statements(kind))
                 return prepared_message(c, span, kind) == PREPARED_SENT ? GO_ON : bad_message(c, span->type);
             if (kind == FRONT_QUERY)
-                prepared_on_query(c);
+                prepared_query(c, span);
+            else if (kind == FRONT_EXECUTE)
+                prepared_execute(c);
+            else
+                (void)relay_enter(c, (enum owed_kind)owed_kinds[kind], OWED_FORWARD);
+        } else {
+            (void)relay_enter(c, (enum owed_kind)owed_kinds[kind], OWED_FORWARD);
         }
-        (void)relay_enter(c, (enum owed_kind)owed_kinds[kind], OWED_FORWARD);
     }
     gather_add(&c->worker->gather, &c->server->stream, span->bytes);
     return GO_ON;
@@ -392,6 +407,21 @@ send_instead(struct server *s, const struct pg_error *e)
     buf_release(&out);
 }
 
+/* An error that names a statement as only we and the server do. True: the client has been told. */
+static bool
+send_reworded(struct server *s, struct slice message)
+{
+    struct buf out;
+    bool is_sent;
+
+    buf_init(&out);
+    is_sent = prepared_reword(ledger_head(&s->ledger), message, &out);
+    if (is_sent)
+        gather_copy(&s->worker->gather, &s->client->stream, buf_slice(&out));
+    buf_release(&out);
+    return is_sent;
+}
+
 /* The tags of DEALLOCATE ALL and DISCARD ALL. */
 static bool
 is_wiping_tag(struct slice message)
@@ -409,6 +439,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
 {
     enum back_kind kind = back_kind_of(span->type);
     bool is_forwarded = false;
+    bool is_reworded = false;
     bool is_refused = false; /* the client gets an error in its place */
     bool failed;
     struct owed owed;
@@ -448,6 +479,8 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
     default:
         break;
     }
+    if (kind == BACK_ERROR && !ledger_is_empty(&s->ledger))
+        is_reworded = s->client != NULL && send_reworded(s, span->bytes);
     switch (ledger_settle(&s->ledger, kind, &owed)) {
     case LEDGER_FORWARD:
         is_forwarded = !is_refused;
@@ -458,6 +491,8 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         *is_broken = true;
         return false;
     }
+    if (is_reworded)
+        is_forwarded = false;
     if (owed.kind != OWED_NOTHING)
         prepared_paid(s, &owed);
     while (kind == BACK_ERROR && ledger_take_skipped(&s->ledger, &owed, &failed))

@@ -440,6 +440,7 @@ server_set_unnamed(struct server *s, struct statement *st, uint64_t client_id)
     statement_drop(s->unnamed);
     s->unnamed = st;
     s->unnamed_client = client_id;
+    s->unnamed_stamp = s->stamp;
 }
 
 /* What the reset query leaves behind is known only if it is DISCARD ALL. */
@@ -485,7 +486,7 @@ server_close_off(struct server *s)
     if (s->ledger.is_skipping) {
         stream_send(&s->stream, slice_of(sync, sizeof sync));
         (void)ledger_push(&s->ledger, OWED_SYNC, OWED_SWALLOW);
-    } else if (s->ledger.is_open) {
+    } else if (s->ledger.is_open && ledger_is_empty(&s->ledger)) {
         send_own_query(s, "ROLLBACK");
     }
 }
@@ -589,6 +590,7 @@ is_being_brought(const struct server *s)
 void
 server_orphan(struct server *s, enum orphan how)
 {
+    static const uint8_t flush[] = { 'H', 0, 0, 0, 4 };
     bool is_busy = !ledger_is_empty(&s->ledger) && !s->ledger.is_copy_in_open;
 
     server_unlink(s);
@@ -608,6 +610,8 @@ server_orphan(struct server *s, enum orphan how)
     s->is_patient = how == ORPHAN_POLITE;
     s->is_ours = !is_busy;
     loop_arm(s->worker->loop, &s->timer, is_busy && s->is_patient ? SERVER_GRACE_US : SERVER_RECANCEL_US);
+    if (s->ledger.is_open && is_busy) /* what is owed may lie in the server's buffer; and it may turn out to be COPY IN, which takes nothing else */
+        stream_send(&s->stream, slice_of(flush, sizeof flush));
     server_close_off(s);
     server_clean_on(s);
 }

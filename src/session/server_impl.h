@@ -61,6 +61,11 @@ struct server {
     struct statement *unnamed;  /* its unnamed statement; held; NULL: none, or not one of ours */
     uint64_t unnamed_client;    /* who parsed it; 0: nobody */
     uint64_t stamp;             /* messages entered, for prepared.c */
+    uint64_t known_stamp;       /* of the last Sync that was answered */
+    uint64_t sync_stamp;        /* of the last Sync that was sent */
+    uint64_t act_stamp;         /* of the last message sent that may change the transaction's state, or the statements by DEALLOCATE ALL */
+    uint64_t unnamed_stamp;     /* when `unnamed` changed last */
+    uint32_t closes_owed;       /* Closes of ours under way: until they are answered, what is not in `statements` may be there */
     struct route *route;    /* held: what it was made for */
     struct timer timer;     /* by state: login time, query or idle-in-transaction time, cleaning bound */
     struct link in_worker;
@@ -81,6 +86,7 @@ struct server {
     bool is_fatal;          /* it sent a FATAL error: the end of the connection follows */
     bool is_endangered;     /* a cancel request that was sent to it was given up, and may still arrive */
     bool is_dirty;          /* its client has SET or RESET something: RESET ALL before another gets it */
+    bool has_strays;         /* statements of ours may be there that are not in `statements` */
     bool is_stalled;        /* not read: its client does not take its output */
     bool is_patient;        /* CLEANING: what runs may end by itself first, its client left politely */
     bool is_ours;           /* CLEANING: nothing of its client's runs any more, only what we have sent */

@@ -27,6 +27,7 @@ settings_bring(struct client *c)
     build_query(scratch, (const char *)buf_slice(&sql).at);
     buf_release(&sql);
     (void)ledger_push(&s->ledger, OWED_QUERY, OWED_SWALLOW);
+    server_set_unnamed(s, NULL, 0);
     gather_copy(&c->worker->gather, &s->stream, buf_slice(scratch));
 }
 

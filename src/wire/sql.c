@@ -84,6 +84,16 @@ load_eight(const uint8_t *p)
            (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
 }
 
+/* The same for what is left before END, and no byte behind it: there are zeros. */
+static inline uint64_t
+load_left(const uint8_t *p, const uint8_t *end)
+{
+    uint8_t left[8] = { 0 };
+
+    memcpy(left, p, (size_t)(end - p));
+    return load_eight(left);
+}
+
 /* The index of the first byte whose high bit is set; MARKS is not 0. */
 static inline unsigned
 first_marked(uint64_t marks)
@@ -158,21 +168,18 @@ fold(uint8_t c)
 static inline const uint8_t *
 skip_word(const uint8_t *p, const uint8_t *end)
 {
-    while (LIKELY(end - p >= 8)) {
-        uint64_t marks = marks_outside_word(load_eight(p));
+    for (;;) {
+        uint64_t marks = marks_outside_word(LIKELY(end - p >= 8) ? load_eight(p) : load_left(p, end));
 
         if (UNLIKELY(marks == 0)) {
             p += 8;
             continue;
         }
         p += first_marked(marks);
-        if (LIKELY(*p != '$'))
+        if (LIKELY(p == end || *p != '$'))
             return p;
         p++;
     }
-    while (p < end && (is_letter(*p) || is_digit(*p) || *p == '$'))
-        p++;
-    return p;
 }
 
 /* The first A or B from P on; END when there is none. */
@@ -313,14 +320,12 @@ skip_comment(struct sql_scan *s, const uint8_t *p)
     }
 }
 
-/* The length of the $tag$ at the beginning of S, or 0. */
+/* The length of the $tag$ at the beginning of S, or 0. No digit follows the dollar. */
 static size_t
 dollar_tag_len(struct slice s)
 {
     size_t i = 1;
 
-    if (i < s.len && is_digit(s.at[i]))
-        return 0;
     while (i < s.len && (is_letter(s.at[i]) || is_digit(s.at[i])))
         i++;
     return i < s.len && s.at[i] == '$' ? i + 1 : 0;
@@ -471,83 +476,81 @@ skip_prefixed(struct sql_scan *s, const uint8_t *p, enum sql_kind *kind)
 INTO_CALLER const uint8_t *
 token_next(struct sql_scan *s, const uint8_t *p, struct sql_token *out)
 {
-    const uint8_t *begin;
-    enum sql_kind kind = SQL_PUNCTUATION;
+    while (p < s->end) {
+        const uint8_t *begin = p;
+        enum sql_kind kind = SQL_PUNCTUATION;
 
-again:
-    if (p == s->end) {
-        *out = (struct sql_token){ SQL_END, slice_of(p, 0) };
-        return p;
-    }
-    if (*p == ' ') {
-        p++;
-        goto again;
-    }
-    begin = p;
-    switch ((enum first)first_of[*p]) {
-    case BLA:
-        p++;
-        goto again;
-    case LET:
-        kind = SQL_WORD;
-        p = skip_word(p, s->end);
-        break;
-    case PRE:
-        p = skip_prefixed(s, p, &kind);
-        break;
-    case NAM:
-        kind = SQL_QUOTED_NAME;
-        p = skip_quoted(s, p + 1, '"', '"');
-        break;
-    case STR:
-        kind = SQL_STRING;
-        p = skip_string(s, p + 1, rule_of_strings(s));
-        break;
-    case DOT:
-        if (s->end - p > 1 && is_digit(p[1])) {
+        if (*p == ' ') { /* most blanks: no need to ask the table */
+            p++;
+            continue;
+        }
+        switch ((enum first)first_of[*p]) {
+        case BLA:
+            p++;
+            continue;
+        case LET:
+            kind = SQL_WORD;
+            p = skip_word(p, s->end);
+            break;
+        case PRE:
+            p = skip_prefixed(s, p, &kind);
+            break;
+        case NAM:
+            kind = SQL_QUOTED_NAME;
+            p = skip_quoted(s, p + 1, '"', '"');
+            break;
+        case STR:
+            kind = SQL_STRING;
+            p = skip_string(s, p + 1, rule_of_strings(s));
+            break;
+        case DOT:
+            if (s->end - p > 1 && is_digit(p[1])) {
+                kind = SQL_NUMBER;
+                p = skip_number(p, s->end);
+            } else {
+                p += has_next(s, p, '.') ? 2 : 1;
+            }
+            break;
+        case DIG:
             kind = SQL_NUMBER;
             p = skip_number(p, s->end);
-        } else {
-            p += has_next(s, p, '.') ? 2 : 1;
+            break;
+        case DOL:
+            p = skip_dollar(s, p, &kind);
+            break;
+        case DAS:
+            if (has_next(s, p, '-')) {
+                p = skip_line(p, s->end);
+                continue;
+            }
+            p = skip_operator(s, p);
+            break;
+        case SLA:
+            if (has_next(s, p, '*')) {
+                p = skip_comment(s, p);
+                continue;
+            }
+            p = skip_operator(s, p);
+            break;
+        case OPE:
+            p = skip_operator(s, p);
+            break;
+        case COL:
+            p += has_next(s, p, ':') || has_next(s, p, '=') ? 2 : 1;
+            break;
+        case SEM:
+            kind = SQL_SEMICOLON;
+            p++;
+            break;
+        case SEL:
+        case OTH:
+            p++;
+            break;
         }
-        break;
-    case DIG:
-        kind = SQL_NUMBER;
-        p = skip_number(p, s->end);
-        break;
-    case DOL:
-        p = skip_dollar(s, p, &kind);
-        break;
-    case DAS:
-        if (has_next(s, p, '-')) {
-            p = skip_line(p, s->end);
-            goto again;
-        }
-        p = skip_operator(s, p);
-        break;
-    case SLA:
-        if (has_next(s, p, '*')) {
-            p = skip_comment(s, p);
-            goto again;
-        }
-        p = skip_operator(s, p);
-        break;
-    case OPE:
-        p = skip_operator(s, p);
-        break;
-    case COL:
-        p += has_next(s, p, ':') || has_next(s, p, '=') ? 2 : 1;
-        break;
-    case SEM:
-        kind = SQL_SEMICOLON;
-        p++;
-        break;
-    case SEL:
-    case OTH:
-        p++;
-        break;
+        *out = (struct sql_token){ kind, slice_of(begin, (size_t)(p - begin)) };
+        return p;
     }
-    *out = (struct sql_token){ kind, slice_of(begin, (size_t)(p - begin)) };
+    *out = (struct sql_token){ SQL_END, slice_of(p, 0) };
     return p;
 }
 
@@ -1112,10 +1115,11 @@ is_temp_schema(const struct sql_token *t)
 static void
 on_into(struct look *l)
 {
+    if (sql_token_is(&l->t, "local") || sql_token_is(&l->t, "global") || sql_token_is(&l->t, "unlogged") ||
+        sql_token_is(&l->t, "table"))
+        return;
     l->watch = WATCH_NOT;
-    if (sql_token_is(&l->t, "local") || sql_token_is(&l->t, "global"))
-        l->watch = WATCH_INTO;
-    else if (sql_token_is(&l->t, "temp") || sql_token_is(&l->t, "temporary") || is_temp_schema(&l->t))
+    if (sql_token_is(&l->t, "temp") || sql_token_is(&l->t, "temporary") || is_temp_schema(&l->t))
         flag(l, SQL_TEMP);
     else
         flag(l, SQL_DDL);
@@ -1159,7 +1163,7 @@ watch_feed(struct look *l)
 static void
 on_watched_word(struct look *l)
 {
-    if (l->watch != WATCH_NOT)
+    if (l->watch == WATCH_CREATE || is_punctuation(&l->prev, "."))
         return;
     if (sql_token_is(&l->t, "update"))
         l->watch = WATCH_UPDATE;

@@ -15,11 +15,11 @@ enum kind { KIND_SIMPLE, KIND_BLOCK, KIND_EXTENDED, KIND_FAILING, KIND_COUNT };
 
 struct member {
     PGconn *connection;
-    unsigned number;   /* of the client */
-    unsigned asked;    /* questions so far: makes each one unique */
-    unsigned step;     /* within the transaction */
+    unsigned number; /* of the client */
+    unsigned asked;  /* questions so far: makes each one unique */
+    unsigned step;   /* within the transaction */
     enum kind kind;
-    bool is_waiting;   /* for an answer */
+    bool is_waiting;    /* for an answer */
     char expected[128]; /* answer of the question that was sent */
 };
 
@@ -82,7 +82,8 @@ ask_next(struct member *m)
     case KIND_EXTENDED:
         if (m->step == 1)
             return false;
-        m->is_waiting = PQsendQueryParams(m->connection, "select $1::text || ''", 1, NULL, &own, NULL, NULL, 0) == 1;
+        m->is_waiting = PQsendQueryParams(m->connection, "select $1::text || ''", 1, NULL, &own, NULL, NULL,
+                                          0) == 1;
         m->step++;
         return true;
     case KIND_FAILING: {
@@ -93,7 +94,9 @@ ask_next(struct member *m)
             expect(m, text("ERROR P0001 %s", own));
         } else if (m->step == 1) {
             query = "select 'not in a failed transaction'";
-            expect(m, "ERROR 25P02 current transaction is aborted, commands ignored until end of transaction block");
+            expect(
+                m,
+                "ERROR 25P02 current transaction is aborted, commands ignored until end of transaction block");
         } else {
             query = "rollback";
             expect(m, "ROLLBACK");

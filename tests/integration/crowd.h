@@ -23,11 +23,11 @@ struct crowd_plan {
 };
 
 struct crowd_result {
-    unsigned done;     /* transactions with the right answers */
-    unsigned wrong;    /* answers that belong to somebody else, or to nobody */
-    unsigned failed;   /* errors that nothing explains; the first is printed */
-    unsigned lost;     /* transactions lost with their server, where that may be */
-    unsigned refused;  /* connections that could not be made */
+    unsigned done;    /* transactions with the right answers */
+    unsigned wrong;   /* answers that belong to somebody else, or to nobody */
+    unsigned failed;  /* errors that nothing explains; the first is printed */
+    unsigned lost;    /* transactions lost with their server, where that may be */
+    unsigned refused; /* connections that could not be made */
 };
 
 /* Runs the plan to its end, or until nothing has moved for WAIT_MS. */

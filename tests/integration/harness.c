@@ -30,10 +30,8 @@
 #include <CUnit/TestDB.h>
 
 #define TEST_MOST_S (HARNESS_SANITIZED ? 240u : 100u)
-#define LOG_MOST_LINES 80
+#define LOG_MOST_LINES (HARNESS_SANITIZED ? 400 : 80)
 #define MAX_WEIRS 64
-
-extern char **environ;
 
 struct weir {
     struct weir_spec spec; /* texts are literals of the tests: borrowed */
@@ -71,6 +69,15 @@ text(const char *format, ...)
     return slot;
 }
 
+int
+number(const char *told)
+{
+    char *end;
+    long value = strtol(told, &end, 10);
+
+    return end != told && *end == '\0' && value >= 0 && value <= INT_MAX ? (int)value : -1;
+}
+
 uint64_t
 now_ms(void)
 {
@@ -97,6 +104,8 @@ patience_nap(struct patience *p)
         nanosleep(&nap, NULL);
     return !p->is_over;
 }
+
+static void die(const char *format, ...) PRINTF_LIKE(1, 2);
 
 static void
 die(const char *format, ...)
@@ -147,7 +156,7 @@ file_write(const char *path, struct slice content)
 }
 
 /* Below the range that the kernel takes for outgoing connections, and another stretch for each run. */
-unsigned
+static unsigned
 free_port(void)
 {
     static unsigned next;
@@ -172,8 +181,8 @@ says(const char *actual, const char *expected, unsigned line, const char *file)
 {
     bool same = strcmp(actual, expected) == 0;
 
-    CU_assertImplementation(
-        same, line, same ? "" : text("`%.900s` should be `%.900s`", actual, expected), file, "", CU_FALSE);
+    CU_assertImplementation(same, line, same ? "" : text("`%.900s` should be `%.900s`", actual, expected),
+                            file, "", CU_FALSE);
 }
 
 void
@@ -181,9 +190,9 @@ contains(const char *actual, const char *expected, unsigned line, const char *fi
 {
     bool there = strstr(actual, expected) != NULL;
 
-    CU_assertImplementation(
-        there, line, there ? "" : text("`%.900s` should contain `%.900s`", actual, expected), file, "",
-        CU_FALSE);
+    CU_assertImplementation(there, line,
+                            there ? "" : text("`%.900s` should contain `%.900s`", actual, expected), file, "",
+                            CU_FALSE);
 }
 
 /* --- other programs --- */
@@ -212,7 +221,8 @@ spawn(const char *input_file, const char *output_file, const char *const *words)
     pid_t pid = 0;
 
     for (; words[count] != NULL && count + 1 < COUNT_OF(argv); count++)
-        argv[count] = strdup(words[count]); /* posix_spawn() promises not to write there, but its type does not */
+        argv[count] = strdup(
+            words[count]); /* posix_spawn() promises not to write there, but its type does not */
     argv[count] = NULL;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 0, input_file, O_RDONLY, 0);
@@ -327,10 +337,11 @@ on_end(void)
 static void
 run_dir_make(void)
 {
-    static const char *const of_libpq[] = { "PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE",
-                                            "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT",
-                                            "PGSSLCERT", "PGSSLKEY", "PGOPTIONS", "PGAPPNAME",
-                                            "PGCHANNELBINDING", "PGGSSENCMODE", "PGCLIENTENCODING" };
+    static const char *const of_libpq[] = {
+        "PGHOST",     "PGHOSTADDR", "PGPORT",           "PGUSER",        "PGDATABASE",      "PGPASSWORD",
+        "PGPASSFILE", "PGSERVICE",  "PGSSLMODE",        "PGSSLROOTCERT", "PGSSLCERT",       "PGSSLKEY",
+        "PGOPTIONS",  "PGAPPNAME",  "PGCHANNELBINDING", "PGGSSENCMODE",  "PGCLIENTENCODING"
+    };
 
     if (run_dir[0] != '\0')
         return;
@@ -349,15 +360,13 @@ run_dir_make(void)
 
 /* --- PostgreSQL --- */
 
+/* The rest of the line that begins with KEY. */
 static const char *
-env_value(const char *env, const char *key, char *out, size_t size)
+env_value(const char *env, const char *key)
 {
     const char *at = strstr(env, key);
 
-    out[0] = '\0';
-    if (at != NULL)
-        snprintf(out, size, "%.*s", (int)strcspn(at + strlen(key), "\n"), at + strlen(key));
-    return out;
+    return at == NULL ? "" : text("%.*s", (int)strcspn(at + strlen(key), "\n"), at + strlen(key));
 }
 
 /* Starts PG in directory NAME, with more lines for its postgresql.conf. */
@@ -365,7 +374,6 @@ static void
 pg_launch(struct pg *pg, const char *name, const char *max_connections, const char *conf)
 {
     struct buf out = { 0 };
-    char number[32];
 
     run_dir_make();
     if (pg->port == 0)
@@ -378,10 +386,10 @@ pg_launch(struct pg *pg, const char *name, const char *max_connections, const ch
         die("PostgreSQL does not start: %.*s", (int)buf_len(&out), (const char *)buf_slice(&out).at);
     buf_add_u8(&out, '\0');
     const char *env = (const char *)buf_slice(&out).at;
-    env_value(env, "dir=", pg->dir, sizeof pg->dir);
-    env_value(env, "socket=", pg->socket, sizeof pg->socket);
-    pg->port = (unsigned)atoi(env_value(env, "port=", number, sizeof number));
-    pg->pid = (pid_t)atoi(env_value(env, "pid=", number, sizeof number));
+    snprintf(pg->dir, sizeof pg->dir, "%s", env_value(env, "dir="));
+    snprintf(pg->socket, sizeof pg->socket, "%s", env_value(env, "socket="));
+    pg->port = (unsigned)number(env_value(env, "port="));
+    pg->pid = (pid_t)number(env_value(env, "pid="));
     buf_release(&out);
 }
 
@@ -455,14 +463,12 @@ int
 pg_count(const struct pg *pg, const char *sql, ...)
 {
     char command[8192];
-    const char *told;
     va_list args;
 
     va_start(args, sql);
     vsnprintf(command, sizeof command, sql, args);
     va_end(args);
-    told = pg_ask(pg, "%s", command);
-    return told[0] >= '0' && told[0] <= '9' ? atoi(told) : -1;
+    return number(pg_ask(pg, "%s", command));
 }
 
 int
@@ -510,7 +516,7 @@ add_expanded(struct buf *out, const struct weir *w, const char *template)
             buf_add_text(out, words[i].value);
             template += strlen(words[i].word);
         } else {
-            buf_add_u8(out, (uint8_t)*template++);
+            buf_add_u8(out, (uint8_t) * template ++);
         }
     }
 }
@@ -608,9 +614,9 @@ weir_get(const struct weir_spec *spec)
     for (unsigned i = 0; i < weir_count; i++) {
         const struct weir_spec *other = &weirs[i]->spec;
 
-        if (weirs[i]->is_shared && !weir_has_ended(weirs[i]) && other->pg == pg
-            && same_text(other->settings, spec->settings) && same_text(other->databases, spec->databases)
-            && same_text(other->users, spec->users) && same_text(other->userlist, spec->userlist))
+        if (weirs[i]->is_shared && !weir_has_ended(weirs[i]) && other->pg == pg &&
+            same_text(other->settings, spec->settings) && same_text(other->databases, spec->databases) &&
+            same_text(other->users, spec->users) && same_text(other->userlist, spec->userlist))
             return weirs[i];
     }
     w = weir_start(spec);
@@ -693,8 +699,8 @@ weir_print_log(const struct weir *w, size_t from)
         if (start[-1] == '\n' && ++lines > LOG_MOST_LINES)
             break;
     if (*start != '\0')
-        fprintf(stderr, "\n    --- log of pgweir (%s)%s\n%s    ---\n", w->dir,
-                start > at ? ", its end" : "", start);
+        fprintf(stderr, "\n    --- log of pgweir (%s)%s\n%s    ---\n", w->dir, start > at ? ", its end" : "",
+                start);
     free(log);
 }
 
@@ -994,8 +1000,8 @@ on_suite_end(void)
 void
 suite_add(const char *title, const struct test_case *cases, size_t count)
 {
-    CU_pSuite suite =
-        CU_add_suite_with_setup_and_teardown(title, NULL, on_suite_end, on_test_begin, on_test_end);
+    CU_pSuite suite = CU_add_suite_with_setup_and_teardown(title, NULL, on_suite_end, on_test_begin,
+                                                           on_test_end);
 
     for (size_t i = 0; i < count; i++) {
         char *name = strdup(cases[i].name);

@@ -42,7 +42,10 @@ struct test_case {
     const char *name; /* a sentence, with underscores */
     void (*run)(void);
 };
-#define TEST(function) { #function, function }
+#define TEST(function)      \
+    {                       \
+#function, function \
+    }
 #define SUITE(title, cases) suite_add(title, cases, COUNT_OF(cases))
 /* Registers a CUnit suite whose pgweir instances end with it; an instance that ends badly fails the suite. */
 void suite_add(const char *title, const struct test_case *cases, size_t count);
@@ -62,14 +65,13 @@ bool patience_nap(struct patience *p); /* a few milliseconds; false when WAIT_MS
 uint64_t now_ms(void);
 
 /* Asserts that CONDITION holds before long. */
-#define EVENTUALLY(condition)                                                                      \
-    do {                                                                                           \
-        struct patience patience_ = patience_new();                                                \
-        bool held_;                                                                                \
-        while (!(held_ = (condition)) && patience_nap(&patience_))                                 \
-            continue;                                                                              \
-        CU_assertImplementation(held_, __LINE__, "EVENTUALLY(" #condition ")", __FILE__, "",       \
-                                CU_FALSE);                                                         \
+#define EVENTUALLY(condition)                                                                           \
+    do {                                                                                                \
+        struct patience patience_ = patience_new();                                                     \
+        bool held_;                                                                                     \
+        while (!(held_ = (condition)) && patience_nap(&patience_))                                      \
+            continue;                                                                                   \
+        CU_assertImplementation(held_, __LINE__, "EVENTUALLY(" #condition ")", __FILE__, "", CU_FALSE); \
     } while (0)
 
 /* --- PostgreSQL --- */
@@ -86,7 +88,7 @@ void pg_stop(struct pg *pg, const char *mode); /* fast, immediate */
 void pg_start(struct pg *pg);                  /* on the port that it had */
 /* A value asked by the superuser in database `app`, over its Unix socket; see ask(). */
 const char *pg_ask(const struct pg *pg, const char *sql, ...) PRINTF_LIKE(2, 3);
-int pg_count(const struct pg *pg, const char *sql, ...) PRINTF_LIKE(2, 3); /* -1: no number */
+int pg_count(const struct pg *pg, const char *sql, ...) PRINTF_LIKE(2, 3); /* see number() */
 /* Server connections that belong to USER (NULL: to anybody but the superuser and the control connection of pgweir). */
 int pg_backends(const struct pg *pg, const char *user);
 
@@ -143,18 +145,19 @@ PGconn *dial_start(unsigned port);
 bool dial_is_open(PGconn *c);
 PGconn *weir_dial(const struct weir *w);
 PGconn *weir_dial_as(const struct weir *w, const char *user); /* password <user>_pw */
-const char *dial_error(PGconn *c); /* "" when it is connected */
+const char *dial_error(PGconn *c);                            /* "" when it is connected */
 
 /*
  * Runs SQL and tells in one text how it ended: the first value of the first row ("NULL" for null), else the command
  * tag, else "<severity> <SQLSTATE> <message>". Good until some calls later.
  */
 const char *ask(PGconn *c, const char *sql, ...) PRINTF_LIKE(2, 3);
-const char *result_text(PGresult *r);       /* the same of a result at hand */
+const char *result_text(PGresult *r); /* the same of a result at hand */
 /* The text of a query sent with PQsendQuery(): waits for it, and for its end. */
 const char *answer(PGconn *c);
 /* The answer is there, but not read: answer() will not wait. */
 bool has_answered(PGconn *c);
+int number(const char *told); /* -1 when it is none */
 #define BEGINS(text, beginning) (strncmp(text, beginning, strlen(beginning)) == 0)
 #define HAS(text, part) (strstr(text, part) != NULL)
 /* CU_ASSERT_STRING_EQUAL, which also prints what came instead. */
@@ -174,6 +177,5 @@ bool program_exists(const char *name);
 char *file_text(const char *path); /* owned by the caller; "" when there is none */
 /* A text with printf's rules that is good until some calls later. */
 const char *text(const char *format, ...) PRINTF_LIKE(1, 2);
-unsigned free_port(void);
 
 #endif

@@ -7,8 +7,15 @@
  * How many ReadyForQuery a turn brings is PostgreSQL's secret (a Sync is ignored during COPY IN). So each turn ends with a mark that it
  * has no other use for: Sync, four times Close of a portal that does not exist, Sync. Close has no effect and succeeds in a failed transaction too.
  *
- * What may differ, and nothing else: file, line and routine of an error. An error of pgweir's own words has none, and that of a Parse which
- * pgweir has sent for a Bind's sake names the routine that parses.
+ * What may differ, and nothing else:
+ *
+ *   - file, line and routine of an error: one in pgweir's own words has none, and that of a Parse which pgweir has sent for a Bind's sake
+ *     names the routine that parses;
+ *   - in a failed transaction, on a server that has not got a statement of the client's: there PostgreSQL parses nothing but COMMIT and
+ *     ROLLBACK, so a Bind or a Describe of that statement is told 25P02 though PostgreSQL itself would find a wrong count first, or describe what returns
+ *     no rows. From there on the sides are apart;
+ *   - which message it was that PostgreSQL did not expect during COPY IN, for it may be one of pgweir's. It ends the connection anyway;
+ *   - how much is heard before PostgreSQL hangs up.
  */
 
 #include "pipeline.h"
@@ -26,7 +33,8 @@
 #include "pgweir/wire/front.h"
 #include "script.h"
 
-#define SILENCE_MS (HARNESS_SANITIZED ? 8000u : 3000u) /* a server that says nothing for so long has nothing to say */
+#define SILENCE_MS \
+    (HARNESS_SANITIZED ? 8000u : 1500u) /* a server that says nothing for so long has nothing to say */
 #define MARK_CLOSES 4u
 
 struct side { /* one connection, and what it has answered to the turn at hand */
@@ -45,6 +53,7 @@ struct talk {
     struct side direct[TALK_CLIENTS];
     struct side pooled[TALK_CLIENTS];
     struct buf difference;
+    bool is_apart;
 };
 
 /* --- lines --- */
@@ -380,6 +389,17 @@ add_error_fields(struct buf *out, struct slice message)
     }
 }
 
+/* Whether the FIELD of an error begins with VALUE. */
+static bool
+has_field(struct slice message, char field, const char *value)
+{
+    struct slice rest = slice_skip(message, 5);
+
+    while (rest.len > 1 && rest.at[0] != (uint8_t)field)
+        rest = slice_skip(rest, strlen((const char *)rest.at) + 1);
+    return rest.len > 1 && BEGINS((const char *)rest.at + 1, value);
+}
+
 static bool
 is_same_message(struct slice a, struct slice b)
 {
@@ -390,7 +410,8 @@ is_same_message(struct slice a, struct slice b)
         return is_same;
     add_error_fields(&fields[0], a);
     add_error_fields(&fields[1], b);
-    is_same = slice_equal(buf_slice(&fields[0]), buf_slice(&fields[1]));
+    is_same = slice_equal(buf_slice(&fields[0]), buf_slice(&fields[1])) ||
+              (has_field(a, 'M', "unexpected message type") && has_field(b, 'M', "unexpected message type"));
     buf_release(&fields[0]);
     buf_release(&fields[1]);
     return is_same;
@@ -417,6 +438,21 @@ same_messages(const struct side *a, const struct side *b, bool is_end[2])
     is_end[0] = left.len == 0;
     is_end[1] = right.len == 0;
     return count;
+}
+
+/* Whether S, after SAME messages, says that it cannot parse in a failed transaction. */
+static bool
+is_unable_to_parse(const struct side *s, size_t same)
+{
+    struct slice rest = buf_slice(&s->answer);
+
+    for (; same > 0; same--)
+        rest = slice_skip(rest, message_len(rest));
+    if (rest.len == 0 || rest.at[0] != 'E' || !has_field(slice_of(rest.at, message_len(rest)), 'C', "25P02"))
+        return false;
+    while (rest.len > 0 && rest.at[0] != 'Z')
+        rest = slice_skip(rest, message_len(rest));
+    return rest.len > 0 && rest.at[5] == 'E';
 }
 
 static void
@@ -465,12 +501,11 @@ databases_make(void)
         return;
     SAYS(pg_ask(pg_main(), "create database diff_a"), "CREATE DATABASE");
     c = superuser_dial("diff_a");
-    SAYS(ask(c,
-             "create table r (a int primary key, b text, c float8);"
-             "insert into r select i, 'row ' || i, i / 4.0 from generate_series(1, 12) i;"
-             "create table w (owner int, v text, n int default 0) with (autovacuum_enabled = off);"
-             "create table u (k int primary key);"
-             "analyze r; grant select on r to public; grant all on w, u to public"),
+    SAYS(ask(c, "create table r (a int primary key, b text, c float8);"
+                "insert into r select i, 'row ' || i, i / 4.0 from generate_series(1, 12) i;"
+                "create table w (owner int, v text, n int default 0) with (autovacuum_enabled = off);"
+                "create table u (k int primary key);"
+                "analyze r; grant select on r to public; grant all on w, u to public"),
          "GRANT");
     PQfinish(c);
     SAYS(pg_ask(pg_main(), "create database diff_b template diff_a"), "CREATE DATABASE");
@@ -515,10 +550,18 @@ void
 talk_begin(struct talk *t)
 {
     talk_hang_up(t);
+    t->is_apart = false;
     buf_drop(&t->difference, buf_len(&t->difference));
     for (unsigned i = 0; i < 2; i++)
-        SAYS(ask(t->super[i], "set lock_timeout = '10s'; truncate w, u; insert into w values (99, 'first', 0)"),
+        SAYS(ask(t->super[i],
+                 "set lock_timeout = '10s'; truncate w, u; insert into w values (99, 'first', 0)"),
              "INSERT 0 1");
+}
+
+bool
+talk_is_apart(const struct talk *t)
+{
+    return t->is_apart;
 }
 
 const char *
@@ -555,8 +598,13 @@ talk_turn(struct talk *t, const struct turn *turn)
     side_hear(pooled, direct->is_gone ? SIZE_MAX : direct->readies);
     same = same_messages(direct, pooled, is_end);
     /* Who hangs up with something unread in its socket may take its last words with it: one may know more of them than the other. */
-    is_same = direct->is_gone ? pooled->is_gone && (is_end[0] || is_end[1])
-                              : !pooled->is_gone && !pooled->is_silent && !direct->is_silent && is_end[0] && is_end[1];
+    is_same = direct->is_gone
+                  ? pooled->is_gone && (is_end[0] || is_end[1])
+                  : !pooled->is_gone && !pooled->is_silent && !direct->is_silent && is_end[0] && is_end[1];
+    if (!is_same && is_unable_to_parse(pooled, same)) {
+        t->is_apart = true;
+        is_same = true;
+    }
     if (!is_same) {
         buf_drop(&t->difference, buf_len(&t->difference));
         write_answer(&t->difference, "PostgreSQL says", direct, same);

@@ -38,6 +38,8 @@ void talk_begin(struct talk *t);
 /* Plays TURN on both sides; false when they answered differently: talk_difference() tells. Client 0 to TALK_CLIENTS - 1 connects when
  * it says something first, and again after PostgreSQL has sent it away. */
 bool talk_turn(struct talk *t, const struct turn *turn);
+/* A difference was met that must be: what comes behind it in this conversation cannot be compared. */
+bool talk_is_apart(const struct talk *t);
 const char *talk_difference(const struct talk *t);
 
 #endif

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <openssl/rand.h>
@@ -28,7 +27,7 @@
 #include "pgweir/wire/secret.h"
 
 struct raw {
-    int fd; /* -1 when the connection could not be made */
+    int fd;
     SSL *ssl; /* NULL: plain */
     struct buf in;
     size_t message_bytes; /* of the message at the front of `in`: dropped by the next read */
@@ -42,42 +41,25 @@ struct raw {
 
 /* --- connections --- */
 
-static struct raw *
-raw_new(int family, const struct sockaddr *to, socklen_t to_size)
-{
-    struct raw *r = calloc(1, sizeof *r);
-    int on = 1;
-
-    if (r == NULL)
-        abort();
-    r->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(r->fd, to, to_size) != 0) {
-        r->has_ended = true;
-        return r;
-    }
-    if (family == AF_INET)
-        setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    fcntl(r->fd, F_SETFL, O_NONBLOCK);
-    return r;
-}
-
 struct raw *
 raw_dial(unsigned port)
 {
     struct sockaddr_in to = { .sin_family = AF_INET,
                               .sin_port = htons((uint16_t)port),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct raw *r = calloc(1, sizeof *r);
+    int on = 1;
 
-    return raw_new(AF_INET, (struct sockaddr *)&to, sizeof to);
-}
-
-struct raw *
-raw_dial_unix(const char *path)
-{
-    struct sockaddr_un to = { .sun_family = AF_UNIX };
-
-    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
-    return raw_new(AF_UNIX, (struct sockaddr *)&to, sizeof to);
+    if (r == NULL)
+        abort();
+    r->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(r->fd, (struct sockaddr *)&to, sizeof to) != 0) {
+        r->has_ended = true;
+        return r;
+    }
+    setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(r->fd, F_SETFL, O_NONBLOCK);
+    return r;
 }
 
 void
@@ -284,29 +266,24 @@ note_message(struct raw *r, int type)
     }
 }
 
-static int
-message_until(struct raw *r, uint64_t until_ms)
+int
+raw_message(struct raw *r)
 {
+    uint64_t until = now_ms() + WAIT_MS;
     uint32_t size;
     int there;
 
     forget_message(r);
-    there = await_bytes(r, 5, until_ms);
+    there = await_bytes(r, 5, until);
     if (there != 1)
         return there;
     size = get_be32(buf_slice(&r->in).at + 1);
-    there = await_bytes(r, 1 + (size_t)size, until_ms);
+    there = await_bytes(r, 1 + (size_t)size, until);
     if (there != 1)
         return there;
     r->message_bytes = 1 + (size_t)size;
     note_message(r, buf_slice(&r->in).at[0]);
     return buf_slice(&r->in).at[0];
-}
-
-int
-raw_message(struct raw *r)
-{
-    return message_until(r, now_ms() + WAIT_MS);
 }
 
 struct slice
@@ -345,25 +322,6 @@ raw_is_closed(struct raw *r)
         if (heard == RAW_SILENCE)
             return false;
     }
-}
-
-const char *
-raw_hear_for(struct raw *r, unsigned ms)
-{
-    uint64_t until = now_ms() + ms;
-    char types[64];
-    size_t count = 0;
-
-    while (count + 1 < sizeof types) {
-        int type = message_until(r, until);
-
-        if (type == RAW_SILENCE)
-            break;
-        types[count++] = type == RAW_GONE ? '.' : (char)type;
-        if (type == RAW_GONE)
-            break;
-    }
-    return text("%.*s", (int)count, types);
 }
 
 const struct pg_error *

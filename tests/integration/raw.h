@@ -1,5 +1,5 @@
 /*
- * raw.h - a client that says exactly what it is told to: any bytes, at any time, over TCP, TLS or a Unix socket.
+ * raw.h - a client that says exactly what it is told to: any bytes, at any time, over TCP or TLS.
  *
  * Every wait is bounded by WAIT_MS. A client that was refused or lost may be used on: it hears RAW_GONE.
  */
@@ -17,10 +17,9 @@ struct raw;
 #define RAW_GONE 0       /* the connection has ended */
 #define RAW_SILENCE (-1) /* nothing came within WAIT_MS */
 
-struct raw *raw_dial(unsigned port);         /* 127.0.0.1, nothing said yet */
-struct raw *raw_dial_unix(const char *path); /* a Unix socket */
-struct raw *raw_open(unsigned port);         /* and logged in: app_user, database app */
-struct raw *raw_open_tls(unsigned port);     /* the same behind SSLRequest */
+struct raw *raw_dial(unsigned port);     /* 127.0.0.1, nothing said yet */
+struct raw *raw_open(unsigned port);     /* and logged in: app_user, database app */
+struct raw *raw_open_tls(unsigned port); /* the same behind SSLRequest */
 /* TLS from here on. ALPN: one protocol name to offer, NULL: none. False when the handshake fails. */
 bool raw_start_tls(struct raw *r, const char *alpn);
 const char *raw_chosen_alpn(struct raw *r); /* "" when none */
@@ -45,8 +44,6 @@ struct slice raw_body(const struct raw *r);
 bool raw_until(struct raw *r, char type);
 /* Reads on to the end of the connection; false when it does not come. */
 bool raw_is_closed(struct raw *r);
-/* What is heard from now on within MS milliseconds, as message types ("" for silence); for what must not be answered. */
-const char *raw_hear_for(struct raw *r, unsigned ms);
 
 /* The last ErrorResponse heard ("" fields when there was none). */
 const struct pg_error *raw_error(const struct raw *r);

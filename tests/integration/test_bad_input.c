@@ -50,12 +50,23 @@ answer_to(struct slice first)
     const char *told;
 
     raw_send(r, first);
-    told = !raw_is_closed(r) ? "open" : raw_error(r)->sqlstate[0] != '\0' ? text("%s", raw_error(r)->sqlstate) : "closed";
+    told = !raw_is_closed(r)                   ? "open"
+           : raw_error(r)->sqlstate[0] != '\0' ? text("%s", raw_error(r)->sqlstate)
+                                               : "closed";
     raw_close(r);
     return told;
 }
 
 #define BYTES(literal) slice_of(literal, sizeof(literal) - 1)
+
+struct literal {
+    const char *bytes;
+    size_t count;
+};
+#define LITERAL(literal)             \
+    {                                \
+        literal, sizeof(literal) - 1 \
+    }
 
 static void
 impossible_lengths_are_refused(void)
@@ -81,7 +92,8 @@ garbage_is_refused(void)
     CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("\r\n\r\n\r\n\r\n")), "open");
     CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")), "open");
     CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("\x16\x03\x01\0\x05hello")), "open");
-    CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("p\0\0\0\011secret\0")), "open"); /* a password before startup */
+    CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("p\0\0\0\011secret\0")),
+                               "open"); /* a password before startup */
     CU_ASSERT_STRING_NOT_EQUAL(answer_to(BYTES("Q\0\0\0\015select 1\0")), "open");
     expect_good_health(bystander);
     PQfinish(bystander);
@@ -134,9 +146,9 @@ other_protocol_versions_are_refused(void)
 static void
 newer_minor_versions_and_options_are_negotiated(void)
 {
-    const struct startup_pair pairs[] = {
-        { "user", "app_user" }, { "database", "app" }, { "_pq_.command_compression", "lz4" }
-    };
+    const struct startup_pair pairs[] = { { "user", "app_user" },
+                                          { "database", "app" },
+                                          { "_pq_.command_compression", "lz4" } };
     struct raw *newer = raw_dial(weir_port(weir()));
     struct raw *same = raw_dial(weir_port(weir()));
     struct buf out = { 0 };
@@ -181,20 +193,17 @@ a_login_that_breaks_the_protocol_is_refused(void)
 static void
 a_password_message_may_lie(void)
 {
-    static const struct {
-        const char *bytes;
-        size_t count;
-    } lies[] = {
-        { "p\0\0\0\3", 5 },                                             /* shorter than its own length */
-        { "p\377\377\377\377", 5 },                                     /* absurdly long */
-        { "p\0\1\0\0", 5 },                                             /* longer than a password may be */
-        { "p\0\0\0\004", 5 },                                           /* empty */
-        { "p\0\0\0\021SCRAM-SHA-256", 18 },                             /* a name without an end */
-        { "p\0\0\0\026SCRAM-SHA-256\0\0\0\1\0", 23 },                   /* a length beyond the end */
-        { "p\0\0\0\026SCRAM-SHA-256\0\377\377\377\377", 23 },           /* no response at all */
-        { "p\0\0\0\020NOBODY\0\0\0\0\1n", 17 },                         /* an unknown mechanism */
-        { "p\0\0\0\034SCRAM-SHA-256\0\0\0\0\6n,,n=\0", 29 },            /* no nonce */
-        { "p\0\0\0\037SCRAM-SHA-256\0\0\0\0\011n,,n=,r=\0", 32 },       /* an empty nonce */
+    static const struct literal lies[] = {
+        LITERAL("p\0\0\0\3"),                                      /* shorter than its own length */
+        LITERAL("p\377\377\377\377"),                              /* absurdly long */
+        LITERAL("p\0\1\0\0"),                                      /* longer than a password may be */
+        LITERAL("p\0\0\0\004"),                                    /* empty */
+        LITERAL("p\0\0\0\021SCRAM-SHA-256"),                       /* a name without an end */
+        LITERAL("p\0\0\0\026SCRAM-SHA-256\0\0\0\1\0"),             /* a length beyond the end */
+        LITERAL("p\0\0\0\026SCRAM-SHA-256\0\377\377\377\377"),     /* no response at all */
+        LITERAL("p\0\0\0\020NOBODY\0\0\0\0\1n"),                   /* an unknown mechanism */
+        LITERAL("p\0\0\0\034SCRAM-SHA-256\0\0\0\0\6n,,n=\0"),      /* no nonce */
+        LITERAL("p\0\0\0\037SCRAM-SHA-256\0\0\0\0\011n,,n=,r=\0"), /* an empty nonce */
     };
     const struct startup_pair user[] = { { "user", "app_user" }, { "database", "app" } };
     PGconn *bystander = weir_dial(weir());
@@ -246,13 +255,16 @@ unknown_messages_end_the_session(void)
 static void
 impossible_lengths_end_the_session(void)
 {
-    static const char *const lies[] = { "Q\0\0\0\0", "Q\0\0\0\3", "S\377\377\377\377", "P\200\0\0\0", "B\177\377\377\377" };
+    static const struct literal lies[] = {
+        LITERAL("Q\0\0\0\0"),   LITERAL("Q\0\0\0\3"),         LITERAL("S\377\377\377\377"),
+        LITERAL("P\200\0\0\0"), LITERAL("B\177\377\377\377"),
+    };
     PGconn *bystander = weir_dial(weir());
 
     for (size_t i = 0; i < COUNT_OF(lies); i++) {
         struct raw *r = raw_open(weir_port(weir()));
 
-        CU_ASSERT(raw_send(r, slice_of(lies[i], 5)));
+        CU_ASSERT(raw_send(r, slice_of(lies[i].bytes, lies[i].count)));
         CU_ASSERT(raw_is_closed(r));
         SAYS(raw_error(r)->sqlstate, "08P01");
         raw_close(r);
@@ -273,7 +285,8 @@ an_unknown_message_in_a_transaction_rolls_it_back(void)
     CU_ASSERT(raw_is_closed(r));
     SAYS(raw_error(r)->sqlstate, "08P01");
     raw_close(r);
-    EVENTUALLY(pg_count(pg_main(), "select count(*) from pg_stat_activity where state like 'idle in tr%%'") == 0);
+    EVENTUALLY(pg_count(pg_main(), "select count(*) from pg_stat_activity where state like 'idle in tr%%'") ==
+               0);
     expect_good_health(bystander);
     PQfinish(bystander);
 }
@@ -281,19 +294,16 @@ an_unknown_message_in_a_transaction_rolls_it_back(void)
 static void
 messages_with_broken_bodies_get_the_error_of_postgresql(void)
 {
-    static const struct {
-        const char *bytes;
-        size_t count;
-    } broken[] = {
-        { "Q\0\0\0\4", 5 },                        /* no text */
-        { "Q\0\0\0\014select 1", 13 },             /* no NUL */
-        { "B\0\0\0\006\0\0", 7 },                  /* counts missing */
-        { "P\0\0\0\005x", 6 },                     /* a name without an end */
-        { "D\0\0\0\005S", 6 },                     /* no name */
-        { "D\0\0\0\006x\0", 7 },                   /* neither S nor P */
-        { "E\0\0\0\005\0", 6 },                    /* no row count */
-        { "C\0\0\0\004", 5 },                      /* nothing */
-        { "F\0\0\0\004", 5 },
+    static const struct literal broken[] = {
+        LITERAL("Q\0\0\0\4"),           /* no text */
+        LITERAL("Q\0\0\0\014select 1"), /* no NUL */
+        LITERAL("B\0\0\0\006\0\0"),     /* counts missing */
+        LITERAL("P\0\0\0\005x"),        /* a name without an end */
+        LITERAL("D\0\0\0\005S"),        /* no name */
+        LITERAL("D\0\0\0\006x\0"),      /* neither S nor P */
+        LITERAL("E\0\0\0\005\0"),       /* no row count */
+        LITERAL("C\0\0\0\004"),         /* nothing */
+        LITERAL("F\0\0\0\004"),
     };
     PGconn *bystander = weir_dial(weir());
 
@@ -341,13 +351,16 @@ a_client_that_stops_reading_costs_little_memory(void)
     struct raw *r = raw_open(weir_port(weir()));
 
     CU_ASSERT(raw_send_query(r, "select repeat('x', 10000) from generate_series(1, 100000)")); /* 1 GB */
-    EVENTUALLY(pg_count(pg_main(), "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'") == 1);
+    EVENTUALLY(
+        pg_count(pg_main(), "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'") == 1);
     if (!HARNESS_SANITIZED)
         CU_ASSERT(weir_rss_kb(weir()) < before_kb + 4096);
     expect_good_health(bystander);
     raw_close(r);
-    EVENTUALLY(pg_count(pg_main(), "select count(*) from pg_stat_activity where usename = 'app_user' and state = 'active'") ==
-               0);
+    EVENTUALLY(
+        pg_count(pg_main(),
+                 "select count(*) from pg_stat_activity where usename = 'app_user' and state = 'active'") ==
+        0);
     expect_good_health(bystander);
     PQfinish(bystander);
 }
@@ -402,20 +415,28 @@ connections_that_never_log_in_keep_nobody_out(void)
 static void
 throw_garbage(void)
 {
-    static const char *const beginnings[] = { "\0\0\0\3", "GET / HTTP/1.0\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-                                              "\0\0\0\010\0\2\0\0", "p\0\0\0\011secret\0" };
-    static const char *const messages[] = { "y\0\0\0\4", "Q\0\0\0\3", "Q\0\0\1\0select", "B\0\020\0\0..", "d\0\0\0\007abc" };
+    static const struct literal beginnings[] = {
+        LITERAL("\0\0\0\3"),
+        LITERAL("GET / HTTP/1.0\r\n\r\n"),
+        LITERAL("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+        LITERAL("\0\0\0\010\0\2\0\0"),
+        LITERAL("p\0\0\0\011secret\0"),
+    };
+    static const struct literal messages[] = {
+        LITERAL("y\0\0\0\4"),     LITERAL("Q\0\0\0\3"),      LITERAL("Q\0\0\1\0select"),
+        LITERAL("B\0\020\0\0.."), LITERAL("d\0\0\0\007abc"),
+    };
 
     for (size_t i = 0; i < COUNT_OF(beginnings); i++) {
         struct raw *r = raw_dial(weir_port(weir()));
 
-        raw_send(r, slice_of(beginnings[i], 8));
+        raw_send(r, slice_of(beginnings[i].bytes, beginnings[i].count));
         raw_close(r);
     }
     for (size_t i = 0; i < COUNT_OF(messages); i++) {
         struct raw *r = raw_open(weir_port(weir()));
 
-        raw_send(r, slice_of(messages[i], 8));
+        raw_send(r, slice_of(messages[i].bytes, messages[i].count));
         if (i % 2 == 0)
             raw_abort(r);
         else
@@ -433,8 +454,10 @@ nothing_leaks(void)
     for (int i = 0; i < 30; i++)
         throw_garbage();
     expect_good_health(bystander);
-    EVENTUALLY(pg_count(pg_main(), "select count(*) from pg_stat_activity where usename = 'app_user' and state <> 'idle'") ==
-               0);
+    EVENTUALLY(
+        pg_count(pg_main(),
+                 "select count(*) from pg_stat_activity where usename = 'app_user' and state <> 'idle'") ==
+        0);
     fds = weir_fd_count(weir());
     warm_kb = weir_rss_kb(weir());
     for (int i = 0; i < 60; i++)

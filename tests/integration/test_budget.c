@@ -31,7 +31,7 @@ connections(void)
 
 struct observer {
     uint64_t next_ms;
-    int most;       /* connections */
+    int most;         /* connections */
     int most_limited; /* of analytics_user */
     bool has_failed;
 };
@@ -145,7 +145,8 @@ a_fixed_number_is_kept_too(void)
 static void
 requests_wait_while_others_have_taken_all_places(void)
 {
-    struct weir *w = weir("server_connections = 20\nserver_login_retry = 200ms\nserver_idle_timeout = 200ms\n");
+    struct weir *w = weir(
+        "server_connections = 20\nserver_login_retry = 200ms\nserver_idle_timeout = 200ms\n");
     PGconn *greedy[30];
     PGconn *clients[12];
 

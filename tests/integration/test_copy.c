@@ -57,8 +57,8 @@ copying_out_stands_among_other_statements(void)
 static void
 copying_out_fails_in_the_middle(void)
 {
-    SAME(weir(), "Q copy (select 10 / (3 - i) from generate_series(1, 5) i) to stdout", "<Z", "Q select 1", "<Z",
-         "P - copy (select 10 / (3 - i) from generate_series(1, 5) i) to stdout", "B - -", "E - 0",
+    SAME(weir(), "Q copy (select 10 / (3 - i) from generate_series(1, 5) i) to stdout", "<Z", "Q select 1",
+         "<Z", "P - copy (select 10 / (3 - i) from generate_series(1, 5) i) to stdout", "B - -", "E - 0",
          "P - select 'skipped'", "S", "Q select 2", "<Z", "<Z");
 }
 
@@ -74,50 +74,51 @@ ten_megabytes_are_copied_out(void)
 static void
 rows_are_copied_in(void)
 {
-    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "<G", "d 1\tone", "d 2\ttwo", "c", "<Z", WHAT_IS_THERE,
-         EMPTY_TABLE, "Q copy copied from stdin", "<G", "c", "<Z", WHAT_IS_THERE);
+    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "<G", "d 1\tone", "d 2\ttwo", "c", "<Z",
+         WHAT_IS_THERE, EMPTY_TABLE, "Q copy copied from stdin", "<G", "c", "<Z", WHAT_IS_THERE);
 }
 
 static void
 rows_are_sent_before_the_server_asks(void)
 {
-    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "d 1\tone", "c", "Q select count(*) from copied", "<Z",
-         "<Z", "H", EMPTY_TABLE);
+    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "d 1\tone", "c", "Q select count(*) from copied",
+         "<Z", "<Z", "H", EMPTY_TABLE);
 }
 
 static void
 rows_are_copied_in_inside_a_transaction(void)
 {
-    SAME(weir(), "Q begin; create temp table t (a int, b text) on commit drop", "<Z", "Q copy t from stdin", "<G",
-         "d 1\tone", "c", "<Z", "Q select a + 0, b || '' from t", "<Z", "Q rollback", "<Z");
+    SAME(weir(), "Q begin; create temp table t (a int, b text) on commit drop", "<Z", "Q copy t from stdin",
+         "<G", "d 1\tone", "c", "<Z", "Q select a + 0, b || '' from t", "<Z", "Q rollback", "<Z");
 }
 
 static void
 two_tables_are_copied_in_by_one_query(void)
 {
-    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin; select 1; copy copied (a) from stdin; select 2", "<G",
-         "d 1\tone", "c", "<G", "d 2", "c", "<Z", WHAT_IS_THERE, EMPTY_TABLE);
+    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin; select 1; copy copied (a) from stdin; select 2",
+         "<G", "d 1\tone", "c", "<G", "d 2", "c", "<Z", WHAT_IS_THERE, EMPTY_TABLE);
 }
 
 static void
 a_client_gives_up_copying_in(void)
 {
-    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "<G", "d 1\tone", "f changed my mind", "<Z", "Q select 1",
-         "<Z", WHAT_IS_THERE, "Q copy copied from stdin; select 'skipped'", "<G", "f at once", "<Z", "Q select 2", "<Z");
+    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "<G", "d 1\tone", "f changed my mind", "<Z",
+         "Q select 1", "<Z", WHAT_IS_THERE, "Q copy copied from stdin; select 'skipped'", "<G", "f at once",
+         "<Z", "Q select 2", "<Z");
 }
 
 static void
 a_bad_row_ends_copying_in(void)
 {
-    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "<G", "d 1\tone", "d notanumber\ttwo", "d 3\tthree", "c",
-         "<Z", "Q select 1", "<Z", WHAT_IS_THERE);
+    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "<G", "d 1\tone", "d notanumber\ttwo", "d 3\tthree",
+         "c", "<Z", "Q select 1", "<Z", WHAT_IS_THERE);
 }
 
 static void
 rows_that_follow_a_failed_copy_are_ignored(void)
 {
-    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "<G", "d notanumber\tone", "<Z", "d 2\ttwo", "d 3\tthree",
-         "c", "Q select 'still here'", "<Z", "d stray", "c", "f stray", "Q select 2", "<Z");
+    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "<G", "d notanumber\tone", "<Z", "d 2\ttwo",
+         "d 3\tthree", "c", "Q select 'still here'", "<Z", "d stray", "c", "f stray", "Q select 2", "<Z");
 }
 
 static void
@@ -130,7 +131,8 @@ a_copy_that_never_began_ignores_its_rows(void)
 static void
 a_query_during_a_copy_ends_the_connection(void)
 {
-    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "<G", "d 1\tone", "Q select 'not expected here'", "<.");
+    SAME(weir(), EMPTY_TABLE, "Q copy copied from stdin", "<G", "d 1\tone", "Q select 'not expected here'",
+         "<.");
     SAME(weir(), WHAT_IS_THERE);
 }
 
@@ -160,8 +162,8 @@ a_whole_copy_is_sent_at_once(void)
 static void
 a_client_gives_up_copying_in_in_the_extended_protocol(void)
 {
-    SAME(weir(), EMPTY_TABLE, "P - copy copied from stdin", "B - -", "E - 0", "S", "<G", "d 1\tone", "f no", "<E", "S",
-         "<Z", "Q select 1", "<Z", WHAT_IS_THERE);
+    SAME(weir(), EMPTY_TABLE, "P - copy copied from stdin", "B - -", "E - 0", "S", "<G", "d 1\tone", "f no",
+         "<E", "S", "<Z", "Q select 1", "<Z", WHAT_IS_THERE);
     SAME(weir(), "P - copy copied from stdin", "B - -", "E - 0", "f no", "P - select 'skipped'", "B - -",
          "E - 0", "S", "Q select 2", "<Z", "<Z");
 }
@@ -169,26 +171,27 @@ a_client_gives_up_copying_in_in_the_extended_protocol(void)
 static void
 a_bad_row_in_the_extended_protocol_skips_to_sync(void)
 {
-    SAME(weir(), EMPTY_TABLE, "P - copy copied from stdin", "B - -", "E - 0", "S", "<G", "d notanumber\tone", "<E",
-         "d 2\ttwo", "c", "P - select 'skipped'", "B - -", "E - 0", "S", "<Z", "Q select 1", "<Z", WHAT_IS_THERE);
-    SAME(weir(), EMPTY_TABLE, "P - copy copied from stdin", "B - -", "E - 0", "S", "d notanumber\tone", "d 2\ttwo", "c",
-         "S", "Q select 2", "<Z", "<Z", WHAT_IS_THERE);
+    SAME(weir(), EMPTY_TABLE, "P - copy copied from stdin", "B - -", "E - 0", "S", "<G", "d notanumber\tone",
+         "<E", "d 2\ttwo", "c", "P - select 'skipped'", "B - -", "E - 0", "S", "<Z", "Q select 1", "<Z",
+         WHAT_IS_THERE);
+    SAME(weir(), EMPTY_TABLE, "P - copy copied from stdin", "B - -", "E - 0", "S", "d notanumber\tone",
+         "d 2\ttwo", "c", "S", "Q select 2", "<Z", "<Z", WHAT_IS_THERE);
 }
 
 static void
 an_extended_copy_that_never_began_answers_each_sync(void)
 {
-    SAME(weir(), "P - copy nowhere from stdin", "B - -", "E - 0", "S", "d 1\tone", "c", "S", "Q select 1", "<Z", "<Z",
-         "<Z");
-    SAME(weir(), "P - copy nowhere from stdin", "B - -", "E - 0", "S", "d 1\tone", "f no", "S", "Q select 2", "<Z",
-         "<Z", "<Z");
+    SAME(weir(), "P - copy nowhere from stdin", "B - -", "E - 0", "S", "d 1\tone", "c", "S", "Q select 1",
+         "<Z", "<Z", "<Z");
+    SAME(weir(), "P - copy nowhere from stdin", "B - -", "E - 0", "S", "d 1\tone", "f no", "S", "Q select 2",
+         "<Z", "<Z", "<Z");
 }
 
 static void
 a_parse_during_a_copy_ends_the_connection(void)
 {
-    SAME(weir(), EMPTY_TABLE, "P - copy copied from stdin", "B - -", "E - 0", "H", "<G", "d 1\tone", "P - select 1",
-         "S", "<.");
+    SAME(weir(), EMPTY_TABLE, "P - copy copied from stdin", "B - -", "E - 0", "H", "<G", "d 1\tone",
+         "P - select 1", "S", "<.");
     SAME(weir(), WHAT_IS_THERE);
 }
 
@@ -196,9 +199,9 @@ static void
 copies_and_queries_share_a_pipeline(void)
 {
     SAME(weir(), EMPTY_TABLE, "P - begin", "B - -", "E - 0", "P - copy copied from stdin", "B - -", "E - 0",
-         "d 1\tone", "c", "P - copy copied (a) from stdin", "B - -", "E - 0", "d 2", "d 3", "c", "P - select * from copied",
-         "B - -", "E - 0", "P - copy copied to stdout", "B - -", "E - 0", "P - rollback", "B - -", "E - 0", "S",
-         "Q select count(*) from copied", "<Z", "<Z");
+         "d 1\tone", "c", "P - copy copied (a) from stdin", "B - -", "E - 0", "d 2", "d 3", "c",
+         "P - select * from copied", "B - -", "E - 0", "P - copy copied to stdout", "B - -", "E - 0",
+         "P - rollback", "B - -", "E - 0", "S", "Q select count(*) from copied", "<Z", "<Z");
 }
 
 /* --- libpq --- */

@@ -16,7 +16,8 @@ void suite_crowd(void);
 static struct weir *
 weir(void)
 {
-    return weir_get(&(struct weir_spec){ .settings = "default_pool_size = 10\nserver_tls_sslmode = require\n" });
+    return weir_get(
+        &(struct weir_spec){ .settings = "default_pool_size = 10\nserver_tls_sslmode = require\n" });
 }
 
 struct observer {

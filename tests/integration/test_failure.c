@@ -114,7 +114,11 @@ a_running_query_fails_with_its_server(void)
     const char *told;
 
     PQsendQuery(c, "select pg_sleep(60)");
-    EVENTUALLY(pg_count(pg, "select count(*) from pg_stat_activity where state = 'active' and query like '%%sleep(60)'") == 1);
+    EVENTUALLY(
+        pg_count(
+            pg,
+            "select count(*) from pg_stat_activity where state = 'active' and query like '%%sleep(60)'") ==
+        1);
     pg_stop(pg, "immediate");
     told = answer(c);
     CU_ASSERT(BEGINS(told, "FATAL 57P") || BEGINS(told, "FATAL 08006") || BEGINS(told, "WARNING 57P02"));
@@ -149,7 +153,8 @@ static void
 who_waits_too_long_for_a_server_that_is_down_is_told_why(void)
 {
     struct pg *pg = pg_small();
-    struct weir *w = weir_get(&(struct weir_spec){ .pg = pg, .settings = SETTINGS "query_wait_timeout = 500ms\n" });
+    struct weir *w = weir_get(
+        &(struct weir_spec){ .pg = pg, .settings = SETTINGS "query_wait_timeout = 500ms\n" });
     struct raw *r = raw_open(weir_port(w));
 
     pg_stop(pg, "fast");

@@ -156,7 +156,8 @@ an_unknown_user_is_asked_with_the_same_salt_each_time(void)
 static void
 a_user_with_an_empty_secret_cannot_log_in(void)
 {
-    SAYS(login(weir(), "trust_user", "app", ""), "28P01 password authentication failed for user \"trust_user\"");
+    SAYS(login(weir(), "trust_user", "app", ""),
+         "28P01 password authentication failed for user \"trust_user\"");
 }
 
 static void
@@ -191,9 +192,10 @@ too_many_clients_are_told_the_limit_and_its_use(void)
 static void
 a_login_must_end_in_time(void)
 {
-    struct weir *w = weir_with_auth("client_login_timeout = 300ms\n"
-                                    "tcp_defer_accept = 0\n" /* or the kernel keeps who says nothing to itself */
-                                   );
+    struct weir *w = weir_with_auth(
+        "client_login_timeout = 300ms\n"
+        "tcp_defer_accept = 0\n" /* or the kernel keeps who says nothing to itself */
+    );
     struct raw *silent = raw_dial(weir_port(w));
     struct raw *halfway = raw_dial(weir_port(w));
     struct buf out = { 0 };
@@ -212,7 +214,8 @@ static void
 clients_come_over_a_unix_socket_and_ipv6_too(void)
 {
     bool has_ipv6 = access("/proc/net/if_inet6", R_OK) == 0;
-    struct weir *w = weir_with_auth(has_ipv6 ? "listen_addr = 127.0.0.1, ::1\n" : "listen_addr = 127.0.0.1\n");
+    struct weir *w = weir_with_auth(has_ipv6 ? "listen_addr = 127.0.0.1, ::1\n"
+                                             : "listen_addr = 127.0.0.1\n");
     PGconn *local = dial(weir_port(w), "host=%s", weir_dir(w));
     PGconn *six = has_ipv6 ? dial(weir_port(w), "host=::1") : NULL;
 
@@ -229,9 +232,10 @@ static void
 databases_lead_where_their_entries_say(void)
 {
     struct weir *w = weir_get(&(struct weir_spec){
-        .databases = "app = host=127.0.0.1 port=$PORT\n"
-                     "reports = host=127.0.0.1 port=$PORT dbname=app user=analytics_user password=analytics_user_pw\n"
-                     "* = host=127.0.0.1 port=$PORT\n",
+        .databases =
+            "app = host=127.0.0.1 port=$PORT\n"
+            "reports = host=127.0.0.1 port=$PORT dbname=app user=analytics_user password=analytics_user_pw\n"
+            "* = host=127.0.0.1 port=$PORT\n",
     });
     PGconn *app = weir_dial(w);
     PGconn *reports = dial(weir_port(w), "dbname=reports");
@@ -265,7 +269,8 @@ pgweir_logs_in_by_every_method_of_the_server(void)
 static void
 scram_keys_of_the_client_open_the_server(void)
 {
-    struct weir *w = weir_get(&(struct weir_spec){ .settings = "server_connections = 10\n", .userlist = stored_secrets() });
+    struct weir *w = weir_get(
+        &(struct weir_spec){ .settings = "server_connections = 10\n", .userlist = stored_secrets() });
     PGconn *app = weir_dial(w);
     PGconn *analytics = weir_dial_as(w, "analytics_user");
 
@@ -306,7 +311,8 @@ a_password_that_the_server_refuses_is_told_to_the_client(void)
 
     SAYS(login(w, "app_user", "app", "not that of the server"),
          "28P01 password authentication failed for user \"app_user\"");
-    SAYS(login(w, "app_user", "app", "app_user_pw"), "28P01 password authentication failed for user \"app_user\"");
+    SAYS(login(w, "app_user", "app", "app_user_pw"),
+         "28P01 password authentication failed for user \"app_user\"");
 }
 
 static void

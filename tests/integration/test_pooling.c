@@ -16,11 +16,11 @@ weir(const char *settings)
     return weir_get(&(struct weir_spec){ .settings = settings });
 }
 
-/* The process that serves this client now; 0 when it is gone. */
+/* The process that serves this client now; -1 when it is gone. */
 static int
 backend(PGconn *c)
 {
-    return atoi(ask(c, "select pg_backend_pid()"));
+    return number(ask(c, "select pg_backend_pid()"));
 }
 
 /* --- modes --- */
@@ -98,7 +98,7 @@ waiting_clients_are_served_in_order(void)
     for (int i = 0; i < WAITERS; i++)
         places[i] = answer(waiters[i]);
     for (int i = 1; i < WAITERS; i++)
-        CU_ASSERT_EQUAL(atoi(places[i]), atoi(places[i - 1]) + 1);
+        CU_ASSERT_EQUAL(number(places[i]), number(places[i - 1]) + 1);
     for (int i = 0; i < WAITERS; i++)
         PQfinish(waiters[i]);
     PQfinish(holder);
@@ -298,7 +298,7 @@ old_servers_are_replaced(void)
     SAYS(ask(c, "begin"), "BEGIN");
     first = backend(c);
     for (int i = 0; i < 4; i++) /* never in a transaction */
-        CU_ASSERT_EQUAL(atoi(ask(c, "select pg_backend_pid() from pg_sleep(0.1)")), first);
+        CU_ASSERT_EQUAL(number(ask(c, "select pg_backend_pid() from pg_sleep(0.1)")), first);
     SAYS(ask(c, "commit"), "COMMIT");
     EVENTUALLY(backend(c) != first);
     PQfinish(c);
@@ -327,8 +327,10 @@ a_query_that_runs_too_long_is_ended(void)
     PGconn *next = weir_dial(w);
 
     CU_ASSERT(BEGINS(ask(slow, "select pg_sleep(60)"), "FATAL 57014"));
-    SAYS(ask(next, "select count(*) from pg_stat_activity where query like 'select pg_sleep(60)%%' and state = 'active'"),
-         "0");
+    SAYS(
+        ask(next,
+            "select count(*) from pg_stat_activity where query like 'select pg_sleep(60)%%' and state = 'active'"),
+        "0");
     PQfinish(slow);
     PQfinish(next);
 }

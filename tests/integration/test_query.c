@@ -75,8 +75,7 @@ notices_and_warnings_arrive_where_they_belong(void)
 {
     SAME(weir(), "Q do $$ begin raise notice 'one'; raise warning 'two'; end $$; select 3", "<Z",
          "Q do $$ begin for i in 1..50 loop raise notice 'line %', i; end loop; end $$", "<Z",
-         "P - do $$ begin raise info 'extended'; end $$", "B - -", "E - 0", "S", "<Z",
-         "Q rollback", "<Z");
+         "P - do $$ begin raise info 'extended'; end $$", "B - -", "E - 0", "S", "<Z", "Q rollback", "<Z");
 }
 
 static void
@@ -89,7 +88,8 @@ a_changed_parameter_is_reported(void)
 static void
 text_of_any_kind_arrives_unchanged(void)
 {
-    SAME(weir(), "Q select 'Straße 東京 🐘', E'a\\tb\\nc', chr(1), 'semi;colon', $tag$ it's -- not a comment $tag$",
+    SAME(weir(),
+         "Q select 'Straße 東京 🐘', E'a\\tb\\nc', chr(1), 'semi;colon', $tag$ it's -- not a comment $tag$",
          "<Z", "Q select '\xff'", "<Z", "Q select 1", "<Z");
 }
 
@@ -102,8 +102,8 @@ many_small_rows_arrive(void)
 static void
 a_result_without_columns_or_rows_arrives(void)
 {
-    SAME(weir(), "Q select from generate_series(1, 3)", "<Z", "Q select 1 where false", "<Z",
-         "P - select", "B - -", "D P -", "E - 0", "S", "<Z");
+    SAME(weir(), "Q select from generate_series(1, 3)", "<Z", "Q select 1 where false", "<Z", "P - select",
+         "B - -", "D P -", "E - 0", "S", "<Z");
 }
 
 static void
@@ -184,8 +184,8 @@ errors_in_a_pipeline_of_several_syncs_stay_in_their_segment(void)
 static void
 a_pipeline_in_a_transaction_fails_as_a_whole(void)
 {
-    SAME(weir(), "P - begin", "B - -", "E - 0", "P - select 1/0", "B - -", "E - 0", "S", "P - select 2", "B - -",
-         "E - 0", "S", "P - rollback", "B - -", "E - 0", "S", "Q select 3", "<Z", "<Z", "<Z", "<Z");
+    SAME(weir(), "P - begin", "B - -", "E - 0", "P - select 1/0", "B - -", "E - 0", "S", "P - select 2",
+         "B - -", "E - 0", "S", "P - rollback", "B - -", "E - 0", "S", "Q select 3", "<Z", "<Z", "<Z", "<Z");
 }
 
 static void
@@ -198,8 +198,8 @@ simple_and_extended_queries_mix(void)
 static void
 flush_brings_answers_before_sync(void)
 {
-    SAME(weir(), "P - select $1::int", "D S -", "H", "<T", "B - - 7", "H", "<2", "E - 0", "H", "<C", "S", "<Z",
-         "H", "Q select 1", "<Z");
+    SAME(weir(), "P - select $1::int", "D S -", "H", "<T", "B - - 7", "H", "<2", "E - 0", "H", "<C", "S",
+         "<Z", "H", "Q select 1", "<Z");
     SAME(weir(), "P - select 1/0::int", "H", "<1", "B - -", "H", "<E", "B - -", "E - 0", "S", "<Z");
 }
 
@@ -226,7 +226,8 @@ functions_are_called(void)
 {
     SAME(weir(), "F 177 40|2", "<Z", "F 177 40|notanumber", "<Z", "F 1 1", "<Z", "F 177 1|\\N", "<Z",
          "F 177 1|2", "F 177 3|4", "Q select 1", "<Z", "<Z", "<Z");
-    SAME(weir(), "Q begin", "<Z", "F 177 1|2", "<Z", "F 154 1|0", "<Z", "F 177 1|2", "<Z", "Q rollback", "<Z");
+    SAME(weir(), "Q begin", "<Z", "F 177 1|2", "<Z", "F 154 1|0", "<Z", "F 177 1|2", "<Z", "Q rollback",
+         "<Z");
 }
 
 static void
@@ -279,8 +280,9 @@ a_value_of_50_megabytes_is_sent(void)
 static void
 large_values_travel_in_both_directions_at_once(void)
 {
-    SAME(weir(), "P - select $1::text", "B - - a*3000000", "E - 0", "B - - b*3000000", "E - 0", "B - - c*3000000",
-         "E - 0", "S", "P - select 1/0", "B - -", "E - 0", "B - - d*3000000", "S", "<Z", "<Z");
+    SAME(weir(), "P - select $1::text", "B - - a*3000000", "E - 0", "B - - b*3000000", "E - 0",
+         "B - - c*3000000", "E - 0", "S", "P - select 1/0", "B - -", "E - 0", "B - - d*3000000", "S", "<Z",
+         "<Z");
 }
 
 /* --- libpq --- */
@@ -288,10 +290,18 @@ large_values_travel_in_both_directions_at_once(void)
 static void
 the_greeting_has_the_parameters_of_the_server(void)
 {
-    static const char *const names[] = { "server_version", "server_encoding", "client_encoding", "DateStyle",
-                                         "TimeZone", "integer_datetimes", "IntervalStyle", "is_superuser",
-                                         "session_authorization", "standard_conforming_strings",
-                                         "application_name", "in_hot_standby" };
+    static const char *const names[] = { "server_version",
+                                         "server_encoding",
+                                         "client_encoding",
+                                         "DateStyle",
+                                         "TimeZone",
+                                         "integer_datetimes",
+                                         "IntervalStyle",
+                                         "is_superuser",
+                                         "session_authorization",
+                                         "standard_conforming_strings",
+                                         "application_name",
+                                         "in_hot_standby" };
     PGconn *direct = dial(pg_main()->port, NULL);
     PGconn *pooled = weir_dial(weir());
 
@@ -323,7 +333,7 @@ pipeline_mode_of_libpq_works(void)
     for (int i = 0; i < QUERIES; i++) {
         PGresult *r = PQgetResult(c);
 
-        right += atoi(result_text(r)) == i;
+        right += number(result_text(r)) == i;
         PQclear(r);
         PQclear(PQgetResult(c)); /* the NULL behind each query */
         if (i % 10 == 9) {
@@ -347,7 +357,7 @@ rows_can_be_fetched_one_by_one(void)
     PQsendQuery(c, "select i, repeat('x', 1000) from generate_series(1, 5000) i");
     PQsetSingleRowMode(c);
     for (PGresult *r; (r = PQgetResult(c)) != NULL; PQclear(r))
-        if (PQresultStatus(r) == PGRES_SINGLE_TUPLE && atoi(PQgetvalue(r, 0, 0)) == rows + 1)
+        if (PQresultStatus(r) == PGRES_SINGLE_TUPLE && number(PQgetvalue(r, 0, 0)) == rows + 1)
             rows++;
     CU_ASSERT_EQUAL(rows, 5000);
     SAYS(ask(c, "select 1"), "1");

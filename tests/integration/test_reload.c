@@ -53,7 +53,8 @@ a_bad_configuration_changes_nothing(void)
         { SINGLE "defualt_pool_size = 5\n", "default_pool_size" },
         { SINGLE "pool_mode = sometimes\n", "pool_mode" },
         { SINGLE "auth_file = /nowhere/userlist.txt\n", "/nowhere/userlist.txt" },
-        { SINGLE "client_tls_sslmode = require\nclient_tls_cert_file = /nowhere/crt\nclient_tls_key_file = /nowhere/key\n",
+        { SINGLE
+          "client_tls_sslmode = require\nclient_tls_cert_file = /nowhere/crt\nclient_tls_key_file = /nowhere/key\n",
           "/nowhere/" },
     };
     struct weir *w = weir_start(&(struct weir_spec){ .settings = SINGLE });
@@ -86,14 +87,18 @@ databases_come_and_go(void)
     c = dial(weir_port(w), "dbname=more");
     CONTAINS(dial_error(c), "more");
     PQfinish(c);
-    reload(w, &(struct weir_spec){ .settings = SINGLE, .databases = "app = host=127.0.0.1 port=$PORT\n"
-                                                                    "more = host=127.0.0.1 port=$PORT dbname=app\n" },
+    reload(w,
+           &(struct weir_spec){ .settings = SINGLE,
+                                .databases = "app = host=127.0.0.1 port=$PORT\n"
+                                             "more = host=127.0.0.1 port=$PORT dbname=app\n" },
            "reload: ");
     c = dial(weir_port(w), "dbname=more");
     SAYS(ask(c, "select 'more'"), "more");
     PQfinish(c);
 
-    reload(w, &(struct weir_spec){ .settings = SINGLE, .databases = "more = host=127.0.0.1 port=$PORT dbname=app\n" },
+    reload(w,
+           &(struct weir_spec){ .settings = SINGLE,
+                                .databases = "more = host=127.0.0.1 port=$PORT dbname=app\n" },
            "reload: ");
     SAYS(ask(old, "select 'my transaction goes on'"), "my transaction goes on");
     SAYS(ask(old, "commit"), "COMMIT");
@@ -112,7 +117,9 @@ a_database_may_move_while_it_is_used(void)
 
     SAYS(ask(c, "begin"), "BEGIN");
     SAYS(ask(c, "select current_database()"), "app");
-    reload(w, &(struct weir_spec){ .settings = SINGLE, .databases = "app = host=127.0.0.1 port=$PORT dbname=postgres\n" },
+    reload(w,
+           &(struct weir_spec){ .settings = SINGLE,
+                                .databases = "app = host=127.0.0.1 port=$PORT dbname=postgres\n" },
            "reload: ");
     SAYS(ask(c, "select current_database()"), "app");
     SAYS(ask(c, "commit"), "COMMIT");
@@ -128,8 +135,9 @@ passwords_change_with_a_reload(void)
     PGconn *old = weir_dial(w);
     PGconn *c;
 
-    reload(w, &(struct weir_spec){ .settings = "auth_type = md5\n" SINGLE,
-                                   .userlist = "\"analytics_user\" \"analytics_user_pw\"\n" },
+    reload(w,
+           &(struct weir_spec){ .settings = "auth_type = md5\n" SINGLE,
+                                .userlist = "\"analytics_user\" \"analytics_user_pw\"\n" },
            "re-reading");
     EVENTUALLY(weir_logged(w, "reload: "));
     c = weir_dial(w);
@@ -163,10 +171,14 @@ certificates_are_read_again(void)
     struct weir *w = weir_start(&(struct weir_spec){ .settings = SINGLE });
     PGconn *plain = weir_dial(w);
 
-    CU_ASSERT_EQUAL(run(NULL, NULL, (const char *const[]){ "cp", text("%s/pgweir.crt", pg_main()->dir),
-                                                           text("%s/server.crt", weir_dir(w)), NULL }), 0);
-    CU_ASSERT_EQUAL(run(NULL, NULL, (const char *const[]){ "cp", text("%s/pgweir.key", pg_main()->dir),
-                                                           text("%s/server.key", weir_dir(w)), NULL }), 0);
+    CU_ASSERT_EQUAL(run(NULL, NULL,
+                        (const char *const[]){ "cp", text("%s/pgweir.crt", pg_main()->dir),
+                                               text("%s/server.crt", weir_dir(w)), NULL }),
+                    0);
+    CU_ASSERT_EQUAL(run(NULL, NULL,
+                        (const char *const[]){ "cp", text("%s/pgweir.key", pg_main()->dir),
+                                               text("%s/server.key", weir_dir(w)), NULL }),
+                    0);
     reload(w, &(struct weir_spec){ .settings = tls }, "reload: ");
     EVENTUALLY(shows_certificate(w));
     SAYS(ask(plain, "select 'plain, but in already'"), "plain, but in already");
@@ -185,7 +197,8 @@ a_crowd_does_not_notice_reloads(void)
     for (unsigned round = 0; round < 20; round++) {
         for (size_t i = 0; i < COUNT_OF(clients); i++)
             PQsendQuery(clients[i], text("begin; select '%u.%zu'; commit", round, i));
-        weir_rewrite(w, &(struct weir_spec){ .settings = round % 2 == 0 ? "default_pool_size = 6\n" : "default_pool_size = 2\n" });
+        weir_rewrite(w, &(struct weir_spec){ .settings = round % 2 == 0 ? "default_pool_size = 6\n"
+                                                                        : "default_pool_size = 2\n" });
         weir_signal(w, SIGHUP);
         for (size_t i = 0; i < COUNT_OF(clients); i++)
             SAYS(answer(clients[i]), "COMMIT");
@@ -196,12 +209,9 @@ a_crowd_does_not_notice_reloads(void)
 }
 
 static const struct test_case cases[] = {
-    TEST(a_larger_pool_serves_who_waits),
-    TEST(a_bad_configuration_changes_nothing),
-    TEST(databases_come_and_go),
-    TEST(a_database_may_move_while_it_is_used),
-    TEST(passwords_change_with_a_reload),
-    TEST(certificates_are_read_again),
+    TEST(a_larger_pool_serves_who_waits),  TEST(a_bad_configuration_changes_nothing),
+    TEST(databases_come_and_go),           TEST(a_database_may_move_while_it_is_used),
+    TEST(passwords_change_with_a_reload),  TEST(certificates_are_read_again),
     TEST(a_crowd_does_not_notice_reloads),
 };
 

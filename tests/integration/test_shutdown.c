@@ -38,7 +38,11 @@ transactions_end_before_pgweir_does(int signal)
     CU_ASSERT(raw_send_query(in_transaction, "begin"));
     CU_ASSERT(raw_until(in_transaction, 'Z'));
     PQsendQuery(busy, "select 'done' from pg_sleep(0.3)");
-    EVENTUALLY(pg_count(pg_main(), "select count(*) from pg_stat_activity where query like 'select ''done''%%' and state = 'active'") == 1);
+    EVENTUALLY(
+        pg_count(
+            pg_main(),
+            "select count(*) from pg_stat_activity where query like 'select ''done''%%' and state = 'active'") ==
+        1);
 
     weir_signal(w, signal);
     CU_ASSERT(raw_is_closed(idle));
@@ -85,7 +89,8 @@ shutdown_timeout_ends_what_does_not_end_itself(void)
     CU_ASSERT(weir_logged(w, "shutdown_timeout"));
     CU_ASSERT_NOT_EQUAL(PQstatus(c), CONNECTION_BAD);
     CU_ASSERT(!BEGINS(ask(c, "commit"), "COMMIT"));
-    EVENTUALLY(pg_count(pg_main(), "select count(*) from pg_stat_activity where state like 'idle in tr%%'") == 0);
+    EVENTUALLY(pg_count(pg_main(), "select count(*) from pg_stat_activity where state like 'idle in tr%%'") ==
+               0);
     PQfinish(c);
     weir_stop(w);
 }

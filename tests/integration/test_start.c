@@ -86,18 +86,21 @@ files_that_are_not_there_are_named(void)
     buf_release(&out);
     refuses(text("[pgweir]\n%sauth_file = /nowhere/userlist.txt\n", AS_SOMEBODY), "/nowhere/userlist.txt");
     refuses(text("[pgweir]\n%sclient_tls_sslmode = require\nclient_tls_cert_file = /nowhere/crt\n"
-                 "client_tls_key_file = /nowhere/key\n", AS_SOMEBODY),
+                 "client_tls_key_file = /nowhere/key\n",
+                 AS_SOMEBODY),
             "/nowhere/");
     refuses(text("[pgweir]\n%sclient_tls_sslmode = require\n", AS_SOMEBODY), "client_tls_");
-    refuses(text("[pgweir]\n%sserver_tls_sslmode = verify-full\nserver_tls_ca_file = /nowhere/ca\n", AS_SOMEBODY),
-            "/nowhere/ca");
+    refuses(
+        text("[pgweir]\n%sserver_tls_sslmode = verify-full\nserver_tls_ca_file = /nowhere/ca\n", AS_SOMEBODY),
+        "/nowhere/ca");
 }
 
 static void
 a_port_in_use_is_named(void)
 {
     refuses(text("[pgweir]\n%sauth_type = any\nlisten_addr = 127.0.0.1\nlisten_port = %u\nunix_socket_dir =\n"
-                 "[databases]\napp = host=127.0.0.1\n", AS_SOMEBODY, pg_main()->port),
+                 "[databases]\napp = host=127.0.0.1\n",
+                 AS_SOMEBODY, pg_main()->port),
             text("%u", pg_main()->port));
 }
 
@@ -109,7 +112,8 @@ root_must_become_somebody_else(void)
         return;
     }
     refuses("[pgweir]\nauth_type = any\n[databases]\napp = host=127.0.0.1\n", "root");
-    refuses("[pgweir]\nauth_type = any\nuser = nobody_of_this_name\n[databases]\napp = host=127.0.0.1\n", "nobody_of_this_name");
+    refuses("[pgweir]\nauth_type = any\nuser = nobody_of_this_name\n[databases]\napp = host=127.0.0.1\n",
+            "nobody_of_this_name");
 }
 
 static void

@@ -15,25 +15,24 @@ void suite_syscalls(void);
 
 #define TRANSACTIONS 2000
 
-/* How often any of the calls (NULL-terminated) stands in a summary of strace -c. */
-static long
+/* How often any of the calls (NULL-terminated) stands in a summary of strace -c, whose lines are
+ * `% time, seconds, usecs/call, calls, errors (where there were any), name`. */
+static int
 calls(const char *summary, const char *const *names)
 {
-    long sum = 0;
     char *copy = strdup(summary);
+    int sum = 0;
 
     for (char *rest = copy, *line; (line = strsep(&rest, "\n")) != NULL;) {
-        double percent;
-        double seconds;
-        long microseconds;
-        long count;
-        char tail[2][64] = { "", "" }; /* errors, when there are any, and the name */
+        const char *words[6];
+        size_t count = 0;
 
-        if (sscanf(line, "%lf %lf %ld %ld %63s %63s", &percent, &seconds, &microseconds, &count, tail[0], tail[1]) < 5)
-            continue;
-        for (size_t i = 0; names[i] != NULL; i++)
-            if (strcmp(names[i], tail[0]) == 0 || strcmp(names[i], tail[1]) == 0)
-                sum += count;
+        for (char *word; count < COUNT_OF(words) && (word = strsep(&line, " ")) != NULL;)
+            if (*word != '\0')
+                words[count++] = word;
+        for (size_t i = 0; count >= 5 && names[i] != NULL; i++)
+            if (strcmp(names[i], words[count - 1]) == 0)
+                sum += number(words[3]);
     }
     free(copy);
     return sum;
@@ -55,7 +54,8 @@ a_transaction_costs_two_reads_and_two_writes(void)
     static const char *const reads[] = { "read", "recvfrom", "readv", "recvmsg", NULL };
     static const char *const writes[] = { "write", "sendto", "writev", "sendmsg", NULL };
     static const char *const epoll_ctl[] = { "epoll_ctl", NULL };
-    struct weir *w = weir_get(&(struct weir_spec){ .settings = "workers = 1\nserver_tls_sslmode = disable\n" });
+    struct weir *w = weir_get(
+        &(struct weir_spec){ .settings = "workers = 1\nserver_tls_sslmode = disable\n" });
     char log[256];
     char file[256];
     PGconn *c;
@@ -63,7 +63,8 @@ a_transaction_costs_two_reads_and_two_writes(void)
     pid_t strace;
 
     if (HARNESS_SANITIZED || !program_exists("strace")) {
-        test_skip(HARNESS_SANITIZED ? "a sanitizer makes system calls of its own" : "strace is not installed");
+        test_skip(HARNESS_SANITIZED ? "a sanitizer makes system calls of its own"
+                                    : "strace is not installed");
         return;
     }
     snprintf(log, sizeof log, "%s/strace.log", weir_dir(w));

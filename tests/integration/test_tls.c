@@ -11,9 +11,9 @@
 
 void suite_tls(void);
 
-#define CLIENT_FILES                                                                               \
-    "client_tls_cert_file = $PGDIR/pgweir.crt\n"                                                   \
-    "client_tls_key_file = $PGDIR/pgweir.key\n"                                                    \
+#define CLIENT_FILES                             \
+    "client_tls_cert_file = $PGDIR/pgweir.crt\n" \
+    "client_tls_key_file = $PGDIR/pgweir.key\n"  \
     "client_tls_ca_file = $PGDIR/ca.crt\n"
 
 static struct weir *
@@ -56,7 +56,8 @@ expect_modes(const char *settings, const char *plain, const char *tls, const cha
 static void
 tls_is_off_when_it_is_disabled(void)
 {
-    expect_modes("client_tls_sslmode = disable\n" CLIENT_FILES, "plain", "does not support SSL", "does not support SSL");
+    expect_modes("client_tls_sslmode = disable\n" CLIENT_FILES, "plain", "does not support SSL",
+                 "does not support SSL");
 }
 
 static void
@@ -174,7 +175,8 @@ another_protocol_on_direct_tls_is_refused(void)
 static void
 direct_tls_is_closed_where_tls_is_off(void)
 {
-    struct weir *w = weir_get(&(struct weir_spec){ .settings = "client_tls_sslmode = disable\n" CLIENT_FILES });
+    struct weir *w = weir_get(
+        &(struct weir_spec){ .settings = "client_tls_sslmode = disable\n" CLIENT_FILES });
     struct raw *r = raw_dial(weir_port(w));
 
     CU_ASSERT_FALSE(raw_start_tls(r, "postgresql"));
@@ -227,7 +229,8 @@ clear_text_behind_a_request_for_tls_is_refused(void)
 
         buf_add_be32(&out, 8);
         buf_add_be32(&out, codes[i]);
-        build_startup(&out, 0, (const struct startup_pair[]){ { "user", "app_user" }, { "database", "app" } }, 2);
+        build_startup(&out, 0, (const struct startup_pair[]){ { "user", "app_user" }, { "database", "app" } },
+                      2);
         CU_ASSERT(raw_send_buf(r, &out));
         CU_ASSERT(raw_is_closed(r));
         CU_ASSERT(strchr(raw_heard(r), 'R') == NULL); /* the smuggled packet was not obeyed */
@@ -266,14 +269,17 @@ static void
 the_certificate_of_the_server_is_verified(void)
 {
     SAYS(server_tls("server_tls_sslmode = verify-ca\nserver_tls_ca_file = $PGDIR/ca.crt\n", NULL), "t");
-    CONTAINS(server_tls("server_tls_sslmode = verify-ca\nserver_tls_ca_file = $PGDIR/other_ca.crt\n" GIVE_UP_SOON, NULL),
-             "certificate verify failed");
+    CONTAINS(
+        server_tls("server_tls_sslmode = verify-ca\nserver_tls_ca_file = $PGDIR/other_ca.crt\n" GIVE_UP_SOON,
+                   NULL),
+        "certificate verify failed");
 }
 
 static void
 the_name_of_the_server_is_verified(void)
 {
-    const char *settings = "server_tls_sslmode = verify-full\nserver_tls_ca_file = $PGDIR/ca.crt\n" GIVE_UP_SOON;
+    const char *settings =
+        "server_tls_sslmode = verify-full\nserver_tls_ca_file = $PGDIR/ca.crt\n" GIVE_UP_SOON;
 
     SAYS(server_tls(settings, "app = host=127.0.0.1 port=$PORT\n"), "t");
     SAYS(server_tls(settings, "app = host=localhost port=$PORT\n"), "t");

@@ -16,7 +16,8 @@ weir(void)
 {
     return weir_get(&(struct weir_spec){
         .settings = "default_pool_size = 20\n",
-        .users = "migration_user = pool_mode=session\n", /* pg_dump uses SET and PREPARE outside transactions */
+        .users =
+            "migration_user = pool_mode=session\n", /* pg_dump uses SET and PREPARE outside transactions */
     });
 }
 
@@ -50,32 +51,31 @@ output_of(const char *stdin_text, const char *const *words)
 static void
 psql_runs_a_script(void)
 {
-    static const char script[] =
-        "\\set ON_ERROR_STOP 1\n"
-        "select version();\n"
-        "\\d pg_class\n"
-        "select 40 + :add as sum \\gset\n"
-        "\\echo :sum\n"
-        "begin;\n"
-        "create temp table t (a int, b text) on commit drop;\n"
-        "\\copy t from pstdin\n"
-        "1\tone\n"
-        "2\ttwo\n"
-        "\\.\n"
-        "select * from t order by a;\n"
-        "\\copy (select b, a from t order by a) to pstdout with csv header\n"
-        "savepoint s;\n"
-        "\\set ON_ERROR_STOP 0\n"
-        "select * from nowhere;\n"
-        "rollback to s;\n"
-        "select count(*) from t;\n"
-        "commit;\n"
-        "do $$ begin raise notice 'seen'; end $$;\n"
-        "\\bind 1 2\n"
-        "\\l app\n"
-        "\\du app_user\n"
-        "select * from generate_series(1, 2000);\n"
-        "\\conninfo\n";
+    static const char script[] = "\\set ON_ERROR_STOP 1\n"
+                                 "select version();\n"
+                                 "\\d pg_class\n"
+                                 "select 40 + :add as sum \\gset\n"
+                                 "\\echo :sum\n"
+                                 "begin;\n"
+                                 "create temp table t (a int, b text) on commit drop;\n"
+                                 "\\copy t from pstdin\n"
+                                 "1\tone\n"
+                                 "2\ttwo\n"
+                                 "\\.\n"
+                                 "select * from t order by a;\n"
+                                 "\\copy (select b, a from t order by a) to pstdout with csv header\n"
+                                 "savepoint s;\n"
+                                 "\\set ON_ERROR_STOP 0\n"
+                                 "select * from nowhere;\n"
+                                 "rollback to s;\n"
+                                 "select count(*) from t;\n"
+                                 "commit;\n"
+                                 "do $$ begin raise notice 'seen'; end $$;\n"
+                                 "\\bind 1 2\n"
+                                 "\\l app\n"
+                                 "\\du app_user\n"
+                                 "select * from generate_series(1, 2000);\n"
+                                 "\\conninfo\n";
     char *direct = OUTPUT_OF(script, "psql", "-X", "-v", "add=2", database(pg_main()->port, "app_user"));
     char *pooled = OUTPUT_OF(script, "psql", "-X", "-v", "add=2", database(weir_port(weir()), "app_user"));
     char *conninfo[] = { strstr(direct, "You are connected"), strstr(pooled, "You are connected") };
@@ -93,11 +93,13 @@ psql_runs_a_script(void)
 
 /* --- pgbench --- */
 
+/* A thread for each client: pgbench blocks while it prepares a statement, so that one client which waits for a server would keep
+ * the others of its thread from ending their transactions. */
 static void
 pgbench_runs_clean(const char *script, const char *mode)
 {
-    char *told = OUTPUT_OF(NULL, "pgbench", "-n", "-c", "100", "-j", "2", "-t", "10", "-b", script, "-M", mode,
-                           database(weir_port(weir()), "app_user"));
+    char *told = OUTPUT_OF(NULL, "pgbench", "-n", "-c", "100", "-j", "100", "-t", "10", "-b", script, "-M",
+                           mode, database(weir_port(weir()), "app_user"));
 
     CONTAINS(told, "number of transactions actually processed: 1000/1000");
     CONTAINS(told, "number of failed transactions: 0");
@@ -108,8 +110,8 @@ pgbench_runs_clean(const char *script, const char *mode)
 static void
 pgbench_makes_its_tables(void)
 {
-    free(OUTPUT_OF(NULL, "pgbench", "-i", "-q", "-s", "1", text("host=%s port=%u dbname=app user=postgres",
-                                                                pg_main()->socket, pg_main()->port)));
+    free(OUTPUT_OF(NULL, "pgbench", "-i", "-q", "-s", "1",
+                   text("host=%s port=%u dbname=app user=postgres", pg_main()->socket, pg_main()->port)));
 }
 
 static void
@@ -118,6 +120,7 @@ a_hundred_clients_of_pgbench_read(void)
     pgbench_makes_its_tables();
     pgbench_runs_clean("select-only", "simple");
     pgbench_runs_clean("select-only", "extended");
+    pgbench_runs_clean("select-only", "prepared");
 }
 
 static void
@@ -126,9 +129,13 @@ a_hundred_clients_of_pgbench_write(void)
     pgbench_makes_its_tables();
     pgbench_runs_clean("tpcb-like", "simple");
     pgbench_runs_clean("tpcb-like", "extended");
-    SAYS(pg_ask(pg_main(), "select count(*) from pgbench_history"), "2000");
-    SAYS(pg_ask(pg_main(), "select (select sum(abalance) from pgbench_accounts) = (select sum(delta) from pgbench_history)"),
-         "t"); /* no money was made or lost */
+    pgbench_runs_clean("tpcb-like", "prepared");
+    SAYS(pg_ask(pg_main(), "select count(*) from pgbench_history"), "3000");
+    SAYS(
+        pg_ask(
+            pg_main(),
+            "select (select sum(abalance) from pgbench_accounts) = (select sum(delta) from pgbench_history)"),
+        "t"); /* no money was made or lost */
 }
 
 /* --- pg_dump, pg_restore --- */
@@ -154,7 +161,8 @@ make_something_to_dump(void)
         "create function dumped.add(a int, b int) returns int language sql immutable as 'select a + b';\n"
         "comment on table dumped.people is 'it''s a \"comment\"; with everything';\n";
 
-    free(OUTPUT_OF(script, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", database(pg_main()->port, "migration_user")));
+    free(OUTPUT_OF(script, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1",
+                   database(pg_main()->port, "migration_user")));
 }
 
 /* Cuts out the lines with a random key that protect a dump since 2025. */

@@ -40,9 +40,9 @@ struct script {
     struct house *house;
     struct budget_host *_Atomic host;
     unsigned limit;
-    int listener; /* -1: down */
+    int listener;                            /* -1: down */
     struct actor actors[3][SCRIPT_MOST + 1]; /* by kind and number */
-    unsigned came[3];                        /* servers, couriers: the last number given */
+    unsigned came[3];                        /* the highest number that was there */
     size_t sent;
     unsigned fds_before;
     bool has_drained;
@@ -233,7 +233,9 @@ script_begin(const struct scene *scene, const char *file, unsigned line)
         for (unsigned i = 0; i <= SCRIPT_MOST; i++) {
             struct actor *a = &s->actors[kind][i];
 
-            *a = (struct actor){ .script = s, .kind = (enum actor_kind)kind, .number = i, .fd = -1 };
+            *a = (struct actor){
+                .script = s, .kind = (enum actor_kind)kind, .number = i, .fd = -1, .cut_at = UINT64_MAX
+            };
             buf_init(&a->in);
             buf_init(&a->out);
         }
@@ -387,7 +389,8 @@ actor_write(struct actor *a)
 
     while (a->fd >= 0 && buf_len(&a->out) > 0) {
         struct slice rest = buf_slice(&a->out);
-        ssize_t n = send(a->fd, rest.at, rest.len, MSG_NOSIGNAL);
+        size_t most = a->cut_at - a->sent_bytes < rest.len ? (size_t)(a->cut_at - a->sent_bytes) : rest.len;
+        ssize_t n = send(a->fd, rest.at, most, MSG_NOSIGNAL);
 
         if (n < 0 && errno == EAGAIN)
             break;
@@ -398,6 +401,8 @@ actor_write(struct actor *a)
         is_any = true;
         a->sent_bytes += (uint64_t)n;
         buf_drop(&a->out, (size_t)n);
+        if (a->sent_bytes == a->cut_at)
+            actor_close(a);
     }
     return is_any;
 }
@@ -439,7 +444,8 @@ greet(struct actor *server)
     buf_init(&out);
     server->pid = 1000 + server->number;
     server->secret = 7000 + server->number;
-    buf_add_format(&out, "AuthOk | Parameter server_version 15.0 | Key %u %u | Ready I", server->pid, server->secret);
+    buf_add_format(&out, "AuthOk | Parameter server_version 15.0 | Key %u %u | Ready I", server->pid,
+                   server->secret);
     buf_add_u8(&out, 0);
     (void)messages_write(&server->out, (const char *)buf_slice(&out).at);
     buf_release(&out);
@@ -454,6 +460,31 @@ arrival(struct script *s, enum actor_kind kind)
         return NULL;
     }
     return &s->actors[kind][++s->came[kind]];
+}
+
+static void
+hear_courier(struct actor *courier)
+{
+    struct script *s = courier->script;
+
+    if (s->scene.on_cancel == NULL)
+        return;
+    for (unsigned i = 1; i <= SCRIPT_MOST; i++)
+        if (s->actors[ACTOR_SERVER][i].pid == courier->pid &&
+            s->actors[ACTOR_SERVER][i].secret == courier->secret)
+            s->scene.on_cancel(s, &s->actors[ACTOR_SERVER][i]);
+    actor_close(courier);
+}
+
+bool
+script_hear_courier(struct script *s)
+{
+    for (unsigned i = 1; i <= SCRIPT_MOST; i++)
+        if (s->actors[ACTOR_COURIER][i].fd >= 0) {
+            hear_courier(&s->actors[ACTOR_COURIER][i]);
+            return true;
+        }
+    return false;
 }
 
 /* Servers are born as callers of unknown kind in actor 0 of the couriers, until their first packet is there. */
@@ -493,11 +524,8 @@ hear_caller(struct script *s)
     }
     buf_add(&a->in, buf_slice(&caller->in));
     actor_forget(caller);
-    if (a->kind == ACTOR_COURIER && s->scene.on_cancel != NULL) {
-        for (unsigned i = 1; i <= SCRIPT_MOST; i++)
-            if (s->actors[ACTOR_SERVER][i].pid == a->pid && s->actors[ACTOR_SERVER][i].secret == a->secret)
-                s->scene.on_cancel(s, &s->actors[ACTOR_SERVER][i]);
-    }
+    if (a->kind == ACTOR_COURIER && !s->scene.are_couriers_slow)
+        hear_courier(a);
     return true;
 }
 
@@ -524,12 +552,13 @@ serve(struct script *s, struct actor *a)
 {
     struct slice in = buf_slice(&a->in);
     size_t before = in.len;
+    bool is_any;
 
-    if (a->fd < 0 || a->is_new || before == 0)
+    if (a->fd < 0 || a->is_new)
         return false;
-    s->scene.serve(s, a, &in, &a->out);
+    is_any = s->scene.serve(s, a, &in, &a->out);
     buf_drop(&a->in, before - in.len);
-    return in.len != before;
+    return is_any;
 }
 
 static bool
@@ -538,10 +567,10 @@ actors_move(struct script *s)
     bool is_any = hear_callers(s);
 
     for (unsigned kind = 0; kind < 3; kind++)
-        for (unsigned i = 1; i <= SCRIPT_MOST; i++) {
+        for (unsigned i = 1; i <= s->came[kind]; i++) {
             struct actor *a = &s->actors[kind][i];
 
-            if (!a->was_here)
+            if (a->fd < 0)
                 continue;
             is_any |= actor_read(a);
             if (a->kind == ACTOR_SERVER && s->scene.serve != NULL)
@@ -575,7 +604,7 @@ script_settle(struct script *s)
 void
 script_pass_us(struct script *s, uint64_t us)
 {
-    uint64_t step_us = us / 50 + 1;
+    uint64_t step_us = us / 50 > 10 * US_PER_MS ? us / 50 : 10 * US_PER_MS;
 
     while (us > 0 && !s->has_failed) {
         uint64_t by_us = us < step_us ? us : step_us;
@@ -602,6 +631,8 @@ connect_client(struct actor *a)
     actor_forget(a);
     actor_join(a, fds[0]);
     a->is_ended = a->is_deaf = false;
+    if (a->script->came[ACTOR_CLIENT] < a->number)
+        a->script->came[ACTOR_CLIENT] = a->number;
     house_deliver(a->script->house, fds[1], &peer);
     script_settle(a->script);
 }
@@ -878,11 +909,20 @@ static const struct {
     const char *verb;
     void (*act)(struct actor *a, const char *words);
 } verbs[] = {
-    { "accepts", accepts },  { "cancels", cancels }, { "closes", hang_up },   { "connects", connects },
-    { "enters", enter },     { "gets", gets },       { "half-closes", half_close }, { "hangs", hang_up },
+    { "accepts", accepts },
+    { "cancels", cancels },
+    { "closes", hang_up },
+    { "connects", connects },
+    { "enters", enter },
+    { "gets", gets },
+    { "half-closes", half_close },
+    { "hangs", hang_up },
     { "hears", hear },
     { "lingers", linger },
-    { "is", is },            { "reads", read_on },   { "sends", send_words }, { "starts", send_startup },
+    { "is", is },
+    { "reads", read_on },
+    { "sends", send_words },
+    { "starts", send_startup },
     { "stops", stop_reading },
 };
 
@@ -955,8 +995,9 @@ static const struct {
     const char *word;
     void (*act)(struct script *s, const char *words);
 } stage_words[] = {
-    { "couriers", check_couriers }, { "drain", drain },       { "drained", check_drained },
-    { "limit", change_limit },      { "server", change_server }, { "servers", check_servers },
+    { "couriers", check_couriers }, { "drain", drain },
+    { "drained", check_drained },   { "limit", change_limit },
+    { "server", change_server },    { "servers", check_servers },
     { "time", pass_time },          { "undrained", check_undrained },
 };
 

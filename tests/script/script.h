@@ -30,7 +30,7 @@
 #include "pgweir/base/clock.h"
 #include "pgweir/session/house.h"
 
-#define SCRIPT_MOST 40 /* actors of a kind */
+#define SCRIPT_MOST 200 /* actors of a kind */
 
 enum pace {
     PACE_WHOLE,    /* a line's bytes are sent at once */
@@ -42,19 +42,22 @@ struct script;
 struct actor;
 
 struct scene {
-    const char *settings; /* lines of [pgweir]; NULL: none */
-    const char *entry;    /* more words for the database's entry; NULL: none */
-    bool has_two_hosts;   /* the entry's host list has the same server twice */
-    unsigned workers;     /* 0: 1 */
-    unsigned limit;       /* of server connections; 0: 1 */
-    bool by_hand;         /* servers do not log in by themselves */
+    const char *settings;  /* lines of [pgweir]; NULL: none */
+    const char *entry;     /* more words for the database's entry; NULL: none */
+    bool has_two_hosts;    /* the entry's host list has the same server twice */
+    unsigned workers;      /* 0: 1 */
+    unsigned limit;        /* of server connections; 0: 1 */
+    bool by_hand;          /* servers do not log in by themselves */
     bool is_limit_unknown; /* until the line `limit` */
     enum pace pace;
     size_t split_at;
-    /* Who plays the servers; NULL: the script does. Takes what it understands from *IN, appends its answers. */
-    void (*serve)(struct script *s, struct actor *server, struct slice *in, struct buf *out);
+    /* Who plays the servers; NULL: the script does. Takes what it understands from *IN, appends its answers; whether it did anything. Asked again
+     * and again until it does nothing. */
+    bool (*serve)(struct script *s, struct actor *server, struct slice *in, struct buf *out);
+    /* A CancelRequest for SERVER has come. The courier is closed when this returns, unless are_couriers_slow. */
     void (*on_cancel)(struct script *s, struct actor *server);
-    void *arg; /* for these two */
+    bool are_couriers_slow; /* they, and their effect, wait for script_hear_courier() */
+    void *arg;              /* for these two */
 };
 
 enum actor_kind { ACTOR_CLIENT, ACTOR_SERVER, ACTOR_COURIER };
@@ -65,14 +68,16 @@ struct actor {
     unsigned number; /* from 1 */
     int fd;          /* -1: not there, or closed by us */
     bool was_here;
-    bool is_ended;   /* the other side has closed */
-    bool is_deaf;    /* does not read */
-    bool is_lingering; /* a server that stays when the other side has closed */
-    bool is_new;     /* a server whose startup packet has not come yet */
-    struct buf in;   /* read and not heard of */
-    struct buf out;  /* not taken by the socket yet */
+    bool is_ended;       /* the other side has closed */
+    bool is_deaf;        /* does not read */
+    bool is_lingering;   /* a server that stays when the other side has closed */
+    bool is_new;         /* a server whose startup packet has not come yet */
+    struct buf in;       /* read and not heard of */
+    struct buf out;      /* not taken by the socket yet */
     uint64_t sent_bytes; /* taken by the socket */
-    uint32_t pid, secret; /* client: the key it was given; server: the one it gave; courier: the one it brings */
+    uint64_t cut_at;     /* it closes for good when so many were; UINT64_MAX: never */
+    uint32_t pid,
+        secret; /* client: the key it was given; server: the one it gave; courier: the one it brings */
 };
 
 struct script *script_begin(const struct scene *scene, const char *file, unsigned line);
@@ -92,6 +97,8 @@ void actor_forget(struct actor *a);
 void actor_close(struct actor *a);
 /* BYTES leave as the scene's pace wants. */
 void actor_send(struct actor *a, struct slice bytes);
+/* The oldest courier that still waits has its effect and is closed; false: none waits. */
+bool script_hear_courier(struct script *s);
 struct house *script_house(struct script *s);
 void *script_arg(struct script *s);
 unsigned script_count(const struct script *s, enum actor_kind kind); /* open ones */
@@ -102,7 +109,7 @@ bool script_play(const struct scene *scene, const char *const *lines, const char
 #define PLAY(scene, ...) script_play(scene, (const char *const[]){ __VA_ARGS__, NULL }, __FILE__, __LINE__)
 /* The same in every pace: whole, byte by byte, and with each place of what is sent between two writes. */
 void script_play_splits(const struct scene *scene, const char *const *lines, const char *file, unsigned line);
-#define PLAY_SPLITS(scene, ...)                                                                                    \
+#define PLAY_SPLITS(scene, ...) \
     script_play_splits(scene, (const char *const[]){ __VA_ARGS__, NULL }, __FILE__, __LINE__)
 
 #endif

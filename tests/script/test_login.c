@@ -20,27 +20,27 @@ SCENE(connect_query, NULL, .limit = 1, .entry = "connect_query='select hello'");
 SCENE(unlimited, NULL, .limit = 1, .is_limit_unknown = true);
 SCENE(with_password, NULL, .limit = 1, .by_hand = true, .entry = "user=app_user password=sesame");
 
-#define SET_UTC "Query SELECT pg_catalog.set_config(E'timezone',E'UTC',false)"
-#define RESET_UTC "Query SELECT pg_catalog.set_config(E'timezone',NULL,false)"
-#define SCRUB "Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
+#define S1_IS_SET_TO_UTC "s1 hears Query SELECT pg_catalog.set_config(E'timezone',E'UTC',false)"
+#define S1_IS_SET_BACK "s1 hears Query SELECT pg_catalog.set_config(E'timezone',NULL,false)"
+#define S1_IS_SCRUBBED "s1 hears Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
 
 /* --- clients --- */
 
 static void
 the_greeting_has_what_the_server_reported(void)
 {
-    PLAY(&open_house, "c1 connects", "c1 sends Startup user=alice database=app",
-         "c1 is greeted", "c2 connects", "c2 starts", "c2 is greeted", "servers 1");
+    PLAY(&open_house, "c1 connects", "c1 sends Startup user=alice database=app", "c1 is greeted",
+         "c2 connects", "c2 starts", "c2 is greeted", "servers 1");
     PLAY(&by_hand, "c1 connects", "c1 starts", "s1 accepts", "c1 gets nothing",
-         "s1 sends AuthOk | Parameter server_version 17 | Parameter is_superuser off | Key 1001 7001", "c1 gets nothing",
-         "s1 sends Ready I", "c1 is greeted");
+         "s1 sends AuthOk | Parameter server_version 17 | Parameter is_superuser off | Key 1001 7001",
+         "c1 gets nothing", "s1 sends Ready I", "c1 is greeted");
 }
 
 static void
 a_login_may_come_in_pieces(void)
 {
-    PLAY_SPLITS(&open_house, "c1 connects", "c1 starts", "c1 is greeted", "c1 sends Query one", "s1 gets Query one",
-                "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I");
+    PLAY_SPLITS(&open_house, "c1 connects", "c1 starts", "c1 is greeted", "c1 sends Query one",
+                "s1 gets Query one", "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I");
     PLAY_SPLITS(&passwords, "c1 connects", "c1 starts", "c1 gets AuthPlain 3", "c1 sends Password wonderland",
                 "c1 is greeted");
 }
@@ -48,11 +48,12 @@ a_login_may_come_in_pieces(void)
 static void
 a_client_need_not_wait_for_its_greeting(void)
 {
-    PLAY_SPLITS(&by_hand, "c1 connects", "c1 sends Startup user=alice database=app | Query one | Query two", "s1 accepts",
-                "c1 gets nothing", "s1 sends AuthOk | Key 1001 7001 | Ready I", "c1 is greeted",
+    PLAY_SPLITS(&by_hand, "c1 connects", "c1 sends Startup user=alice database=app | Query one | Query two",
+                "s1 accepts", "c1 gets nothing", "s1 sends AuthOk | Key 1001 7001 | Ready I", "c1 is greeted",
                 "s1 gets Query one | Query two", "s1 sends Complete 1 | Ready I | Complete 2 | Ready I",
                 "c1 gets Complete 1 | Ready I | Complete 2 | Ready I");
-    PLAY_SPLITS(&passwords, "c1 connects", "c1 sends Startup user=alice database=app | Password wonderland | Query one",
+    PLAY_SPLITS(&passwords, "c1 connects",
+                "c1 sends Startup user=alice database=app | Password wonderland | Query one",
                 "c1 hears AuthPlain 3", "c1 is greeted", "s1 gets Query one", "s1 sends Complete 1 | Ready I",
                 "c1 gets Complete 1 | Ready I");
     PLAY(&open_house, "c1 connects", "c1 sends Startup user=alice database=app | Terminate", "c1 is greeted",
@@ -113,40 +114,47 @@ tls_without_tls_is_closed(void)
 static void
 a_newer_protocol_is_negotiated(void)
 {
-    PLAY_SPLITS(&open_house, "c1 connects",
-                "c1 sends Bytes 00 00 00 2a 00 03 00 02 75 73 65 72 00 61 6c 69 63 65 00 64 61 74 61 62 61 73 65 00 61 70 "
-                "70 00 5f 70 71 5f 2e 61 00 31 00 00",
-                "c1 hears Bytes 76 00 00 00 13 00 03 00 00 00 00 00 01 5f 70 71 5f 2e 61 00", "c1 is greeted");
+    PLAY_SPLITS(
+        &open_house, "c1 connects",
+        "c1 sends Bytes 00 00 00 2a 00 03 00 02 75 73 65 72 00 61 6c 69 63 65 00 64 61 74 61 62 61 73 65 00 61 70 70 00 5f 70 71 5f 2e 61 00 31 00 00",
+        "c1 hears Bytes 76 00 00 00 13 00 03 00 00 00 00 00 01 5f 70 71 5f 2e 61 00", "c1 is greeted");
 }
 
 static void
 a_password_is_checked(void)
 {
-    PLAY(&passwords, "c1 connects", "c1 starts", "c1 gets AuthPlain 3", "c1 sends Password wonderland", "c1 is greeted");
+    PLAY(&passwords, "c1 connects", "c1 starts", "c1 gets AuthPlain 3", "c1 sends Password wonderland",
+         "c1 is greeted");
     PLAY(&passwords, "c1 connects", "c1 starts", "c1 gets AuthPlain 3", "c1 sends Password looking glass",
-         "c1 gets Refusal FATAL 28P01 password authentication failed for user \"alice\"", "c1 is closed", "servers 0");
-    PLAY(&passwords, "c1 connects", "c1 starts user=mallory", "c1 gets AuthPlain 3", "c1 sends Password wonderland",
-         "c1 gets Refusal FATAL 28P01 password authentication failed for user \"mallory\"", "c1 is closed", "servers 0");
+         "c1 gets Refusal FATAL 28P01 password authentication failed for user \"alice\"", "c1 is closed",
+         "servers 0");
+    PLAY(&passwords, "c1 connects", "c1 starts user=mallory", "c1 gets AuthPlain 3",
+         "c1 sends Password wonderland",
+         "c1 gets Refusal FATAL 28P01 password authentication failed for user \"mallory\"", "c1 is closed",
+         "servers 0");
     PLAY(&passwords, "c1 connects", "c1 starts", "c1 gets AuthPlain 3", "c1 sends Password -",
          "c1 gets Refusal FATAL 28P01 password", "c1 is closed");
-    PLAY(&trusted, "c1 connects", "c1 starts user=mallory", "c1 gets Refusal FATAL 28000 authentication", "c1 is closed");
+    PLAY(&trusted, "c1 connects", "c1 starts user=mallory", "c1 gets Refusal FATAL 28000 authentication",
+         "c1 is closed");
 }
 
 /* Who has not proved who it is learns nothing about databases. */
 static void
 an_unknown_database_is_told_after_the_proof(void)
 {
-    PLAY(&passwords, "c1 connects", "c1 starts database=other", "c1 gets AuthPlain 3", "c1 sends Password wonderland",
-         "c1 gets Refusal FATAL 3D000 other", "c1 is closed");
-    PLAY(&passwords, "c1 connects", "c1 starts database=other", "c1 gets AuthPlain 3", "c1 sends Password wrong",
-         "c1 gets Refusal FATAL 28P01 ", "c1 is closed");
+    PLAY(&passwords, "c1 connects", "c1 starts database=other", "c1 gets AuthPlain 3",
+         "c1 sends Password wonderland", "c1 gets Refusal FATAL 3D000 other", "c1 is closed");
+    PLAY(&passwords, "c1 connects", "c1 starts database=other", "c1 gets AuthPlain 3",
+         "c1 sends Password wrong", "c1 gets Refusal FATAL 28P01 ", "c1 is closed");
 }
 
 static void
 only_a_password_answers_the_question_for_one(void)
 {
-    static const char *const others[] = { "Query select 1", "Sync", "Type ? x", "Bytes 70 00 00 00 03",
-                                          "Bytes 70 7f ff ff ff", "Bytes 70 00 00 00 05 78" };
+    static const char *const others[] = {
+        "Query select 1",         "Sync", "Type ? x", "Bytes 70 00 00 00 03", "Bytes 70 7f ff ff ff",
+        "Bytes 70 00 00 00 05 78"
+    };
 
     for (size_t i = 0; i < COUNT_OF(others); i++) {
         struct script *s = script_begin(&passwords, __FILE__, __LINE__);
@@ -161,38 +169,47 @@ only_a_password_answers_the_question_for_one(void)
         script_end(s);
     }
     PLAY(&passwords, "c1 connects", "c1 starts", "c1 gets AuthPlain 3", "c1 sends Terminate", "c1 is closed");
-    PLAY(&passwords, "c1 connects", "c1 sends Password wonderland", "c1 gets Refusal FATAL 08P01 ", "c1 is closed");
+    PLAY(&passwords, "c1 connects", "c1 sends Password wonderland", "c1 gets Refusal FATAL 08P01 ",
+         "c1 is closed");
 }
 
 static void
 one_client_too_many_is_refused(void)
 {
     PLAY(&small, "c1 enters", "c2 enters", "c3 connects", "c3 starts",
-         "c3 gets Refusal FATAL 53300 no more connections allowed (max_client_conn)", "c3 is closed", "c1 hangs up",
-         "c3 enters");
+         "c3 gets Refusal FATAL 53300 no more connections allowed (max_client_conn)", "c3 is closed",
+         "c1 hangs up", "c3 enters");
 }
 
 static void
 who_does_not_log_in_makes_room(void)
 {
-    PLAY(&crowded, "c1 enters", "c2 connects", "c3 connects", "c2 is open", "c4 connects", "c2 is closed", "c3 is open",
-         "c4 starts", "c4 is greeted", "c5 connects", "c3 is open", "c6 connects", "c3 is closed", "c1 is open");
+    PLAY(&crowded, "c1 enters", "c2 connects", "c3 connects", "c2 is open", "c4 connects", "c2 is closed",
+         "c3 is open", "c4 starts", "c4 is greeted", "c5 connects", "c3 is open", "c6 connects",
+         "c3 is closed", "c1 is open");
 }
 
 static void
 a_client_that_leaves_before_it_is_in_leaves_nothing(void)
 {
-    PLAY(&open_house, "c1 connects", "c1 hangs up", "c2 connects", "c2 sends Bytes 00 00", "c2 hangs up", "servers 0",
-         "c3 connects", "c3 sends SSLRequest", "c3 gets Bytes 4e", "c3 hangs up", "servers 0", "c4 enters");
-    PLAY(&by_hand, "c1 connects", "c1 starts", "s1 accepts", "c1 hangs up", "s1 sends AuthOk | Key 1001 7001 | Ready I",
-         "c2 connects", "c2 starts", "c2 is greeted", "s1 is open", "servers 1");
+    PLAY(&open_house, "c1 connects", "c1 hangs up", "c2 connects", "c2 sends Bytes 00 00", "c2 hangs up",
+         "servers 0", "c3 connects", "c3 sends SSLRequest", "c3 gets Bytes 4e", "c3 hangs up", "servers 0",
+         "c4 enters");
+    PLAY(&by_hand, "c1 connects", "c1 starts", "s1 accepts", "c1 hangs up",
+         "s1 sends AuthOk | Key 1001 7001 | Ready I", "c2 connects", "c2 starts", "c2 is greeted",
+         "s1 is open", "servers 1");
 }
 
 static void
 messages_that_do_not_exist_are_refused(void)
 {
-    static const char *const nonsense[] = { "Type ? x", "Password x", "Type Z I", "Bytes 51 00 00 00 03",
-                                            "Bytes 51 7f ff ff ff", "Bytes 51 ff ff ff ff", "Type v x" };
+    static const char *const nonsense[] = { "Type ? x",
+                                            "Password x",
+                                            "Type Z I",
+                                            "Bytes 51 00 00 00 03",
+                                            "Bytes 51 7f ff ff ff",
+                                            "Bytes 51 ff ff ff ff",
+                                            "Type v x" };
 
     for (size_t i = 0; i < COUNT_OF(nonsense); i++) {
         struct script *s = script_begin(&open_house, __FILE__, __LINE__);
@@ -222,16 +239,17 @@ messages_that_do_not_exist_are_refused(void)
 static void
 settings_of_the_startup_packet_are_tried_once_and_brought_along(void)
 {
-    PLAY_SPLITS(&open_house, "c1 connects", "c1 starts timezone=UTC", "s1 gets " SET_UTC, "c1 gets nothing",
-                "s1 sends Columns a | Row UTC | Parameter TimeZone UTC | Complete SELECT 1 | Ready I", "c1 is greeted",
-                "c1 sends Query one", "s1 gets Query one", "s1 sends Complete 1 | Ready I",
-                "c1 gets Complete 1 | Ready I", "c2 enters timezone=UTC", "s1 gets nothing", "c2 sends Query two",
-                "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "c3 enters",
-                "c3 sends Query three", "s1 gets " RESET_UTC " | Query three",
-                "s1 sends Parameter TimeZone GMT | Complete RESET | Ready I | Complete 3 | Ready I",
-                "c3 gets Complete 3 | Ready I", "c1 sends Query four", "s1 gets " SET_UTC " | Query four",
-                "s1 sends Columns a | Row UTC | Parameter TimeZone UTC | Complete SELECT 1 | Ready I | Complete 4",
-                "s1 sends Ready I", "c1 gets Complete 4 | Ready I");
+    PLAY_SPLITS(
+        &open_house, "c1 connects", "c1 starts timezone=UTC", S1_IS_SET_TO_UTC, "c1 gets nothing",
+        "s1 sends Columns a | Row UTC | Parameter TimeZone UTC | Complete SELECT 1 | Ready I",
+        "c1 is greeted", "c1 sends Query one", "s1 gets Query one", "s1 sends Complete 1 | Ready I",
+        "c1 gets Complete 1 | Ready I", "c2 enters timezone=UTC", "s1 gets nothing", "c2 sends Query two",
+        "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "c3 enters",
+        "c3 sends Query three", S1_IS_SET_BACK, "s1 gets Query three",
+        "s1 sends Parameter TimeZone GMT | Complete RESET | Ready I | Complete 3 | Ready I",
+        "c3 gets Complete 3 | Ready I", "c1 sends Query four", S1_IS_SET_TO_UTC, "s1 gets Query four",
+        "s1 sends Columns a | Row UTC | Parameter TimeZone UTC | Complete SELECT 1 | Ready I | Complete 4",
+        "s1 sends Ready I", "c1 gets Complete 4 | Ready I");
 }
 
 static void
@@ -239,25 +257,26 @@ a_setting_that_the_server_refuses_is_a_failed_login(void)
 {
     PLAY_SPLITS(&open_house, "c2 enters", "c1 connects", "c1 starts timezone=nowhere",
                 "s1 gets Query SELECT pg_catalog.set_config(E'timezone',E'nowhere',false)",
-                "s1 sends Error ERROR 22023 invalid value | Ready I", "c1 gets Refusal FATAL 22023 invalid value",
-                "c1 is closed", "c2 sends Query two", "s1 gets " SCRUB " | Query two",
+                "s1 sends Error ERROR 22023 invalid value | Ready I",
+                "c1 gets Refusal FATAL 22023 invalid value", "c1 is closed", "c2 sends Query two",
+                S1_IS_SCRUBBED, "s1 gets Query two",
                 "s1 sends Complete RESET | Ready I | Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 static void
 a_client_may_leave_while_its_settings_are_tried(void)
 {
-    PLAY(&open_house, "c2 enters", "c1 connects", "c1 starts timezone=UTC", "s1 gets " SET_UTC, "c1 hangs up",
+    PLAY(&open_house, "c2 enters", "c1 connects", "c1 starts timezone=UTC", S1_IS_SET_TO_UTC, "c1 hangs up",
          "k1 cancels s1", "s1 sends Error ERROR 57014 cancelled | Ready I", "k1 closes", "c2 sends Query two",
-         "s1 gets " SCRUB " | Query two", "s1 sends Complete RESET | Ready I | Complete 2 | Ready I",
-         "c2 gets Complete 2 | Ready I", "c3 connects", "c3 starts timezone=UTC", "s1 gets " SET_UTC,
+         S1_IS_SCRUBBED, "s1 gets Query two", "s1 sends Complete RESET | Ready I | Complete 2 | Ready I",
+         "c2 gets Complete 2 | Ready I", "c3 connects", "c3 starts timezone=UTC", S1_IS_SET_TO_UTC,
          "s1 sends Columns a | Row UTC | Complete SELECT 1 | Ready I", "c3 is greeted");
 }
 
 static void
 the_server_may_die_while_settings_are_tried(void)
 {
-    PLAY(&open_house, "c2 enters", "c1 connects", "c1 starts timezone=UTC", "s1 gets " SET_UTC, "s1 closes",
+    PLAY(&open_house, "c2 enters", "c1 connects", "c1 starts timezone=UTC", S1_IS_SET_TO_UTC, "s1 closes",
          "c1 gets Refusal FATAL 08006 lost", "c1 is closed", "c2 sends Query two", "s2 gets Query two",
          "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
@@ -266,25 +285,27 @@ the_server_may_die_while_settings_are_tried(void)
 static void
 settings_whose_fate_is_unknown_are_brought_again(void)
 {
-    PLAY(&open_house, "c1 connects", "c1 starts timezone=UTC", "s1 gets " SET_UTC,
-         "s1 sends Columns a | Row UTC | Complete SELECT 1 | Ready I", "c1 is greeted", "c2 enters", "c2 sends Query two",
-         "s1 gets " RESET_UTC " | Query two", "s1 sends Complete RESET | Ready I | Complete 2 | Ready I",
-         "c2 gets Complete 2 | Ready I", "c3 enters timezone=UTC", "c1 sends Query one",
-         "s1 gets " SET_UTC " | Query one", "c1 hangs up", "k1 cancels s1", "k1 closes",
-         "s1 sends Error ERROR 57014 cancelled | Ready I", "k2 cancels s1", "k2 closes",
-         "s1 sends Error ERROR 57014 cancelled | Ready I", "c3 sends Query three",
-         "s1 gets Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;SELECT "
-         "pg_catalog.set_config(E'timezone',E'UTC',false) | Query three",
-         "s1 sends Complete RESET | Complete SELECT 1 | Ready I | Complete 3 | Ready I", "c3 gets Complete 3 | Ready I");
+    PLAY(
+        &open_house, "c1 connects", "c1 starts timezone=UTC", S1_IS_SET_TO_UTC,
+        "s1 sends Columns a | Row UTC | Complete SELECT 1 | Ready I", "c1 is greeted", "c2 enters",
+        "c2 sends Query two", S1_IS_SET_BACK, "s1 gets Query two",
+        "s1 sends Complete RESET | Ready I | Complete 2 | Ready I", "c2 gets Complete 2 | Ready I",
+        "c3 enters timezone=UTC", "c1 sends Query one", S1_IS_SET_TO_UTC, "s1 gets Query one", "c1 hangs up",
+        "k1 cancels s1", "k1 closes", "s1 sends Error ERROR 57014 cancelled | Ready I", "k2 cancels s1",
+        "k2 closes", "s1 sends Error ERROR 57014 cancelled | Ready I", "c3 sends Query three",
+        "s1 gets Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;SELECT pg_catalog.set_config(E'timezone',E'UTC',false) | Query three",
+        "s1 sends Complete RESET | Complete SELECT 1 | Ready I | Complete 3 | Ready I",
+        "c3 gets Complete 3 | Ready I");
 }
 
 static void
 a_set_of_a_client_does_not_meet_the_next(void)
 {
-    PLAY_SPLITS(&open_house, "c1 enters", "c2 enters", "c1 sends Query set a to b", "s1 gets Query set a to b",
-                "s1 sends Complete SET | Ready I", "c1 gets Complete SET | Ready I", "c1 sends Query one",
-                "s1 gets Query one", "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I",
-                "c2 sends Query two", "s1 gets " SCRUB " | Query two",
+    PLAY_SPLITS(&open_house, "c1 enters", "c2 enters", "c1 sends Query set a to b",
+                "s1 gets Query set a to b", "s1 sends Complete SET | Ready I",
+                "c1 gets Complete SET | Ready I", "c1 sends Query one", "s1 gets Query one",
+                "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "c2 sends Query two",
+                S1_IS_SCRUBBED, "s1 gets Query two",
                 "s1 sends Complete RESET | Ready I | Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
@@ -294,12 +315,12 @@ static void
 a_servers_login_may_come_in_pieces(void)
 {
     PLAY_SPLITS(&by_hand, "c1 connects", "c1 starts", "s1 accepts",
-                "s1 sends AuthOk | Parameter a b | Notice NOTICE 00000 hi | Key 1001 7001 | Ready I", "c1 is greeted",
-                "c1 sends Query one", "s1 gets Query one", "s1 sends Complete 1 | Ready I",
+                "s1 sends AuthOk | Parameter a b | Notice NOTICE 00000 hi | Key 1001 7001 | Ready I",
+                "c1 is greeted", "c1 sends Query one", "s1 gets Query one", "s1 sends Complete 1 | Ready I",
                 "c1 gets Complete 1 | Ready I");
-    PLAY_SPLITS(&with_password, "c1 connects", "c1 starts", "time 1 ms", "s1 gets Startup user=app_user database=app",
-                "s1 sends AuthPlain 3", "s1 gets Password sesame", "s1 sends AuthOk | Key 1001 7001 | Ready I",
-                "c1 is greeted");
+    PLAY_SPLITS(&with_password, "c1 connects", "c1 starts", "time 1 ms",
+                "s1 gets Startup user=app_user database=app", "s1 sends AuthPlain 3",
+                "s1 gets Password sesame", "s1 sends AuthOk | Key 1001 7001 | Ready I", "c1 is greeted");
 }
 
 static void
@@ -314,20 +335,20 @@ what_a_server_says_right_behind_its_login_is_read(void)
 static void
 the_connect_query_runs_before_any_client(void)
 {
-    PLAY_SPLITS(&connect_query, "c1 connects", "c1 starts", "c1 is greeted", "c1 sends Query one", "s1 gets Query select hello",
-                "s1 sends Columns a | Row 1 | Complete SELECT 1 | Ready I", "s1 gets Query one",
-                "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I");
-    PLAY(&connect_query, "c1 connects", "c1 starts", "c1 is greeted", "c1 sends Query one", "s1 gets Query select hello",
-         "s1 sends Error ERROR 42601 no | Ready I", "s1 gets Query one", "s1 sends Complete 1 | Ready I",
-         "c1 gets Complete 1 | Ready I");
+    PLAY_SPLITS(&connect_query, "c1 connects", "c1 starts", "c1 is greeted", "c1 sends Query one",
+                "s1 gets Query select hello", "s1 sends Columns a | Row 1 | Complete SELECT 1 | Ready I",
+                "s1 gets Query one", "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I");
+    PLAY(&connect_query, "c1 connects", "c1 starts", "c1 is greeted", "c1 sends Query one",
+         "s1 gets Query select hello", "s1 sends Error ERROR 42601 no | Ready I", "s1 gets Query one",
+         "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I");
 }
 
 static void
 a_login_that_the_server_refuses_is_told(void)
 {
     PLAY(&by_hand, "c1 connects", "c1 starts", "c2 connects", "c2 starts", "s1 accepts",
-         "s1 sends Error FATAL 28P01 wrong password", "c1 gets Refusal FATAL 28P01 wrong password", "c1 is closed",
-         "c2 gets Refusal FATAL 28P01 wrong password", "c2 is closed", "s1 is closed");
+         "s1 sends Error FATAL 28P01 wrong password", "c1 gets Refusal FATAL 28P01 wrong password",
+         "c1 is closed", "c2 gets Refusal FATAL 28P01 wrong password", "c2 is closed", "s1 is closed");
 }
 
 static void
@@ -356,8 +377,8 @@ a_login_that_the_server_cannot_take_now_is_tried_again(void)
 static void
 a_server_that_hangs_up_during_its_login_is_tried_again(void)
 {
-    static const char *const beginnings[] = { "", "Bytes 52", "AuthOk", "AuthOk | Parameter a b | Bytes 4b 00 00",
-                                              "AuthOk | Key 1 2" };
+    static const char *const beginnings[] = { "", "Bytes 52", "AuthOk",
+                                              "AuthOk | Parameter a b | Bytes 4b 00 00", "AuthOk | Key 1 2" };
 
     for (size_t i = 0; i < COUNT_OF(beginnings); i++) {
         struct script *s = script_begin(&by_hand, __FILE__, __LINE__);
@@ -379,8 +400,10 @@ a_server_that_hangs_up_during_its_login_is_tried_again(void)
 static void
 the_next_host_of_a_list_is_tried_at_once(void)
 {
-    static const char *const beginnings[] = { "", "Bytes 52", "AuthOk | Parameter a b | Bytes 4b 00 00",
-                                              "Bytes 52 00 00 00 17 00 00 00 0a 53 43 52 41 4d 2d 53 48 41 2d 32 35 36 00 00" };
+    static const char *const beginnings[] = {
+        "", "Bytes 52", "AuthOk | Parameter a b | Bytes 4b 00 00",
+        "Bytes 52 00 00 00 17 00 00 00 0a 53 43 52 41 4d 2d 53 48 41 2d 32 35 36 00 00"
+    };
 
     for (size_t i = 0; i < COUNT_OF(beginnings); i++) {
         struct script *s = script_begin(&hosts, __FILE__, __LINE__);
@@ -401,8 +424,13 @@ the_next_host_of_a_list_is_tried_at_once(void)
 static void
 nonsense_during_a_servers_login_is_told(void)
 {
-    static const char *const nonsense[] = { "Row 1", "Type ? x", "Bytes 52 00 00 00 03", "AuthPlain 7", "AuthPlain 3",
-                                            "Bytes 52 00 00 00 05 00", "AuthOk | Type K x" };
+    static const char *const nonsense[] = { "Row 1",
+                                            "Type ? x",
+                                            "Bytes 52 00 00 00 03",
+                                            "AuthPlain 7",
+                                            "AuthPlain 3",
+                                            "Bytes 52 00 00 00 05 00",
+                                            "AuthOk | Type K x" };
 
     for (size_t i = 0; i < COUNT_OF(nonsense); i++) {
         struct script *s = script_begin(&by_hand, __FILE__, __LINE__);
@@ -423,18 +451,19 @@ static void
 several_servers_log_in_at_once(void)
 {
     PLAY(&two_by_hand, "c1 connects", "c1 starts", "s1 accepts", "s1 sends AuthOk | Key 1001 7001 | Ready I",
-         "c1 is greeted", "c2 connects", "c2 starts", "c2 is greeted", "c1 sends Query one", "s1 gets Query one",
-         "c2 sends Query two", "s2 accepts", "c2 gets nothing", "s1 sends Complete 1 | Ready I",
-         "c1 gets Complete 1 | Ready I", "s1 gets Query two", /* whichever comes first serves it */
-         "s2 sends AuthOk | Key 1002 7002 | Ready I", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I",
-         "servers 2");
+         "c1 is greeted", "c2 connects", "c2 starts", "c2 is greeted", "c1 sends Query one",
+         "s1 gets Query one", "c2 sends Query two", "s2 accepts", "c2 gets nothing",
+         "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I",
+         "s1 gets Query two", /* whichever comes first serves it */
+         "s2 sends AuthOk | Key 1002 7002 | Ready I", "s1 sends Complete 2 | Ready I",
+         "c2 gets Complete 2 | Ready I", "servers 2");
 }
 
 static void
 nobody_connects_before_the_limit_is_known(void)
 {
-    PLAY(&unlimited, "c1 connects", "c1 starts", "time 5 s", "servers 0", "c1 gets nothing", "limit 1", "c1 is greeted",
-         "servers 1");
+    PLAY(&unlimited, "c1 connects", "c1 starts", "time 5 s", "servers 0", "c1 gets nothing", "limit 1",
+         "c1 is greeted", "servers 1");
 }
 
 void

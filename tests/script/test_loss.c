@@ -9,11 +9,11 @@ void suite_loss(void);
 static const struct scene one_server = { .limit = 1 };
 
 /* c2 can work with s1, which is therefore clean. */
-#define C2_WORKS_WITH_S1                                                                                               \
-    "c2 sends Query after", "s1 gets Query after", "s1 sends Complete AFTER | Ready I",                                \
+#define C2_WORKS_WITH_S1                                                                \
+    "c2 sends Query after", "s1 gets Query after", "s1 sends Complete AFTER | Ready I", \
         "c2 gets Complete AFTER | Ready I", "servers 1", "couriers 0"
-#define C2_WORKS_WITH_S2                                                                                               \
-    "c2 sends Query after", "s2 gets Query after", "s2 sends Complete AFTER | Ready I",                                \
+#define C2_WORKS_WITH_S2                                                                \
+    "c2 sends Query after", "s2 gets Query after", "s2 sends Complete AFTER | Ready I", \
         "c2 gets Complete AFTER | Ready I", "servers 1", "couriers 0"
 
 /* --- clients --- */
@@ -35,9 +35,11 @@ an_open_transaction_is_rolled_back(void)
 
     for (size_t i = 0; i < COUNT_OF(goodbyes); i++) {
         PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin",
-             "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", goodbyes[i], "s1 gets Query ROLLBACK",
-             "c2 sends Query after", "s1 gets nothing", "s1 sends Complete ROLLBACK | Ready I", "s1 gets Query after",
-             "s1 sends Complete AFTER | Ready I", "c2 gets Complete AFTER | Ready I", "servers 1", "couriers 0");
+             "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", goodbyes[i],
+             "s1 gets Query ROLLBACK", "c2 sends Query after", "s1 gets nothing",
+             "s1 sends Complete ROLLBACK | Ready I", "s1 gets Query after",
+             "s1 sends Complete AFTER | Ready I", "c2 gets Complete AFTER | Ready I", "servers 1",
+             "couriers 0");
         PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query begin; fail", "s1 gets Query begin; fail",
              "s1 sends Complete BEGIN | Error ERROR 22012 no | Ready E",
              "c1 gets Complete BEGIN | Error ERROR 22012 no | Ready E", goodbyes[i], "s1 gets Query ROLLBACK",
@@ -49,9 +51,9 @@ static void
 a_running_query_is_cancelled_and_the_server_reused(void)
 {
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow", "c1 hangs up",
-         "k1 cancels s1", "s1 gets nothing", "s1 sends Error ERROR 57014 cancelled | Ready I", "c2 sends Query after",
-         "s1 gets nothing", "k1 closes", "s1 gets Query after", "s1 sends Complete AFTER | Ready I",
-         "c2 gets Complete AFTER | Ready I", "servers 1");
+         "k1 cancels s1", "s1 gets nothing", "s1 sends Error ERROR 57014 cancelled | Ready I",
+         "c2 sends Query after", "s1 gets nothing", "k1 closes", "s1 gets Query after",
+         "s1 sends Complete AFTER | Ready I", "c2 gets Complete AFTER | Ready I", "servers 1");
 }
 
 static void
@@ -59,9 +61,9 @@ a_query_running_in_a_transaction_is_cancelled_and_rolled_back(void)
 {
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin",
          "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c1 sends Query slow",
-         "s1 gets Query slow", "c1 hangs up", "k1 cancels s1", "s1 sends Error ERROR 57014 cancelled | Ready E",
-         "s1 gets nothing", "k1 closes", "s1 gets Query ROLLBACK", "s1 sends Complete ROLLBACK | Ready I",
-         C2_WORKS_WITH_S1);
+         "s1 gets Query slow", "c1 hangs up", "k1 cancels s1",
+         "s1 sends Error ERROR 57014 cancelled | Ready E", "s1 gets nothing", "k1 closes",
+         "s1 gets Query ROLLBACK", "s1 sends Complete ROLLBACK | Ready I", C2_WORKS_WITH_S1);
 }
 
 /* The courier's end says that the server has sent the signal: nothing of ours or of c2's may be hit by it. */
@@ -69,28 +71,30 @@ static void
 a_query_that_ends_before_its_cancel_arrives_keeps_the_server_waiting(void)
 {
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow", "c1 hangs up",
-         "k1 cancels s1", "s1 sends Complete SLOW | Ready I", "c2 sends Query after", "s1 gets nothing", "time 5 s",
-         "s1 gets nothing", "k1 closes", "s1 gets Query after", "s1 sends Complete AFTER | Ready I",
-         "c2 gets Complete AFTER | Ready I");
+         "k1 cancels s1", "s1 sends Complete SLOW | Ready I", "c2 sends Query after", "s1 gets nothing",
+         "time 5 s", "s1 gets nothing", "k1 closes", "s1 gets Query after",
+         "s1 sends Complete AFTER | Ready I", "c2 gets Complete AFTER | Ready I");
 }
 
 static void
 what_still_comes_for_a_lost_client_is_nobodys(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow", "c2 sends Query after",
-                "s1 sends Columns a | Row 1", "c1 gets Columns a | Row 1", "c1 hangs up", "k1 cancels s1", "k1 closes",
-                "s1 sends Row 2 | Notice NOTICE 00000 hm | Parameter a b | Row x*1000 | Error ERROR 57014 cancelled",
-                "s1 sends Notification 7 a b | Ready I", "s1 gets Query after", "s1 sends Complete AFTER | Ready I",
-                "c2 gets Complete AFTER | Ready I", "servers 1");
+    PLAY_SPLITS(
+        &one_server, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow",
+        "c2 sends Query after", "s1 sends Columns a | Row 1", "c1 gets Columns a | Row 1", "c1 hangs up",
+        "k1 cancels s1", "k1 closes",
+        "s1 sends Row 2 | Notice NOTICE 00000 hm | Parameter a b | Row x*1000 | Error ERROR 57014 cancelled",
+        "s1 sends Notification 7 a b | Ready I", "s1 gets Query after", "s1 sends Complete AFTER | Ready I",
+        "c2 gets Complete AFTER | Ready I", "servers 1");
 }
 
 static void
 terminate_behind_a_query_lets_it_run(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Query insert | Terminate", "s1 gets Query insert",
-                "c1 is closed", "couriers 0", "c2 sends Query after", "s1 gets nothing",
-                "s1 sends Complete INSERT 0 1 | Ready I", "s1 gets Query after", "s1 sends Complete AFTER | Ready I",
-                "c2 gets Complete AFTER | Ready I", "couriers 0");
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Query insert | Terminate",
+                "s1 gets Query insert", "c1 is closed", "couriers 0", "c2 sends Query after",
+                "s1 gets nothing", "s1 sends Complete INSERT 0 1 | Ready I", "s1 gets Query after",
+                "s1 sends Complete AFTER | Ready I", "c2 gets Complete AFTER | Ready I", "couriers 0");
     PLAY_SPLITS(&one_server, "c1 enters", "c2 enters",
                 "c1 sends Parse - insert | Bind - - | Execute - 0 | Sync | Terminate",
                 "s1 gets Parse - insert | Bind - - | Execute - 0 | Sync", "c1 is closed", "couriers 0",
@@ -100,9 +104,9 @@ terminate_behind_a_query_lets_it_run(void)
 static void
 but_not_for_ever(void)
 {
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query slow | Terminate", "s1 gets Query slow", "c1 is closed",
-         "time 4 s", "couriers 0", "time 2 s", "k1 cancels s1", "s1 sends Error ERROR 57014 cancelled | Ready I",
-         "k1 closes", C2_WORKS_WITH_S1);
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query slow | Terminate", "s1 gets Query slow",
+         "c1 is closed", "time 4 s", "couriers 0", "time 2 s", "k1 cancels s1",
+         "s1 sends Error ERROR 57014 cancelled | Ready I", "k1 closes", C2_WORKS_WITH_S1);
 }
 
 static void
@@ -118,9 +122,10 @@ static void
 half_a_message_costs_the_server(void)
 {
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin",
-         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c1 sends Bytes 51 00 00 00 20 61 62",
-         "s1 gets Bytes 51 00 00 00 20 61 62", "c2 sends Query two", "c1 hangs up", "s1 is closed", "s2 gets Query two",
-         "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T",
+         "c1 sends Bytes 51 00 00 00 20 61 62", "s1 gets Bytes 51 00 00 00 20 61 62", "c2 sends Query two",
+         "c1 hangs up", "s1 is closed", "s2 gets Query two", "s2 sends Complete 2 | Ready I",
+         "c2 gets Complete 2 | Ready I");
 }
 
 static void
@@ -142,18 +147,21 @@ a_waiting_client_leaves_the_queue(void)
          "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "s1 gets nothing");
     PLAY(&one_server, "c1 enters", "c2 enters", "c3 enters", "c1 sends Query one", "s1 gets Query one",
          "c3 sends Query three | Terminate", "c2 sends Query two", "s1 sends Complete 1 | Ready I",
-         "c1 gets Complete 1 | Ready I", "s1 gets Query three", "s1 sends Complete 3 | Ready I", "s1 gets Query two",
-         "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "c3 is closed");
+         "c1 gets Complete 1 | Ready I", "s1 gets Query three", "s1 sends Complete 3 | Ready I",
+         "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I",
+         "c3 is closed");
 }
 
 static void
 an_open_copy_is_failed(void)
 {
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query copy in", "s1 gets Query copy in", "s1 sends CopyIn",
-         "c1 gets CopyIn", "c1 sends CopyData one", "s1 gets CopyData one", "c1 hangs up",
-         "s1 gets CopyFail the client went away", "s1 sends Error ERROR 57014 away | Ready I", C2_WORKS_WITH_S1);
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query begin; copy in", "s1 gets Query begin; copy in",
-         "s1 sends Complete BEGIN | CopyIn", "c1 gets Complete BEGIN | CopyIn", "c1 sends Terminate", "c1 is closed",
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query copy in", "s1 gets Query copy in",
+         "s1 sends CopyIn", "c1 gets CopyIn", "c1 sends CopyData one", "s1 gets CopyData one", "c1 hangs up",
+         "s1 gets CopyFail the client went away", "s1 sends Error ERROR 57014 away | Ready I",
+         C2_WORKS_WITH_S1);
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query begin; copy in",
+         "s1 gets Query begin; copy in", "s1 sends Complete BEGIN | CopyIn",
+         "c1 gets Complete BEGIN | CopyIn", "c1 sends Terminate", "c1 is closed",
          "s1 gets CopyFail the client went away", "s1 sends Error ERROR 57014 away | Ready E",
          "s1 gets Query ROLLBACK", "s1 sends Complete ROLLBACK | Ready I", C2_WORKS_WITH_S1);
 }
@@ -162,18 +170,19 @@ static void
 an_open_copy_of_the_extended_protocol_is_failed(void)
 {
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Parse - copy | Bind - - | Execute - 0 | Flush",
-         "s1 gets Parse - copy | Bind - - | Execute - 0 | Flush", "s1 sends ParseComplete | BindComplete | CopyIn",
-         "c1 gets ParseComplete | BindComplete | CopyIn", "c1 hangs up",
-         "s1 gets CopyFail the client went away | Query ROLLBACK", "s1 sends Error ERROR 57014 away", "s1 gets Sync",
-         "s1 sends Ready I", C2_WORKS_WITH_S1);
+         "s1 gets Parse - copy | Bind - - | Execute - 0 | Flush",
+         "s1 sends ParseComplete | BindComplete | CopyIn", "c1 gets ParseComplete | BindComplete | CopyIn",
+         "c1 hangs up", "s1 gets CopyFail the client went away", "s1 sends Error ERROR 57014 away",
+         "s1 gets Sync", "s1 sends Ready I", C2_WORKS_WITH_S1);
 }
 
 static void
 a_copy_that_opens_when_its_client_is_gone_is_failed(void)
 {
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query copy in", "s1 gets Query copy in", "c1 hangs up",
-         "k1 cancels s1", "k1 closes", "s1 sends CopyIn", "s1 gets CopyFail the client went away",
-         "s1 sends Error ERROR 57014 away | Ready I", C2_WORKS_WITH_S1);
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query copy in", "s1 gets Query copy in",
+         "c1 hangs up", "k1 cancels s1", "k1 closes", "s1 sends CopyIn",
+         "s1 gets CopyFail the client went away", "s1 sends Error ERROR 57014 away | Ready I",
+         C2_WORKS_WITH_S1);
 }
 
 static void
@@ -191,36 +200,54 @@ an_extended_query_without_its_sync_is_rolled_back(void)
     static const char *const goodbyes[] = { "c1 hangs up", "c1 sends Terminate" };
 
     for (size_t i = 0; i < COUNT_OF(goodbyes); i++)
-        PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Parse - insert | Bind - - | Execute - 0 | Flush",
+        PLAY(&one_server, "c1 enters", "c2 enters",
+             "c1 sends Parse - insert | Bind - - | Execute - 0 | Flush",
              "s1 gets Parse - insert | Bind - - | Execute - 0 | Flush",
              "s1 sends ParseComplete | BindComplete | Complete INSERT 0 1",
-             "c1 gets ParseComplete | BindComplete | Complete INSERT 0 1", goodbyes[i], "s1 gets Query ROLLBACK",
-             "couriers 0", "s1 sends Notice WARNING 25P01 none | Complete ROLLBACK | Ready I", C2_WORKS_WITH_S1);
+             "c1 gets ParseComplete | BindComplete | Complete INSERT 0 1", goodbyes[i],
+             "s1 gets Query ROLLBACK", "couriers 0",
+             "s1 sends Notice WARNING 25P01 none | Complete ROLLBACK | Ready I", C2_WORKS_WITH_S1);
 }
 
 static void
 a_failed_extended_query_without_its_sync_is_synced(void)
 {
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Parse - bad | Bind - - | Flush",
-         "s1 gets Parse - bad | Bind - - | Flush", "s1 sends Error ERROR 42601 no", "c1 gets Error ERROR 42601 no",
-         "c1 hangs up", "s1 gets Sync", "s1 sends Ready I", C2_WORKS_WITH_S1);
+         "s1 gets Parse - bad | Bind - - | Flush", "s1 sends Error ERROR 42601 no",
+         "c1 gets Error ERROR 42601 no", "c1 hangs up", "s1 gets Sync", "s1 sends Ready I", C2_WORKS_WITH_S1);
 }
 
 static void
 an_extended_query_that_fails_when_its_client_is_gone_is_synced(void)
 {
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Parse - bad | Bind - - | Flush",
-         "s1 gets Parse - bad | Bind - - | Flush", "c1 hangs up", "s1 gets Query ROLLBACK", "k1 cancels s1", "k1 closes",
-         "s1 sends Error ERROR 42601 no", "s1 gets Sync", "s1 sends Ready I", C2_WORKS_WITH_S1);
+         "s1 gets Parse - bad | Bind - - | Flush", "c1 hangs up", "s1 gets Flush", "k1 cancels s1",
+         "k1 closes", "s1 sends Error ERROR 42601 no", "s1 gets Sync", "s1 sends Ready I", C2_WORKS_WITH_S1);
+}
+
+/* A Flush makes the server say what it has done so far; a Query would be a violation of the protocol if that is COPY IN. */
+static void
+an_unanswered_extended_query_without_its_sync_is_rolled_back(void)
+{
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Parse - insert | Bind - - | Execute - 0",
+         "s1 gets Parse - insert | Bind - - | Execute - 0", "c1 hangs up", "s1 gets Flush", "k1 cancels s1",
+         "k1 closes", "s1 sends ParseComplete | BindComplete | Complete INSERT 0 1", "s1 gets Query ROLLBACK",
+         "s1 sends Complete ROLLBACK | Ready I", C2_WORKS_WITH_S1);
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Parse - copy | Bind - - | Execute - 0",
+         "s1 gets Parse - copy | Bind - - | Execute - 0", "c1 hangs up", "s1 gets Flush", "k1 cancels s1",
+         "k1 closes", "s1 sends ParseComplete | BindComplete | CopyIn",
+         "s1 gets CopyFail the client went away", "s1 sends Error ERROR 57014 away", "s1 gets Sync",
+         "s1 sends Ready I", C2_WORKS_WITH_S1);
 }
 
 static void
 a_server_that_does_not_come_clean_is_closed(void)
 {
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin",
-         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c1 hangs up", "s1 gets Query ROLLBACK",
-         "c2 sends Query after", "time 9 s", "couriers 0", "s1 is open", "time 2 s", "s1 is closed", "s2 gets Query after",
-         "s2 sends Complete AFTER | Ready I", "c2 gets Complete AFTER | Ready I");
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c1 hangs up",
+         "s1 gets Query ROLLBACK", "c2 sends Query after", "time 9 s", "couriers 0", "s1 is open", "time 2 s",
+         "s1 is closed", "s2 gets Query after", "s2 sends Complete AFTER | Ready I",
+         "c2 gets Complete AFTER | Ready I");
 }
 
 /* One cancel request ends one query. */
@@ -282,21 +309,23 @@ an_idle_server_that_dies_is_replaced(void)
 static void
 an_idle_server_that_says_fatal_is_given_to_nobody(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one", "s1 sends Complete 1 | Ready I",
-                "c1 gets Complete 1 | Ready I", "s1 sends Error FATAL 57P01 terminating", "c1 sends Query two",
-                "c1 gets nothing", "s2 gets Query two", "s2 sends Complete 2 | Ready I",
-                "c1 gets Complete 2 | Ready I", "s1 is closed");
+    PLAY_SPLITS(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one",
+                "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I",
+                "s1 sends Error FATAL 57P01 terminating", "c1 sends Query two", "c1 gets nothing",
+                "s2 gets Query two", "s2 sends Complete 2 | Ready I", "c1 gets Complete 2 | Ready I",
+                "s1 is closed");
 }
 
 static void
 a_client_hears_of_the_death_of_its_server(void)
 {
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query one", "s1 gets Query one", "c2 sends Query two",
-         "s1 closes", "c1 gets Refusal FATAL 08006 the server connection was lost", "c1 is closed", "s2 gets Query two",
-         "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
-    PLAY(&one_server, "c1 enters", "c1 sends Query begin", "s1 gets Query begin", "s1 sends Complete BEGIN | Ready T",
-         "c1 gets Complete BEGIN | Ready T", "s1 closes", "c1 gets Refusal FATAL 08006 the server connection was lost",
-         "c1 is closed");
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query one", "s1 gets Query one",
+         "c2 sends Query two", "s1 closes", "c1 gets Refusal FATAL 08006 the server connection was lost",
+         "c1 is closed", "s2 gets Query two", "s2 sends Complete 2 | Ready I",
+         "c2 gets Complete 2 | Ready I");
+    PLAY(&one_server, "c1 enters", "c1 sends Query begin", "s1 gets Query begin",
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "s1 closes",
+         "c1 gets Refusal FATAL 08006 the server connection was lost", "c1 is closed");
     PLAY(&one_server, "c1 enters", "c1 sends Query copy in", "s1 gets Query copy in", "s1 sends CopyIn",
          "c1 gets CopyIn", "c1 sends CopyData one", "s1 gets CopyData one", "s1 closes",
          "c1 gets Refusal FATAL 08006 the server connection was lost", "c1 is closed");
@@ -307,34 +336,39 @@ what_the_server_said_before_it_died_arrives(void)
 {
     PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Query one", "s1 gets Query one",
                 "s1 sends Columns a | Row 1 | Error FATAL 57P01 terminating", "s1 closes",
-                "c1 gets Columns a | Row 1 | Error FATAL 57P01 terminating", "c1 is closed", "c2 sends Query two",
-                "s2 gets Query two", "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+                "c1 gets Columns a | Row 1 | Error FATAL 57P01 terminating", "c1 is closed",
+                "c2 sends Query two", "s2 gets Query two", "s2 sends Complete 2 | Ready I",
+                "c2 gets Complete 2 | Ready I");
     PLAY_SPLITS(&one_server, "c1 enters", "c1 sends Query begin", "s1 gets Query begin",
                 "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T",
-                "s1 sends Error FATAL 57P01 terminating", "c1 gets Error FATAL 57P01 terminating", "s1 closes",
-                "c1 is closed");
+                "s1 sends Error FATAL 57P01 terminating", "c1 gets Error FATAL 57P01 terminating",
+                "s1 closes", "c1 is closed");
 }
 
 /* The client would read it as a part of the message. */
 static void
 no_error_is_put_into_the_middle_of_a_message(void)
 {
-    PLAY(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one", "s1 sends Columns a | Bytes 44 00 00 00 20 00",
-         "s1 closes", "c1 gets Columns a | Bytes 44 00 00 00 20 00", "c1 is closed");
-    PLAY(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one", "s1 sends Columns a | Bytes 44 00 00 00 20 00",
-         "c1 sends Type ? x", "c1 gets Columns a | Bytes 44 00 00 00 20 00", "c1 is closed", "k1 cancels s1");
+    PLAY(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one",
+         "s1 sends Columns a | Bytes 44 00 00 00 20 00", "s1 closes",
+         "c1 gets Columns a | Bytes 44 00 00 00 20 00", "c1 is closed");
+    PLAY(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one",
+         "s1 sends Columns a | Bytes 44 00 00 00 20 00", "c1 sends Type ? x",
+         "c1 gets Columns a | Bytes 44 00 00 00 20 00", "c1 is closed", "k1 cancels s1");
 }
 
 /* PostgreSQL counts a connection until its backend is gone. */
 static void
 the_slot_of_a_server_is_free_when_it_has_gone(void)
 {
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Bytes 51 00 00 00 20 61 62", "s1 gets Bytes 51 00 00 00 20 61 62",
-         "c2 sends Query two", "s1 lingers", "c1 hangs up", "s1 is ended", "c2 gets nothing", "time 3 s", "servers 0",
-         "s1 closes", "s2 gets Query two", "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Bytes 51 00 00 00 20 61 62", "s1 gets Bytes 51 00 00 00 20 61 62",
-         "c2 sends Query two", "s1 lingers", "c1 hangs up", "s1 is ended", "time 6 s", "s2 gets Query two",
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Bytes 51 00 00 00 20 61 62",
+         "s1 gets Bytes 51 00 00 00 20 61 62", "c2 sends Query two", "s1 lingers", "c1 hangs up",
+         "s1 is ended", "c2 gets nothing", "time 3 s", "servers 0", "s1 closes", "s2 gets Query two",
          "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Bytes 51 00 00 00 20 61 62",
+         "s1 gets Bytes 51 00 00 00 20 61 62", "c2 sends Query two", "s1 lingers", "c1 hangs up",
+         "s1 is ended", "time 6 s", "s2 gets Query two", "s2 sends Complete 2 | Ready I",
+         "c2 gets Complete 2 | Ready I");
 }
 
 static void
@@ -343,7 +377,8 @@ a_server_that_said_fatal_is_not_cleaned_but_closed(void)
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin",
          "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c2 sends Query two",
          "s1 sends Error FATAL 57P01 terminating", "c1 gets Error FATAL 57P01 terminating", "c1 hangs up",
-         "s1 is closed", "s2 gets Query two", "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+         "s1 is closed", "s2 gets Query two", "s2 sends Complete 2 | Ready I",
+         "c2 gets Complete 2 | Ready I");
 }
 
 static void
@@ -354,19 +389,25 @@ a_server_that_dies_while_it_is_cleaned_is_replaced(void)
          "s1 gets Query ROLLBACK", "c2 sends Query two", "s1 closes", "s2 gets Query two",
          "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow", "c1 hangs up",
-         "k1 cancels s1", "c2 sends Query two", "s1 closes", "s2 gets Query two", "s2 sends Complete 2 | Ready I",
-         "c2 gets Complete 2 | Ready I", "couriers 0");
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow", "c1 hangs up",
-         "k1 cancels s1", "s1 sends Complete SLOW | Ready I", "c2 sends Query two", "s1 closes", "s2 gets Query two",
+         "k1 cancels s1", "c2 sends Query two", "s1 closes", "s2 gets Query two",
          "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "couriers 0");
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow", "c1 hangs up",
+         "k1 cancels s1", "s1 sends Complete SLOW | Ready I", "c2 sends Query two", "s1 closes",
+         "s2 gets Query two", "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "couriers 0");
 }
 
 static void
 a_server_that_breaks_the_protocol_is_closed(void)
 {
     static const char *const nonsense[] = {
-        "Type ? what", "Type R ok",  "ParseComplete",        "Key 1 2",
-        "Ready X",     "Parameters", "Bytes 44 00 00 00 03", "Bytes 5a ff ff ff ff",
+        "Type ? what",
+        "Type R ok",
+        "ParseComplete",
+        "Key 1 2",
+        "Ready X",
+        "Parameters",
+        "Bytes 44 00 00 00 03",
+        "Bytes 5a ff ff ff ff",
         "Bytes 5a 00 00 00 04",
     };
 
@@ -392,7 +433,8 @@ a_server_that_breaks_the_protocol_is_closed(void)
 static void
 an_idle_server_that_breaks_the_protocol_is_closed(void)
 {
-    static const char *const nonsense[] = { "Ready I", "Row 1", "Type ? what", "Complete 1", "Error ERROR 22012 no" };
+    static const char *const nonsense[] = { "Ready I", "Row 1", "Type ? what", "Complete 1",
+                                            "Error ERROR 22012 no" };
 
     for (size_t i = 0; i < COUNT_OF(nonsense); i++) {
         struct script *s = script_begin(&one_server, __FILE__, __LINE__);
@@ -432,6 +474,7 @@ suite_loss(void)
     CU_ADD_TEST(suite, an_extended_query_without_its_sync_is_rolled_back);
     CU_ADD_TEST(suite, a_failed_extended_query_without_its_sync_is_synced);
     CU_ADD_TEST(suite, an_extended_query_that_fails_when_its_client_is_gone_is_synced);
+    CU_ADD_TEST(suite, an_unanswered_extended_query_without_its_sync_is_rolled_back);
     CU_ADD_TEST(suite, a_server_that_does_not_come_clean_is_closed);
     CU_ADD_TEST(suite, each_query_of_a_pipeline_is_cancelled);
     CU_ADD_TEST(suite, a_cancel_that_came_too_early_is_repeated);

@@ -49,10 +49,10 @@ any_kind_of_answer_to_a_query_comes_back(void)
 static void
 between_transactions_the_server_changes_hands(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Query one", "s1 gets Query one", "c2 sends Query two",
-                "s1 gets nothing", "s1 sends Complete ONE | Ready I", "c1 gets Complete ONE | Ready I",
-                "s1 gets Query two", "s1 sends Complete TWO | Ready I", "c2 gets Complete TWO | Ready I",
-                "c1 gets nothing", "servers 1");
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Query one", "s1 gets Query one",
+                "c2 sends Query two", "s1 gets nothing", "s1 sends Complete ONE | Ready I",
+                "c1 gets Complete ONE | Ready I", "s1 gets Query two", "s1 sends Complete TWO | Ready I",
+                "c2 gets Complete TWO | Ready I", "c1 gets nothing", "servers 1");
 }
 
 static void
@@ -60,9 +60,10 @@ within_a_transaction_it_does_not(void)
 {
     PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin",
                 "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c2 sends Query two",
-                "s1 gets nothing", "c1 sends Query fail", "s1 gets Query fail", "s1 sends Error ERROR 42601 no | Ready E",
-                "c1 gets Error ERROR 42601 no | Ready E", "s1 gets nothing", "c1 sends Query commit",
-                "s1 gets Query commit", "s1 sends Complete ROLLBACK | Ready I", "c1 gets Complete ROLLBACK | Ready I",
+                "s1 gets nothing", "c1 sends Query fail", "s1 gets Query fail",
+                "s1 sends Error ERROR 42601 no | Ready E", "c1 gets Error ERROR 42601 no | Ready E",
+                "s1 gets nothing", "c1 sends Query commit", "s1 gets Query commit",
+                "s1 sends Complete ROLLBACK | Ready I", "c1 gets Complete ROLLBACK | Ready I",
                 "s1 gets Query two", "s1 sends Complete TWO | Ready I", "c2 gets Complete TWO | Ready I");
 }
 
@@ -95,22 +96,24 @@ an_extended_query_is_one_transaction(void)
 {
     PLAY_SPLITS(&one_server, "c1 enters", "c2 enters",
                 "c1 sends Parse - select $1 | Bind - - 1 | Describe P - | Execute - 0 | Sync",
-                "s1 gets Parse - select $1 | Bind - - 1 | Describe P - | Execute - 0 | Sync", "c2 sends Query two",
+                "s1 gets Parse - select $1 | Bind - - 1 | Describe P - | Execute - 0 | Sync",
+                "c2 sends Query two",
                 "s1 sends ParseComplete | BindComplete | Columns a | Row 1 | Complete SELECT 1",
-                "c1 gets ParseComplete | BindComplete | Columns a | Row 1 | Complete SELECT 1", "s1 gets nothing",
-                "s1 sends Ready I", "c1 gets Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
-                "c2 gets Complete 2 | Ready I");
+                "c1 gets ParseComplete | BindComplete | Columns a | Row 1 | Complete SELECT 1",
+                "s1 gets nothing", "s1 sends Ready I", "c1 gets Ready I", "s1 gets Query two",
+                "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 static void
 without_sync_the_server_stays(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Parse - select | Bind - - | Execute - 0 | Flush",
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters",
+                "c1 sends Parse - select | Bind - - | Execute - 0 | Flush",
                 "s1 gets Parse - select | Bind - - | Execute - 0 | Flush", "c2 sends Query two",
-                "s1 sends ParseComplete | BindComplete | Complete 1", "c1 gets ParseComplete | BindComplete | Complete 1",
-                "s1 gets nothing", "time 10 s", "s1 gets nothing", "c1 sends Sync", "s1 gets Sync", "s1 sends Ready I",
-                "c1 gets Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
-                "c2 gets Complete 2 | Ready I");
+                "s1 sends ParseComplete | BindComplete | Complete 1",
+                "c1 gets ParseComplete | BindComplete | Complete 1", "s1 gets nothing", "time 10 s",
+                "s1 gets nothing", "c1 sends Sync", "s1 gets Sync", "s1 sends Ready I", "c1 gets Ready I",
+                "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 static void
@@ -118,17 +121,18 @@ an_error_skips_to_sync(void)
 {
     PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Parse - bad | Bind - - | Execute - 0 | Sync",
                 "s1 gets Parse - bad | Bind - - | Execute - 0 | Sync", "c2 sends Query two",
-                "s1 sends Error ERROR 42601 no", "c1 gets Error ERROR 42601 no", "s1 gets nothing", "s1 sends Ready I",
-                "c1 gets Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
+                "s1 sends Error ERROR 42601 no", "c1 gets Error ERROR 42601 no", "s1 gets nothing",
+                "s1 sends Ready I", "c1 gets Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
                 "c2 gets Complete 2 | Ready I");
 }
 
 static void
 after_an_error_the_server_waits_for_the_clients_sync(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Parse - bad | Flush", "s1 gets Parse - bad | Flush",
-                "s1 sends Error ERROR 42601 no", "c1 gets Error ERROR 42601 no", "c2 sends Query two",
-                "s1 gets nothing", "c1 sends Query skipped", "s1 gets Query skipped", "c1 sends Sync", "s1 gets Sync",
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Parse - bad | Flush",
+                "s1 gets Parse - bad | Flush", "s1 sends Error ERROR 42601 no",
+                "c1 gets Error ERROR 42601 no", "c2 sends Query two", "s1 gets nothing",
+                "c1 sends Query skipped", "s1 gets Query skipped", "c1 sends Sync", "s1 gets Sync",
                 "s1 sends Ready I", "c1 gets Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
                 "c2 gets Complete 2 | Ready I");
 }
@@ -136,41 +140,45 @@ after_an_error_the_server_waits_for_the_clients_sync(void)
 static void
 pipelined_transactions_are_answered_in_order(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters",
-                "c1 sends Parse - a | Bind - - | Execute - 0 | Sync | Parse - b | Bind - - | Execute - 0 | Sync",
-                "s1 gets Parse - a | Bind - - | Execute - 0 | Sync | Parse - b | Bind - - | Execute - 0 | Sync",
-                "s1 sends ParseComplete | BindComplete | Error ERROR 22012 no | Ready I | ParseComplete | BindComplete",
-                "c1 gets ParseComplete | BindComplete | Error ERROR 22012 no | Ready I | ParseComplete | BindComplete",
-                "s1 sends Complete B | Ready I", "c1 gets Complete B | Ready I");
+    PLAY_SPLITS(
+        &one_server, "c1 enters",
+        "c1 sends Parse - a | Bind - - | Execute - 0 | Sync | Parse - b | Bind - - | Execute - 0 | Sync",
+        "s1 gets Parse - a | Bind - - | Execute - 0 | Sync | Parse - b | Bind - - | Execute - 0 | Sync",
+        "s1 sends ParseComplete | BindComplete | Error ERROR 22012 no | Ready I | ParseComplete | BindComplete",
+        "c1 gets ParseComplete | BindComplete | Error ERROR 22012 no | Ready I | ParseComplete | BindComplete",
+        "s1 sends Complete B | Ready I", "c1 gets Complete B | Ready I");
 }
 
 static void
 a_portal_is_fetched_in_pieces(void)
 {
-    PLAY(&one_server, "c1 enters", "c1 sends Query begin", "s1 gets Query begin", "s1 sends Complete BEGIN | Ready T",
-         "c1 gets Complete BEGIN | Ready T", "c1 sends Parse - a | Bind p - | Execute p 1 | Sync",
+    PLAY(&one_server, "c1 enters", "c1 sends Query begin", "s1 gets Query begin",
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T",
+         "c1 sends Parse - a | Bind p - | Execute p 1 | Sync",
          "s1 gets Parse - a | Bind p - | Execute p 1 | Sync",
          "s1 sends ParseComplete | BindComplete | Row 1 | Suspended | Ready T",
-         "c1 gets ParseComplete | BindComplete | Row 1 | Suspended | Ready T", "c1 sends Execute p 1 | Close P p | Sync",
-         "s1 gets Execute p 1 | Close P p | Sync", "s1 sends Row 2 | Complete SELECT 2 | CloseComplete | Ready T",
-         "c1 gets Row 2 | Complete SELECT 2 | CloseComplete | Ready T", "c1 sends Query commit", "s1 gets Query commit",
-         "s1 sends Complete COMMIT | Ready I", "c1 gets Complete COMMIT | Ready I");
+         "c1 gets ParseComplete | BindComplete | Row 1 | Suspended | Ready T",
+         "c1 sends Execute p 1 | Close P p | Sync", "s1 gets Execute p 1 | Close P p | Sync",
+         "s1 sends Row 2 | Complete SELECT 2 | CloseComplete | Ready T",
+         "c1 gets Row 2 | Complete SELECT 2 | CloseComplete | Ready T", "c1 sends Query commit",
+         "s1 gets Query commit", "s1 sends Complete COMMIT | Ready I", "c1 gets Complete COMMIT | Ready I");
 }
 
 static void
 a_sync_without_a_server_is_answered_at_once(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c2 sends Query busy", "s1 gets Query busy", "c1 sends Sync",
-                "c1 gets Ready I", "c1 sends Flush | Sync | CopyData x | CopyDone | Sync", "c1 gets Ready I | Ready I",
-                "s1 gets nothing", "s1 sends Complete 1 | Ready I", "c2 gets Complete 1 | Ready I");
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c2 sends Query busy", "s1 gets Query busy",
+                "c1 sends Sync", "c1 gets Ready I", "c1 sends Flush | Sync | CopyData x | CopyDone | Sync",
+                "c1 gets Ready I | Ready I", "s1 gets nothing", "s1 sends Complete 1 | Ready I",
+                "c2 gets Complete 1 | Ready I");
 }
 
 static void
 a_function_call_is_answered(void)
 {
     PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Function 42 1 2", "s1 gets Function 42 1 2",
-                "c2 sends Query two", "s1 sends Result 3", "c1 gets Result 3", "s1 gets nothing", "s1 sends Ready I",
-                "c1 gets Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
+                "c2 sends Query two", "s1 sends Result 3", "c1 gets Result 3", "s1 gets nothing",
+                "s1 sends Ready I", "c1 gets Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
                 "c2 gets Complete 2 | Ready I");
 }
 
@@ -179,24 +187,25 @@ a_function_call_is_answered(void)
 static void
 copy_takes_the_clients_data(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Query copy in", "s1 gets Query copy in", "c2 sends Query two",
-                "s1 sends CopyIn", "c1 gets CopyIn", "c1 sends CopyData one | CopyData two",
-                "s1 gets CopyData one | CopyData two", "c1 sends CopyData three | CopyDone",
-                "s1 gets CopyData three | CopyDone", "s1 sends Complete COPY 3 | Ready I",
-                "c1 gets Complete COPY 3 | Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
-                "c2 gets Complete 2 | Ready I");
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Query copy in", "s1 gets Query copy in",
+                "c2 sends Query two", "s1 sends CopyIn", "c1 gets CopyIn",
+                "c1 sends CopyData one | CopyData two", "s1 gets CopyData one | CopyData two",
+                "c1 sends CopyData three | CopyDone", "s1 gets CopyData three | CopyDone",
+                "s1 sends Complete COPY 3 | Ready I", "c1 gets Complete COPY 3 | Ready I",
+                "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 static void
 copy_fails_on_either_side(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c1 sends Query copy in", "s1 gets Query copy in", "s1 sends CopyIn",
-                "c1 gets CopyIn", "c1 sends CopyData one | CopyFail no more", "s1 gets CopyData one | CopyFail no more",
-                "s1 sends Error ERROR 57014 no more | Ready I", "c1 gets Error ERROR 57014 no more | Ready I",
-                "c1 sends Query copy in", "s1 gets Query copy in", "s1 sends CopyIn | Error ERROR 22P04 bad | Ready I",
+    PLAY_SPLITS(&one_server, "c1 enters", "c1 sends Query copy in", "s1 gets Query copy in",
+                "s1 sends CopyIn", "c1 gets CopyIn", "c1 sends CopyData one | CopyFail no more",
+                "s1 gets CopyData one | CopyFail no more", "s1 sends Error ERROR 57014 no more | Ready I",
+                "c1 gets Error ERROR 57014 no more | Ready I", "c1 sends Query copy in",
+                "s1 gets Query copy in", "s1 sends CopyIn | Error ERROR 22P04 bad | Ready I",
                 "c1 gets CopyIn | Error ERROR 22P04 bad | Ready I", "c1 sends CopyData one | CopyDone",
-                "s1 gets nothing", "c1 sends Query three", "s1 gets Query three", "s1 sends Complete 3 | Ready I",
-                "c1 gets Complete 3 | Ready I");
+                "s1 gets nothing", "c1 sends Query three", "s1 gets Query three",
+                "s1 sends Complete 3 | Ready I", "c1 gets Complete 3 | Ready I");
 }
 
 static void
@@ -205,16 +214,17 @@ the_rest_of_a_failed_copy_does_not_reach_the_next_client(void)
     PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Query copy in", "s1 gets Query copy in",
                 "c2 sends Query two", "s1 sends CopyIn | Error ERROR 22P04 bad | Ready I",
                 "c1 gets CopyIn | Error ERROR 22P04 bad | Ready I", "s1 gets Query two",
-                "c1 sends CopyData one | CopyData two | CopyDone | Sync", "c1 gets Ready I", "s1 gets nothing",
-                "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+                "c1 sends CopyData one | CopyData two | CopyDone | Sync", "c1 gets Ready I",
+                "s1 gets nothing", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 static void
 the_server_is_ready_before_the_clients_data_has_ended(void)
 {
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query copy in", "s1 gets Query copy in", "s1 sends CopyIn",
-         "c1 gets CopyIn", "c1 sends Bytes 64 00 00 03 e8 61", "s1 gets Bytes 64 00 00 03 e8 61",
-         "s1 sends Error ERROR 22P04 bad | Ready I", "c1 gets Error ERROR 22P04 bad | Ready I", "c2 sends Query two",
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query copy in", "s1 gets Query copy in",
+         "s1 sends CopyIn", "c1 gets CopyIn", "c1 sends Bytes 64 00 00 03 e8 61",
+         "s1 gets Bytes 64 00 00 03 e8 61", "s1 sends Error ERROR 22P04 bad | Ready I",
+         "c1 gets Error ERROR 22P04 bad | Ready I", "c2 sends Query two",
          "s1 gets nothing", /* half a message of c1 is under way to it */
          "c1 sends Bytes 61", "s1 gets Bytes 61", "c1 hangs up", "s1 is closed", "s2 gets Query two",
          "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
@@ -223,23 +233,25 @@ the_server_is_ready_before_the_clients_data_has_ended(void)
 static void
 a_message_is_finished_before_the_server_is_released(void)
 {
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query copy in", "s1 gets Query copy in", "s1 sends CopyIn",
-         "c1 gets CopyIn", "c1 sends Bytes 64 00 00 00 06 61", "s1 gets Bytes 64 00 00 00 06 61",
-         "s1 sends Error ERROR 22P04 bad | Ready I", "c1 gets Error ERROR 22P04 bad | Ready I", "c2 sends Query two",
-         "s1 gets nothing", "c1 sends Bytes 61", "s1 gets Bytes 61 | Query two", "s1 sends Complete 2 | Ready I",
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query copy in", "s1 gets Query copy in",
+         "s1 sends CopyIn", "c1 gets CopyIn", "c1 sends Bytes 64 00 00 00 06 61",
+         "s1 gets Bytes 64 00 00 00 06 61", "s1 sends Error ERROR 22P04 bad | Ready I",
+         "c1 gets Error ERROR 22P04 bad | Ready I", "c2 sends Query two", "s1 gets nothing",
+         "c1 sends Bytes 61", "s1 gets Bytes 61 | Query two", "s1 sends Complete 2 | Ready I",
          "c2 gets Complete 2 | Ready I");
 }
 
 static void
 copy_of_the_extended_protocol_ignores_a_sync_in_front_of_its_end(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Parse - copy | Bind - - | Execute - 0 | Sync",
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters",
+                "c1 sends Parse - copy | Bind - - | Execute - 0 | Sync",
                 "s1 gets Parse - copy | Bind - - | Execute - 0 | Sync", "c2 sends Query two",
-                "s1 sends ParseComplete | BindComplete | CopyIn", "c1 gets ParseComplete | BindComplete | CopyIn",
-                "c1 sends CopyData one | CopyDone | Sync", "s1 gets CopyData one | CopyDone | Sync",
-                "s1 sends Complete COPY 1", "c1 gets Complete COPY 1", "s1 gets nothing", "s1 sends Ready I",
-                "c1 gets Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
-                "c2 gets Complete 2 | Ready I");
+                "s1 sends ParseComplete | BindComplete | CopyIn",
+                "c1 gets ParseComplete | BindComplete | CopyIn", "c1 sends CopyData one | CopyDone | Sync",
+                "s1 gets CopyData one | CopyDone | Sync", "s1 sends Complete COPY 1",
+                "c1 gets Complete COPY 1", "s1 gets nothing", "s1 sends Ready I", "c1 gets Ready I",
+                "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 static void
@@ -247,10 +259,11 @@ a_whole_copy_is_sent_without_waiting(void)
 {
     PLAY_SPLITS(&one_server, "c1 enters", "c2 enters",
                 "c1 sends Parse - copy | Bind - - | Execute - 0 | CopyData one | CopyDone | Sync",
-                "s1 gets Parse - copy | Bind - - | Execute - 0 | CopyData one | CopyDone | Sync", "c2 sends Query two",
+                "s1 gets Parse - copy | Bind - - | Execute - 0 | CopyData one | CopyDone | Sync",
+                "c2 sends Query two",
                 "s1 sends ParseComplete | BindComplete | CopyIn | Complete COPY 1 | Ready I",
-                "c1 gets ParseComplete | BindComplete | CopyIn | Complete COPY 1 | Ready I", "s1 gets Query two",
-                "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+                "c1 gets ParseComplete | BindComplete | CopyIn | Complete COPY 1 | Ready I",
+                "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 /* Nobody knows whether the server read the first Sync before or after its error, so one more ReadyForQuery may follow: it must not meet c2. */
@@ -259,11 +272,13 @@ a_server_whose_failed_copy_leaves_a_sync_in_doubt_is_not_reused(void)
 {
     PLAY(&one_server, "c1 enters", "c2 enters",
          "c1 sends Parse - copy | Bind - - | Execute - 0 | Sync | CopyData one | CopyDone | Sync",
-         "s1 gets Parse - copy | Bind - - | Execute - 0 | Sync | CopyData one | CopyDone | Sync", "c2 sends Query two",
+         "s1 gets Parse - copy | Bind - - | Execute - 0 | Sync | CopyData one | CopyDone | Sync",
+         "c2 sends Query two",
          "s1 sends ParseComplete | BindComplete | CopyIn | Error ERROR 22P04 bad | Ready I",
          "c1 gets ParseComplete | BindComplete | CopyIn | Error ERROR 22P04 bad | Ready I", "s1 is closed",
-         "s2 gets Query two", "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "c1 sends Query three",
-         "s2 gets Query three", "s2 sends Complete 3 | Ready I", "c1 gets Complete 3 | Ready I");
+         "s2 gets Query two", "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I",
+         "c1 sends Query three", "s2 gets Query three", "s2 sends Complete 3 | Ready I",
+         "c1 gets Complete 3 | Ready I");
 }
 
 /* --- what comes at any time --- */
@@ -277,14 +292,15 @@ notices_parameters_and_notifications_come_at_any_time(void)
                 "c1 gets Notice NOTICE 00000 a | ParseComplete | Parameter TimeZone UTC | BindComplete",
                 "s1 sends Notification 7 channel hello | Row 1 | Notice NOTICE 00000 b | Complete 1",
                 "c1 gets Notification 7 channel hello | Row 1 | Notice NOTICE 00000 b | Complete 1",
-                "s1 sends Notification 7 channel bye | Ready I", "c1 gets Notification 7 channel bye | Ready I");
+                "s1 sends Notification 7 channel bye | Ready I",
+                "c1 gets Notification 7 channel bye | Ready I");
 }
 
 static void
 what_an_idle_server_says_is_nobodys(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one", "s1 sends Complete 1 | Ready I",
-                "c1 gets Complete 1 | Ready I",
+    PLAY_SPLITS(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one",
+                "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I",
                 "s1 sends Notice WARNING 01000 bored | Parameter a b | Notification 7 channel hello",
                 "c1 gets nothing", "c1 sends Query two", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
                 "c1 gets Complete 2 | Ready I");
@@ -294,10 +310,10 @@ what_an_idle_server_says_is_nobodys(void)
 static void
 no_client_gets_half_a_message(void)
 {
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query one", "s1 gets Query one", "c2 sends Query two",
-         "s1 sends Complete 1 | Ready I | Bytes 41 00 00 00 0e 00 00", "s1 sends Bytes 00 07 61 62 00 63 64 00",
-         "c1 gets Complete 1 | Ready I | Notification 7 ab cd", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
-         "c2 gets Complete 2 | Ready I");
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query one", "s1 gets Query one",
+         "c2 sends Query two", "s1 sends Complete 1 | Ready I | Bytes 41 00 00 00 0e 00 00",
+         "s1 sends Bytes 00 07 61 62 00 63 64 00", "c1 gets Complete 1 | Ready I | Notification 7 ab cd",
+         "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 static void
@@ -312,10 +328,11 @@ half_a_message_from_an_idle_server_is_nobodys(void)
 static void
 a_long_row_passes_in_pieces(void)
 {
-    PLAY(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one", "s1 sends Columns a | Row x*3000000",
-         "c1 gets Columns a | Row x*3000000", "s1 sends Error ERROR 22012 x*100000 | Ready I",
-         "c1 gets Error ERROR 22012 x*100000 | Ready I", "c1 sends Query x*3000000", "s1 gets Query x*3000000",
-         "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I");
+    PLAY(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one",
+         "s1 sends Columns a | Row x*3000000", "c1 gets Columns a | Row x*3000000",
+         "s1 sends Error ERROR 22012 x*100000 | Ready I", "c1 gets Error ERROR 22012 x*100000 | Ready I",
+         "c1 sends Query x*3000000", "s1 gets Query x*3000000", "s1 sends Complete 1 | Ready I",
+         "c1 gets Complete 1 | Ready I");
 }
 
 static void

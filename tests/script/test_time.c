@@ -26,35 +26,38 @@ SCENE(patient, "query_wait_timeout = 0\nclient_login_timeout = 0\n", .limit = 1)
 static void
 a_query_that_runs_too_long_is_cancelled_and_its_client_sent_away(void)
 {
-    PLAY(&queries, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow", "c2 sends Query two", "time 4 s",
-         "c1 gets nothing", "time 2 s", "c1 gets Refusal FATAL 57014 query_timeout", "c1 is closed", "k1 cancels s1",
-         "s1 sends Error ERROR 57014 cancelled | Ready I", "s1 gets nothing", "k1 closes", "s1 gets Query two",
-         "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+    PLAY(&queries, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow",
+         "c2 sends Query two", "time 4 s", "c1 gets nothing", "time 2 s",
+         "c1 gets Refusal FATAL 57014 query_timeout", "c1 is closed", "k1 cancels s1",
+         "s1 sends Error ERROR 57014 cancelled | Ready I", "s1 gets nothing", "k1 closes",
+         "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 static void
 each_query_has_the_whole_time(void)
 {
-    PLAY(&queries, "c1 enters", "c1 sends Query one", "s1 gets Query one", "time 4 s", "s1 sends Complete 1 | Ready I",
-         "c1 gets Complete 1 | Ready I", "c1 sends Query two | Query three", "s1 gets Query two | Query three",
-         "time 4 s", "s1 sends Complete 2 | Ready I", "c1 gets Complete 2 | Ready I", "time 4 s",
-         "s1 sends Complete 3 | Ready I", "c1 gets Complete 3 | Ready I", "time 20 s", "c1 is open");
+    PLAY(&queries, "c1 enters", "c1 sends Query one", "s1 gets Query one", "time 4 s",
+         "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "c1 sends Query two | Query three",
+         "s1 gets Query two | Query three", "time 4 s", "s1 sends Complete 2 | Ready I",
+         "c1 gets Complete 2 | Ready I", "time 4 s", "s1 sends Complete 3 | Ready I",
+         "c1 gets Complete 3 | Ready I", "time 20 s", "c1 is open");
 }
 
 static void
 time_spent_waiting_for_a_server_does_not_count(void)
 {
-    PLAY(&queries, "c1 enters", "c2 enters", "c1 sends Query one", "s1 gets Query one", "c2 sends Query two", "time 4 s",
-         "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "s1 gets Query two", "time 4 s",
-         "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+    PLAY(&queries, "c1 enters", "c2 enters", "c1 sends Query one", "s1 gets Query one", "c2 sends Query two",
+         "time 4 s", "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "s1 gets Query two",
+         "time 4 s", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 static void
 between_the_queries_of_a_transaction_query_timeout_rests(void)
 {
-    PLAY(&queries, "c1 enters", "c1 sends Query begin", "s1 gets Query begin", "s1 sends Complete BEGIN | Ready T",
-         "c1 gets Complete BEGIN | Ready T", "time 60 s", "c1 gets nothing", "c1 sends Query slow", "s1 gets Query slow",
-         "time 6 s", "c1 gets Refusal FATAL 57014 query_timeout", "c1 is closed", "k1 cancels s1", "k1 closes",
+    PLAY(&queries, "c1 enters", "c1 sends Query begin", "s1 gets Query begin",
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "time 60 s",
+         "c1 gets nothing", "c1 sends Query slow", "s1 gets Query slow", "time 6 s",
+         "c1 gets Refusal FATAL 57014 query_timeout", "c1 is closed", "k1 cancels s1", "k1 closes",
          "s1 sends Error ERROR 57014 cancelled | Ready E", "s1 gets Query ROLLBACK",
          "s1 sends Complete ROLLBACK | Ready I");
 }
@@ -64,7 +67,8 @@ static void
 behind_a_flush_query_timeout_rests(void)
 {
     PLAY(&queries, "c1 enters", "c1 sends Parse - a | Bind - - | Execute - 0 | Flush",
-         "s1 gets Parse - a | Bind - - | Execute - 0 | Flush", "s1 sends ParseComplete | BindComplete | Complete 1",
+         "s1 gets Parse - a | Bind - - | Execute - 0 | Flush",
+         "s1 sends ParseComplete | BindComplete | Complete 1",
          "c1 gets ParseComplete | BindComplete | Complete 1", "time 60 s", "c1 gets nothing", "c1 is open",
          "c1 sends Sync", "s1 gets Sync", "s1 sends Ready I", "c1 gets Ready I");
 }
@@ -73,18 +77,19 @@ static void
 an_idle_transaction_is_rolled_back_and_its_client_sent_away(void)
 {
     PLAY(&transactions, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin",
-         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c2 sends Query two", "time 4 s",
-         "c1 gets nothing", "time 2 s", "c1 gets Refusal FATAL 25P03 idle_transaction_timeout", "c1 is closed",
-         "s1 gets Query ROLLBACK", "s1 sends Complete ROLLBACK | Ready I", "s1 gets Query two",
-         "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "couriers 0");
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c2 sends Query two",
+         "time 4 s", "c1 gets nothing", "time 2 s", "c1 gets Refusal FATAL 25P03 idle_transaction_timeout",
+         "c1 is closed", "s1 gets Query ROLLBACK", "s1 sends Complete ROLLBACK | Ready I",
+         "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "couriers 0");
 }
 
 static void
 a_failed_transaction_is_an_idle_one_too(void)
 {
     PLAY(&transactions, "c1 enters", "c1 sends Query begin; fail", "s1 gets Query begin; fail",
-         "s1 sends Complete BEGIN | Error ERROR 22012 no | Ready E", "c1 gets Complete BEGIN | Error ERROR 22012 no | Ready E",
-         "time 6 s", "c1 gets Refusal FATAL 25P03 idle_transaction_timeout", "c1 is closed", "s1 gets Query ROLLBACK",
+         "s1 sends Complete BEGIN | Error ERROR 22012 no | Ready E",
+         "c1 gets Complete BEGIN | Error ERROR 22012 no | Ready E", "time 6 s",
+         "c1 gets Refusal FATAL 25P03 idle_transaction_timeout", "c1 is closed", "s1 gets Query ROLLBACK",
          "s1 sends Complete ROLLBACK | Ready I");
 }
 
@@ -93,7 +98,8 @@ static void
 an_extended_query_that_lacks_its_sync_is_an_idle_one_too(void)
 {
     PLAY(&transactions, "c1 enters", "c1 sends Parse - a | Bind - - | Execute - 0 | Flush",
-         "s1 gets Parse - a | Bind - - | Execute - 0 | Flush", "s1 sends ParseComplete | BindComplete | Complete 1",
+         "s1 gets Parse - a | Bind - - | Execute - 0 | Flush",
+         "s1 sends ParseComplete | BindComplete | Complete 1",
          "c1 gets ParseComplete | BindComplete | Complete 1", "time 6 s",
          "c1 gets Refusal FATAL 25P03 idle_transaction_timeout", "c1 is closed", "s1 gets Query ROLLBACK",
          "s1 sends Complete ROLLBACK | Ready I");
@@ -102,19 +108,21 @@ an_extended_query_that_lacks_its_sync_is_an_idle_one_too(void)
 static void
 a_transaction_at_work_is_not_idle(void)
 {
-    PLAY(&transactions, "c1 enters", "c1 sends Query begin", "s1 gets Query begin", "s1 sends Complete BEGIN | Ready T",
-         "c1 gets Complete BEGIN | Ready T", "time 4 s", "c1 sends Query slow", "s1 gets Query slow", "time 60 s",
-         "s1 sends Complete 1 | Ready T", "c1 gets Complete 1 | Ready T", "time 4 s", "c1 sends Query commit",
-         "s1 gets Query commit", "s1 sends Complete COMMIT | Ready I", "c1 gets Complete COMMIT | Ready I", "time 60 s",
+    PLAY(&transactions, "c1 enters", "c1 sends Query begin", "s1 gets Query begin",
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "time 4 s",
+         "c1 sends Query slow", "s1 gets Query slow", "time 60 s", "s1 sends Complete 1 | Ready T",
+         "c1 gets Complete 1 | Ready T", "time 4 s", "c1 sends Query commit", "s1 gets Query commit",
+         "s1 sends Complete COMMIT | Ready I", "c1 gets Complete COMMIT | Ready I", "time 60 s",
          "c1 is open");
 }
 
 static void
 both_bounds_hold_each_in_its_time(void)
 {
-    PLAY(&both, "c1 enters", "c1 sends Query begin", "s1 gets Query begin", "time 4 s", "s1 sends Complete BEGIN | Ready T",
-         "c1 gets Complete BEGIN | Ready T", "time 1 s", "c1 sends Query two", "s1 gets Query two", "time 4 s",
-         "c1 gets nothing", "s1 sends Complete 2 | Ready T", "c1 gets Complete 2 | Ready T", "time 3 s",
+    PLAY(&both, "c1 enters", "c1 sends Query begin", "s1 gets Query begin", "time 4 s",
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "time 1 s",
+         "c1 sends Query two", "s1 gets Query two", "time 4 s", "c1 gets nothing",
+         "s1 sends Complete 2 | Ready T", "c1 gets Complete 2 | Ready T", "time 3 s",
          "c1 gets Refusal FATAL 25P03 idle_transaction_timeout", "c1 is closed", "s1 gets Query ROLLBACK",
          "s1 sends Complete ROLLBACK | Ready I");
 }
@@ -124,9 +132,10 @@ both_bounds_hold_each_in_its_time(void)
 static void
 who_waits_too_long_for_a_server_is_sent_away(void)
 {
-    PLAY(&waits, "c1 enters", "c2 enters", "c3 enters", "c1 sends Query one", "s1 gets Query one", "c2 sends Query two",
-         "time 3 s", "c3 sends Query three", "time 3 s", "c2 gets Refusal FATAL 53300 query_wait_timeout", "c2 is closed",
-         "c3 gets nothing", "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "s1 gets Query three",
+    PLAY(&waits, "c1 enters", "c2 enters", "c3 enters", "c1 sends Query one", "s1 gets Query one",
+         "c2 sends Query two", "time 3 s", "c3 sends Query three", "time 3 s",
+         "c2 gets Refusal FATAL 53300 query_wait_timeout", "c2 is closed", "c3 gets nothing",
+         "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "s1 gets Query three",
          "s1 sends Complete 3 | Ready I", "c3 gets Complete 3 | Ready I");
 }
 
@@ -140,10 +149,10 @@ who_waits_in_vain_for_the_first_server_is_sent_away(void)
 static void
 who_does_not_log_in_is_sent_away(void)
 {
-    PLAY(&logins, "c1 connects", "time 4 s", "c1 is open", "time 2 s", "c1 gets Refusal FATAL 08P01 client_login_timeout",
-         "c1 is closed");
-    PLAY(&logins, "c1 connects", "c1 sends Bytes 00 00 00 20 00 03", "time 4 s", "c1 sends Bytes 00 00", "time 2 s",
+    PLAY(&logins, "c1 connects", "time 4 s", "c1 is open", "time 2 s",
          "c1 gets Refusal FATAL 08P01 client_login_timeout", "c1 is closed");
+    PLAY(&logins, "c1 connects", "c1 sends Bytes 00 00 00 20 00 03", "time 4 s", "c1 sends Bytes 00 00",
+         "time 2 s", "c1 gets Refusal FATAL 08P01 client_login_timeout", "c1 is closed");
     PLAY(&waiting_logins, "c1 connects", "c1 starts", "s1 accepts", "time 6 s",
          "c1 gets Refusal FATAL 08P01 client_login_timeout", "c1 is closed");
     PLAY(&logins, "c1 enters", "time 60 s", "c1 is open");
@@ -161,12 +170,12 @@ an_idle_client_is_sent_away(void)
 static void
 a_client_at_work_or_waiting_is_not_idle(void)
 {
-    PLAY(&clients, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin", "c2 sends Query two",
-         "time 20 s", "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "time 20 s",
-         "c1 sends Query commit", "s1 gets Query commit", "s1 sends Complete COMMIT | Ready I",
-         "c1 gets Complete COMMIT | Ready I", "s1 gets Query two", "time 4 s", "c1 is open",
-         "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "time 2 s",
-         "c1 gets Refusal FATAL 57P05 client_idle_timeout", "c1 is closed", "c2 is open");
+    PLAY(&clients, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin",
+         "c2 sends Query two", "time 20 s", "s1 sends Complete BEGIN | Ready T",
+         "c1 gets Complete BEGIN | Ready T", "time 20 s", "c1 sends Query commit", "s1 gets Query commit",
+         "s1 sends Complete COMMIT | Ready I", "c1 gets Complete COMMIT | Ready I", "s1 gets Query two",
+         "time 4 s", "c1 is open", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I",
+         "time 2 s", "c1 gets Refusal FATAL 57P05 client_idle_timeout", "c1 is closed", "c2 is open");
 }
 
 /* --- servers --- */
@@ -174,22 +183,24 @@ a_client_at_work_or_waiting_is_not_idle(void)
 static void
 a_server_that_does_not_answer_is_tried_again(void)
 {
-    PLAY(&connects, "c1 connects", "c1 starts", "s1 accepts", "time 4 s", "s1 is open", "time 2 s", "s1 is closed",
-         "c1 gets nothing", "time 3 s", "s2 accepts", "s2 sends AuthOk | Key 1002 7002 | Ready I", "c1 is greeted");
-    PLAY(&connects, "c1 connects", "c1 starts", "s1 accepts", "s1 sends AuthOk", "time 4 s", "s1 sends Key 1001 7001",
-         "time 2 s", "s1 is closed", "time 3 s", "s2 accepts", "s2 sends AuthOk | Key 1002 7002 | Ready I",
-         "c1 is greeted");
+    PLAY(&connects, "c1 connects", "c1 starts", "s1 accepts", "time 4 s", "s1 is open", "time 2 s",
+         "s1 is closed", "c1 gets nothing", "time 3 s", "s2 accepts",
+         "s2 sends AuthOk | Key 1002 7002 | Ready I", "c1 is greeted");
+    PLAY(&connects, "c1 connects", "c1 starts", "s1 accepts", "s1 sends AuthOk", "time 4 s",
+         "s1 sends Key 1001 7001", "time 2 s", "s1 is closed", "time 3 s", "s2 accepts",
+         "s2 sends AuthOk | Key 1002 7002 | Ready I", "c1 is greeted");
 }
 
 static void
 an_idle_server_is_closed_after_its_time(void)
 {
-    PLAY(&idle_servers, "c1 enters", "c2 enters", "c1 sends Query one", "c2 sends Query two", "s1 gets Query one",
-         "s2 gets Query two", "s1 sends Complete 1 | Ready I", "s2 sends Complete 2 | Ready I",
-         "c1 gets Complete 1 | Ready I", "c2 gets Complete 2 | Ready I", "servers 2", "time 50 s", "servers 2",
-         "c1 sends Query three", "s2 gets Query three", "s2 sends Complete 3 | Ready I", "c1 gets Complete 3 | Ready I",
-         "time 20 s", "s1 gets Terminate", "s1 is closed", "s2 is open", "time 60 s", "s2 gets Terminate",
-         "s2 is closed", "c1 sends Query four", "s3 gets Query four", "s3 sends Complete 4 | Ready I",
+    PLAY(&idle_servers, "c1 enters", "c2 enters", "c1 sends Query one", "c2 sends Query two",
+         "s1 gets Query one", "s2 gets Query two", "s1 sends Complete 1 | Ready I",
+         "s2 sends Complete 2 | Ready I", "c1 gets Complete 1 | Ready I", "c2 gets Complete 2 | Ready I",
+         "servers 2", "time 50 s", "servers 2", "c1 sends Query three", "s2 gets Query three",
+         "s2 sends Complete 3 | Ready I", "c1 gets Complete 3 | Ready I", "time 20 s", "s1 gets Terminate",
+         "s1 is closed", "s2 is open", "time 60 s", "s2 gets Terminate", "s2 is closed",
+         "c1 sends Query four", "s3 gets Query four", "s3 sends Complete 4 | Ready I",
          "c1 gets Complete 4 | Ready I");
 }
 
@@ -203,36 +214,39 @@ static void
 an_old_server_is_replaced_when_it_comes_back(void)
 {
     PLAY(&old_servers, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin",
-         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c2 sends Query two", "time 100 s",
-         "s1 is open", "c1 sends Query commit", "s1 gets Query commit", "s1 sends Complete COMMIT | Ready I",
-         "c1 gets Complete COMMIT | Ready I", "s1 gets Terminate", "s1 is closed", "s2 gets Query two",
-         "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c2 sends Query two",
+         "time 100 s", "s1 is open", "c1 sends Query commit", "s1 gets Query commit",
+         "s1 sends Complete COMMIT | Ready I", "c1 gets Complete COMMIT | Ready I", "s1 gets Terminate",
+         "s1 is closed", "s2 gets Query two", "s2 sends Complete 2 | Ready I",
+         "c2 gets Complete 2 | Ready I");
 }
 
 static void
 an_old_idle_server_is_closed(void)
 {
-    PLAY(&old_servers, "c1 enters", "time 75 s", "s1 is open", "time 30 s", "s1 gets Terminate", "s1 is closed",
-         "c1 sends Query one", "s2 gets Query one", "s2 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I");
+    PLAY(&old_servers, "c1 enters", "time 75 s", "s1 is open", "time 30 s", "s1 gets Terminate",
+         "s1 is closed", "c1 sends Query one", "s2 gets Query one", "s2 sends Complete 1 | Ready I",
+         "c1 gets Complete 1 | Ready I");
 }
 
 static void
 a_lifetime_of_nothing_uses_each_server_once(void)
 {
     PLAY(&once, "c1 enters", "c1 sends Query one", "s1 gets Query one", "s1 sends Complete 1 | Ready I",
-         "c1 gets Complete 1 | Ready I", "s1 gets Terminate", "s1 is closed", "c1 sends Query two", "s2 gets Query two",
-         "s2 sends Complete 2 | Ready I", "c1 gets Complete 2 | Ready I", "s2 gets Terminate", "s2 is closed");
+         "c1 gets Complete 1 | Ready I", "s1 gets Terminate", "s1 is closed", "c1 sends Query two",
+         "s2 gets Query two", "s2 sends Complete 2 | Ready I", "c1 gets Complete 2 | Ready I",
+         "s2 gets Terminate", "s2 is closed");
 }
 
 static void
 a_server_that_is_down_is_waited_for(void)
 {
-    PLAY(&patient, "c1 enters", "c2 enters", "s1 closes", "server goes down", "c1 sends Query one", "time 100 s",
-         "c1 gets nothing", "c2 sends Query two", "time 100 s", "server comes up", "time 20 s", "s2 gets Query one",
-         "s2 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "s2 gets Query two",
-         "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
-    PLAY(&patient, "server goes down", "c1 connects", "c1 starts", "time 100 s", "c1 gets nothing", "server comes up",
-         "time 20 s", "c1 is greeted");
+    PLAY(&patient, "c1 enters", "c2 enters", "s1 closes", "server goes down", "c1 sends Query one",
+         "time 100 s", "c1 gets nothing", "c2 sends Query two", "time 100 s", "server comes up", "time 20 s",
+         "s2 gets Query one", "s2 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I",
+         "s2 gets Query two", "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+    PLAY(&patient, "server goes down", "c1 connects", "c1 starts", "time 100 s", "c1 gets nothing",
+         "server comes up", "time 20 s", "c1 is greeted");
 }
 
 void

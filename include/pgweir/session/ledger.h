@@ -51,6 +51,7 @@ struct owed {
     uint8_t kind;   /* enum owed_kind */
     uint8_t action; /* enum owed_action */
     uint8_t effect; /* for its owner (prepared.c): what was changed when the message was sent; 0: nothing */
+    bool may_wipe;  /* for prepared.c: it may be DEALLOCATE or DISCARD, so what is prepared behind it is known when it is paid */
     void *of_client;
     void *of_server;
     uint64_t client_stamp; /* how many messages its client and its server had seen: what a DEALLOCATE ALL reaches is older */

@@ -7,8 +7,7 @@
  * where PostgreSQL would refuse the text, the answer is some answer.
  *
  * sql_look() suspects, it does not know: it errs towards a finding that is not there, and it sees text only,
- * never what a function, a trigger or a view does. Nothing that PostgreSQL runs because it stands in this text
- * stays without its flag, functions and aliases of the user's own excepted.
+ * never what a function, a trigger or a view does when it runs.
  *
  * standard_strings   is the setting standard_conforming_strings of the session, as ParameterStatus told it.
  *                    A SET of it within the text does not count: PostgreSQL too reads the whole text first.
@@ -98,7 +97,7 @@ enum sql_flag {
     SQL_DISCARDS_ALL    = 1 << 6,  /* DISCARD ALL */
     SQL_LISTEN          = 1 << 7,
     SQL_UNLISTEN        = 1 << 8,
-    SQL_PREPARE         = 1 << 9,  /* what the prepared statement does is found at its PREPARE, not at EXECUTE */
+    SQL_PREPARE         = 1 << 9,  /* what the prepared statement will do is found here, not at its EXECUTE */
     SQL_EXECUTE         = 1 << 10, /* EXPLAIN EXECUTE and CREATE TABLE AS EXECUTE too */
     SQL_DEALLOCATE      = 1 << 11,
     SQL_DEALLOCATE_ALL  = 1 << 12, /* DEALLOCATE ALL */

@@ -15,8 +15,8 @@ void suite_keyring(void);
 #define SLOW 200000u
 
 /* RFC 7677, "pencil" with a salt of its example */
-#define VERIFIER                                                                                                   \
-    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"                    \
+#define VERIFIER                                                                                \
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:" \
     "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 
 static bool
@@ -100,7 +100,8 @@ a_stored_verifier_is_taken_as_it_is(void)
 static void
 what_is_no_secret_for_scram_is_refused(void)
 {
-    static const char *const unfit[] = { "", "md5" "0123456789abcdef0123456789abcdef" };
+    static const char *const unfit[] = { "", "md5"
+                                             "0123456789abcdef0123456789abcdef" };
     struct keyring *k = keyring_new();
 
     for (size_t i = 0; i < COUNT_OF(unfit); i++) {

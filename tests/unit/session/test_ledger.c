@@ -180,8 +180,14 @@ what_is_not_the_answer_of_the_head_is_unexpected(void)
         const char *sent;
         const char *wrong; /* backend types */
     } rows[] = {
-        { "P", "23TtnDCIsGHZVdcRKv?" }, { "B", "13TtnDCIsGHZVdc" }, { "D", "123DCIsGHZVdc" }, { "E", "123tZ" },
-        { "C", "12TtnDCIsGHZVdc" },     { "S", "123TtnDCIsGHVdc" }, { "Q", "123tRKv?" },      { "F", "123TtnCIsGH" },
+        { "P", "23TtnDCIsGHZVdcRKv?" },
+        { "B", "13TtnDCIsGHZVdc" },
+        { "D", "123DCIsGHZVdc" },
+        { "E", "123tZ" },
+        { "C", "12TtnDCIsGHZVdc" },
+        { "S", "123TtnDCIsGHVdc" },
+        { "Q", "123tRKv?" },
+        { "F", "123TtnCIsGH" },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++)
@@ -300,11 +306,12 @@ a_failed_copy_of_the_extended_protocol_skips_to_the_sync(void)
 static void
 a_failed_copy_leaves_a_sync_in_front_of_its_end_in_doubt(void)
 {
-    PLAYS("E S >G >E open doubtful >Z doubtful"); /* it failed before it read anything, and then came to the Sync */
+    PLAYS(
+        "E S >G >E open doubtful >Z doubtful"); /* it failed before it read anything, and then came to the Sync */
     PLAYS("E S >G >E c S >Z doubtful >Z doubtful");
     PLAYS("E S c S >G >E >Z doubtful >Z doubtful");
     PLAYS("E S >G S c S >E >Z >Z doubtful >Z doubtful");
-    PLAYS("E S >G c S >E >Z doubtful"); /* it read the Sync and then failed: the usual case */
+    PLAYS("E S >G c S >E >Z doubtful");        /* it read the Sync and then failed: the usual case */
     PLAYS("E S c P B S >G >E >Z doubtful !1"); /* what stood behind it was not skipped; the server must go */
     PLAYS("Q >G S c S >E >Z >Z doubtful >Z doubtful");
     PLAYS("E S >G copying gone ~c ~S <E <Z doubtful");
@@ -320,7 +327,7 @@ one_query_copies_several_times(void)
     PLAYS("Q c c >G >C >G >C >Z quiet");
     PLAYS("Q c >G >C >G copying c >C >T >D >C >Z quiet");
     PLAYS("Q c c Q c >G >C >G >E >Z >G >C >Z quiet");
-    PLAYS("Q c c Q >G >E >Z >C >Z quiet");    /* the second was never begun: its CopyDone is ignored */
+    PLAYS("Q c c Q >G >E >Z >C >Z quiet"); /* the second was never begun: its CopyDone is ignored */
     PLAYS("Q c c S Q c S >G >E >Z >Z >G >C >Z >Z quiet");
 }
 
@@ -361,7 +368,8 @@ it_says_which_entry_a_message_has_paid(void)
 
     ledger_init(&l);
     for (size_t i = 0; i < sizeof sent - 1; i++)
-        ledger_push(&l, (enum owed_kind)owed_kinds[(uint8_t)sent[i]], OWED_FORWARD)->effect = (uint8_t)(i + 1);
+        ledger_push(&l, (enum owed_kind)owed_kinds[(uint8_t)sent[i]], OWED_FORWARD)->effect = (uint8_t)(i +
+                                                                                                        1);
     CU_ASSERT_TRUE(pays(&l, '1', OWED_PARSE));
     CU_ASSERT_TRUE(pays(&l, 't', OWED_NOTHING));
     CU_ASSERT_TRUE(pays(&l, 'T', OWED_DESCRIBE));
@@ -387,8 +395,8 @@ it_hands_out_what_an_error_has_made_void(void)
 
     ledger_init(&l);
     for (size_t i = 0; i < sizeof sent - 1; i++)
-        ledger_push(&l, (enum owed_kind)owed_kinds[(uint8_t)sent[i]], i == 4 ? OWED_SYNTHESISE : OWED_FORWARD)->effect =
-            (uint8_t)(i + 1);
+        ledger_push(&l, (enum owed_kind)owed_kinds[(uint8_t)sent[i]], i == 4 ? OWED_SYNTHESISE : OWED_FORWARD)
+            ->effect = (uint8_t)(i + 1);
     ledger_push(&l, OWED_SYNC, OWED_FORWARD);
     CU_ASSERT_EQUAL(ledger_settle(&l, BACK_PARSE_COMPLETE, &owed), LEDGER_FORWARD);
     CU_ASSERT_FALSE(ledger_take_skipped(&l, &owed, &failed));
@@ -515,8 +523,8 @@ it_grows_and_keeps_the_order(void)
         ledger_push(&l, i % 3 == 0 ? OWED_PARSE : OWED_BIND, i % 2 == 0 ? OWED_FORWARD : OWED_SWALLOW);
     CU_ASSERT_EQUAL(l.count, 1000);
     for (unsigned i = 0; i < 1000; i++)
-        in_order = in_order && settle(&l, i % 3 == 0 ? '1' : '2') ==
-                                   (i % 2 == 0 ? LEDGER_FORWARD : LEDGER_SWALLOW);
+        in_order = in_order &&
+                   settle(&l, i % 3 == 0 ? '1' : '2') == (i % 2 == 0 ? LEDGER_FORWARD : LEDGER_SWALLOW);
     CU_ASSERT_TRUE(in_order);
     CU_ASSERT_TRUE(ledger_is_empty(&l));
     ledger_fini(&l);
@@ -537,7 +545,8 @@ it_goes_round_without_growing(void)
     for (unsigned i = 0; i < 1000; i++) {
         ledger_push(&l, OWED_PARSE, OWED_FORWARD);
         ledger_push(&l, OWED_CLOSE, OWED_SWALLOW);
-        in_order = in_order && settle(&l, '1') == LEDGER_FORWARD && settle(&l, '3') == LEDGER_SWALLOW && ledger_is_empty(&l);
+        in_order = in_order && settle(&l, '1') == LEDGER_FORWARD && settle(&l, '3') == LEDGER_SWALLOW &&
+                   ledger_is_empty(&l);
     }
     CU_ASSERT_TRUE(in_order);
     CU_ASSERT_EQUAL(l.size, size);
@@ -593,18 +602,19 @@ it_is_full_when_it_has_its_most(void)
 #define MOST_PARTS 4
 
 enum part { /* of what an Execute or a Query does */
-    PART_ROWS,
-    PART_EMPTY,
-    PART_SUSPENDED,
-    PART_COPY_OUT,
-    PART_COPY_IN,
-    PART_COPY_IN_FAILS_AT_THE_END,
-    PART_COPY_IN_FAILS_AT_ONCE, /* before it reads any data */
-    PART_FAILS,
+            PART_ROWS,
+            PART_EMPTY,
+            PART_SUSPENDED,
+            PART_COPY_OUT,
+            PART_COPY_IN,
+            PART_COPY_IN_FAILS_AT_THE_END,
+            PART_COPY_IN_FAILS_AT_ONCE, /* before it reads any data */
+            PART_FAILS,
 };
 
 struct message {
-    char type; /* d: good CopyData, x: bad CopyData, c: CopyDone, f: CopyFail, H: Flush; else as in conversations */
+    char
+        type; /* d: good CopyData, x: bad CopyData, c: CopyDone, f: CopyFail, H: Flush; else as in conversations */
     enum owed_action action;
     bool is_bad; /* fails */
     enum part parts[MOST_PARTS];
@@ -686,7 +696,8 @@ add_copy_data(struct model *m)
 static bool
 copies_in(enum part part)
 {
-    return part == PART_COPY_IN || part == PART_COPY_IN_FAILS_AT_THE_END || part == PART_COPY_IN_FAILS_AT_ONCE;
+    return part == PART_COPY_IN || part == PART_COPY_IN_FAILS_AT_THE_END ||
+           part == PART_COPY_IN_FAILS_AT_ONCE;
 }
 
 static void
@@ -745,7 +756,8 @@ add_unit(struct model *m)
 static void
 reply(struct model *m, const struct message *to, char type)
 {
-    enum owed_action action = to->action == OWED_HIDE ? (type == 'E' ? OWED_FORWARD : OWED_SWALLOW) : to->action;
+    enum owed_action action = to->action == OWED_HIDE ? (type == 'E' ? OWED_FORWARD : OWED_SWALLOW)
+                                                      : to->action;
 
     m->replies[m->reply_count++] = (struct reply){ .type = type, .action = action };
     if (action == OWED_FORWARD && !m->is_gone)
@@ -898,7 +910,9 @@ work(struct model *m)
 static void
 take_made_up(struct model *m)
 {
-    static const char letters[] = { [OWED_PARSE] = 'p', [OWED_BIND] = 'b', [OWED_DESCRIBE] = 'd', [OWED_CLOSE] = 'c' };
+    static const char letters[] = {
+        [OWED_PARSE] = 'p', [OWED_BIND] = 'b', [OWED_DESCRIBE] = 'd', [OWED_CLOSE] = 'c'
+    };
     struct owed owed;
 
     while (ledger_take_synthetic(&m->ledger, &owed))
@@ -966,7 +980,8 @@ show(const struct model *m)
     for (unsigned i = 0; i < m->message_count; i++)
         fprintf(stderr, "%s%c%s ", prefixes[m->messages[i].action], m->messages[i].type,
                 m->messages[i].is_bad ? "!" : "");
-    fprintf(stderr, "\n    wanted: %.*s\n    got:    %.*s\n", (int)m->wanted_count, m->wanted, (int)m->got_count, m->got);
+    fprintf(stderr, "\n    wanted: %.*s\n    got:    %.*s\n", (int)m->wanted_count, m->wanted,
+            (int)m->got_count, m->got);
 }
 
 static bool
@@ -1022,8 +1037,7 @@ agrees_to_the_end(uint64_t seed)
 
     while (!m->is_wrong && !m->ledger.is_in_doubt && step(m))
         ;
-    good = !m->is_wrong &&
-           (m->ledger.is_in_doubt || (same_is_read(m) && ledger_is_quiet(&m->ledger)));
+    good = !m->is_wrong && (m->ledger.is_in_doubt || (same_is_read(m) && ledger_is_quiet(&m->ledger)));
     if (!good)
         show(m);
     model_free(m);
@@ -1066,8 +1080,8 @@ agrees_when_the_client_goes(uint64_t seed)
         clean_up(m); /* again and again: COPY may be opened by a reply that comes later */
         is_over = !step(m);
     }
-    good = !m->is_wrong && (m->ledger.is_in_doubt ||
-                            (ledger_is_quiet(&m->ledger) && m->backend.copies == NULL && !m->backend.is_skipping));
+    good = !m->is_wrong && (m->ledger.is_in_doubt || (ledger_is_quiet(&m->ledger) &&
+                                                      m->backend.copies == NULL && !m->backend.is_skipping));
     if (!good)
         show(m);
     model_free(m);

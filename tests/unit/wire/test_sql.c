@@ -15,22 +15,23 @@
 
 void suite_sql(void);
 
-#define FAIL_UNLESS(condition, sql)                                    \
-    do {                                                               \
-        bool is_so = (condition);                                      \
-                                                                       \
-        if (!is_so)                                                    \
-            fprintf(stderr, "\n    %s: [%s]\n", #condition, (sql));    \
-        CU_ASSERT_TRUE(is_so);                                         \
+#define FAIL_UNLESS(condition, sql)                                 \
+    do {                                                            \
+        bool is_so = (condition);                                   \
+                                                                    \
+        if (!is_so)                                                 \
+            fprintf(stderr, "\n    %s: [%s]\n", #condition, (sql)); \
+        CU_ASSERT_TRUE(is_so);                                      \
     } while (0)
 
 /*
  * Tokens.
  */
 
-static const char kind_letters[] = { [SQL_END] = '.',    [SQL_WORD] = 'w',      [SQL_QUOTED_NAME] = 'q',
-                                     [SQL_STRING] = 's', [SQL_NUMBER] = 'n',    [SQL_PARAMETER] = '$',
-                                     [SQL_PUNCTUATION] = 'p', [SQL_SEMICOLON] = ';' };
+static const char kind_letters[] = {
+    [SQL_END] = '.',    [SQL_WORD] = 'w',      [SQL_QUOTED_NAME] = 'q', [SQL_STRING] = 's',
+    [SQL_NUMBER] = 'n', [SQL_PARAMETER] = '$', [SQL_PUNCTUATION] = 'p', [SQL_SEMICOLON] = ';'
+};
 
 /* Writes one letter per token of SQL to KINDS, and the tokens, ¦ between them, to TEXTS. */
 static bool
@@ -309,7 +310,7 @@ a_word_ends_at_the_same_byte_wherever_it_begins(void)
 
             if (c < 0x20 || c == 0x7f)
                 continue;
-            memset(text, 'x', sizeof text);
+            memset(text, 'y', sizeof text); /* no letter that begins a string */
             text[len] = (char)c;
             for (size_t end = len + 1; end <= sizeof text; end++) {
                 uint8_t *copy = tight_copy(slice_of(text, end));
@@ -522,7 +523,7 @@ a_parameter_has_a_number_that_bind_can_count_to(void)
     static const struct {
         const char *sql;
         uint16_t number;
-    } rows[] = { { "$1", 1 },     { "$0", 0 },           { "$007", 7 }, { "$65535", 65535 },
+    } rows[] = { { "$1", 1 },     { "$0", 0 },          { "$007", 7 }, { "$65535", 65535 },
                  { "$65536", 0 }, { "$4294967297", 0 }, { "1", 0 },    { "", 0 } };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -563,8 +564,8 @@ static const struct look_row harmless[] = {
     { "select 1", 0 },
     { "select * from users where id = $1", 0 },
     { "SELECT \"public\".\"User\".\"id\", \"public\".\"User\".\"email\" FROM \"public\".\"User\" WHERE (\"public\".\"User\".\"id\" = $1 AND 1=1) LIMIT $2 OFFSET $3", 0 },
-    { "SELECT \"auth_user\".\"id\", \"auth_user\".\"password\" FROM \"auth_user\" WHERE \"auth_user\".\"username\" = %s LIMIT 21", 0 },
-    { "select u1_0.id,u1_0.name,r1_0.user_id from users u1_0 left join roles r1_0 on u1_0.id=r1_0.user_id where u1_0.id=?", 0 },
+    { "SELECT \"auth_user\".\"id\", \"auth_user\".\"password\" FROM \"auth_user\" WHERE \"auth_user\".\"username\" = $1 LIMIT 21", 0 },
+    { "select u1_0.id,u1_0.name,r1_0.user_id from users u1_0 left join roles r1_0 on u1_0.id=r1_0.user_id where u1_0.id=$1", 0 },
     { "SELECT \"posts\".* FROM \"posts\" WHERE \"posts\".\"id\" = $1 LIMIT $2 /*application:Blog,controller:posts,action:show*/", 0 },
     { "INSERT INTO \"users\" (\"name\", \"email\") VALUES ($1, $2) RETURNING \"id\"", 0 },
     { "insert into temp values (1)", 0 },
@@ -753,7 +754,7 @@ static const struct look_row settings[] = {
     { "insert into t select set_config('a', 'b', false)", SQL_SET_CONFIG },
     { "with x as (select set_config('a', 'b', false)) select 1", SQL_SET_CONFIG },
     { "update t set a = set_config('a', 'b', false)", SQL_SET_CONFIG },
-    { "select set_config('a', array['x','y'][1], false)", SQL_SET_CONFIG },
+    { "select set_config('a', (array['x','y'])[1], false)", SQL_SET_CONFIG },
     { "select set_config('a', concat('x', 'y'), false)", SQL_SET_CONFIG },
     { "select set_config(E'a', 'b', false)", SQL_SET_CONFIG },
     { "select set_config($$a$$, 'b', false)", SQL_SET_CONFIG },
@@ -846,8 +847,10 @@ static const struct look_row session_state[] = {
     { "select 1 as a into global temporary t from x", SQL_TEMP },
     { "select 1 as a into pg_temp.t", SQL_TEMP },
     { "select 1 as a into \"pg_temp\".t", SQL_TEMP },
+    { "select 1 as a into table pg_temp.t", SQL_TEMP },
     { "with x as (select 1) select * into temp t from x", SQL_TEMP },
     { "(select 1 as a into temp t)", SQL_TEMP },
+    { "select update as a into temp t from x", SQL_TEMP },
     { "select pg_advisory_lock(1)", SQL_ADVISORY_LOCK },
     { "select pg_advisory_lock($1)", SQL_ADVISORY_LOCK },
     { "select pg_catalog.pg_advisory_lock(1, 2)", SQL_ADVISORY_LOCK },
@@ -960,8 +963,10 @@ static const struct {
     const struct look_row *rows;
     size_t count;
 } corpora[] = {
-    { harmless, COUNT_OF(harmless) },         { settings, COUNT_OF(settings) },
-    { session_state, COUNT_OF(session_state) }, { transactions, COUNT_OF(transactions) },
+    { harmless, COUNT_OF(harmless) },
+    { settings, COUNT_OF(settings) },
+    { session_state, COUNT_OF(session_state) },
+    { transactions, COUNT_OF(transactions) },
     { shapes, COUNT_OF(shapes) },
 };
 
@@ -1038,7 +1043,9 @@ tokens_rewrite(const char *sql, const char *separator, char *out)
         for (size_t i = 0; i < t.text.len; i++) {
             uint8_t c = t.text.at[i];
 
-            *out++ = (char)(t.kind != SQL_WORD || c < 'A' || c > 'z' || c == '_' ? c : i % 2 ? c | 0x20 : c & ~0x20);
+            *out++ = (char)(t.kind != SQL_WORD || c < 'A' || c > 'z' || c == '_' ? c
+                            : i % 2                                              ? c | 0x20
+                                                                                 : c & ~0x20);
         }
         out += sprintf(out, "%s", separator);
     }
@@ -1048,7 +1055,8 @@ tokens_rewrite(const char *sql, const char *separator, char *out)
 static void
 check_other_spelling(const struct look_row *row)
 {
-    static const char *const separators[] = { " ", "\n\t", "/* set a=b; */", "/*/**/ ' */ ", " -- ; \" $$\n" };
+    static const char *const separators[] = { " ", "\n\t", "/* set a=b; */", "/*/**/ ' */ ",
+                                              " -- ; \" $$\n" };
     char text[8192];
 
     for (size_t i = 0; i < COUNT_OF(separators); i++) {
@@ -1073,7 +1081,7 @@ check_in_company(const struct look_row *row)
     sql_look(slice_of_text(text), true, &found);
     FAIL_UNLESS(found.flags == row->flags, text);
     FAIL_UNLESS(found.statements == 3, text);
-    snprintf(text, sizeof text, "%s;%s;listen a", row->sql, row->sql);
+    snprintf(text, sizeof text, "%s\n;%s\n;listen a", row->sql, row->sql);
     sql_look(slice_of_text(text), true, &found);
     FAIL_UNLESS(found.flags == (row->flags | SQL_LISTEN), text);
     FAIL_UNLESS(found.statements == 3, text);
@@ -1144,4 +1152,417 @@ the_setting_of_backslashes_decides_what_is_a_string(void)
     sql_look(slice_of_text(sql), false, &found);
     CU_ASSERT_EQUAL(found.flags, 0);
     CU_ASSERT_EQUAL(found.statements, 1);
+}
+
+/*
+ * The lists.
+ */
+
+/* Writes the settings as "set:a reset:b config:c config:$1?$3 …", ? before what says whether it is local. */
+static void
+settings_write(const struct sql_findings *found, char *out)
+{
+    static const char *const hows[] = {
+        [SQL_BY_SET] = "set", [SQL_BY_RESET] = "reset", [SQL_BY_SET_CONFIG] = "config"
+    };
+
+    *out = '\0';
+    for (size_t i = 0; i < found->setting_count; i++) {
+        const struct sql_setting *s = &found->settings[i];
+
+        out += sprintf(out, "%s%s:%s", i > 0 ? " " : "", hows[s->how], s->name);
+        if (s->name_parameter != 0)
+            out += sprintf(out, "$%u", s->name_parameter);
+        if (s->local_parameter != 0)
+            out += sprintf(out, "?$%u", s->local_parameter);
+    }
+}
+
+static void
+each_setting_is_listed_by_its_name(void)
+{
+    /* clang-format off */
+    static const struct {
+        const char *sql;
+        const char *settings;
+    } rows[] = {
+        { "set a = 1", "set:a" },
+        { "SET Search_Path TO x", "set:search_path" },
+        { "set app.Tenant_ID = 1", "set:app.tenant_id" },
+        { "set \"App\" . \"te nant\" = 1", "set:app.te nant" },
+        { "set a.b.c to default", "set:a.b.c" },
+        { "set session a = 1", "set:a" },
+        { "set session.a = 1", "set:session.a" },
+        { "set session session.a = 1", "set:session.a" },
+        { "set local.a = 1", "set:local.a" },
+        { "set local a = 1", "" },
+        { "set time zone 'UTC'", "set:timezone" },
+        { "set timezone to 'UTC'", "set:timezone" },
+        { "set names 'utf8'", "set:client_encoding" },
+        { "set schema 'x'", "set:search_path" },
+        { "set xml option content", "set:xmloption" },
+        { "set role bob", "set:role" },
+        { "set role to bob", "set:role" },
+        { "set session authorization bob", "set:session_authorization" },
+        { "set session characteristics as transaction read only",
+          "set:default_transaction_isolation set:default_transaction_read_only set:default_transaction_deferrable" },
+        { "reset a.B", "reset:a.b" },
+        { "reset all", "" },
+        { "reset time zone", "reset:timezone" },
+        { "reset role", "reset:role" },
+        { "reset session authorization", "reset:session_authorization" },
+        { "select set_config('A.b', 'c', false)", "config:a.b" },
+        { "select set_config(e'\\x61.b', 'c', false)", "config:a.b" },
+        { "select set_config($x$a$x$::varchar::text, 'c', false)", "config:a" },
+        { "select set_config('a', 'b', true)", "" },
+        { "select set_config($1, $2, false)", "config:$1" },
+        { "select set_config($1::text, $2, $3)", "config:$1?$3" },
+        { "select set_config('a', $1, $2::bool)", "config:a?$2" },
+        { "select set_config('a', $1, $2 or true)", "config:a" },
+        { "select set_config('a', $1, not $2)", "config:a" },
+        { "select set_config('a', 'b')", "config:a" },
+        { "select set_config('a', 'b', $1, 1)", "config:a" },
+        { "select set_config('a', set_config('b', '', false), false)", "config:b config:a" },
+        { "select set_config('a', array[1, 2]::text, $1)", "config:a?$1" },
+        { "set a = 1; reset b; select set_config('c', '', false), set_config('d', '', false); set local e = 1",
+          "set:a reset:b config:c config:d" },
+        { "set a = 1; set a = 2", "set:a set:a" },
+        { "update t set a = 1", "" },
+        { "alter role bob set a = 1", "" },
+        { "create function f() returns int language sql set a = 1 as ''", "" },
+    };
+    /* clang-format on */
+    char text[1024];
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct sql_findings found;
+
+        sql_look(slice_of_text(rows[i].sql), true, &found);
+        settings_write(&found, text);
+        FAIL_UNLESS(strcmp(text, rows[i].settings) == 0, text);
+        FAIL_UNLESS(!found.settings_are_partial, rows[i].sql);
+    }
+}
+
+static void
+a_full_list_of_settings_says_so(void)
+{
+    struct sql_findings found;
+    char text[1024] = "";
+
+    for (unsigned i = 0; i < SQL_SETTINGS_MOST; i++)
+        sprintf(text + strlen(text), "set a%u = 1; select set_config('x', '', true); set local y = 1;", i);
+    sql_look(slice_of_text(text), true, &found);
+    CU_ASSERT_EQUAL(found.setting_count, SQL_SETTINGS_MOST);
+    CU_ASSERT_FALSE(found.settings_are_partial);
+    CU_ASSERT_EQUAL(found.flags, SQL_SETS | SQL_SET_CONFIG_LOCAL);
+    strcat(text, "reset b");
+    sql_look(slice_of_text(text), true, &found);
+    CU_ASSERT_EQUAL(found.setting_count, SQL_SETTINGS_MOST);
+    CU_ASSERT_TRUE(found.settings_are_partial);
+    CU_ASSERT_EQUAL(found.flags, SQL_SETS | SQL_SET_CONFIG_LOCAL | SQL_RESETS | SQL_OPAQUE);
+    CU_ASSERT_STRING_EQUAL(found.settings[0].name, "a0");
+    CU_ASSERT_STRING_EQUAL(found.settings[SQL_SETTINGS_MOST - 1].name, "a15");
+}
+
+static void
+a_setting_whose_name_cannot_be_listed_is_not_forgotten(void)
+{
+    static const char *const texts[] = {
+        "set u&\"a\" = 1", "set a.u&\"b\" = 1", "reset 'a'", "set a. = 1", "set $1 = 1", "set 1", "set",
+        "reset",
+    };
+    struct sql_findings found;
+    char text[256];
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        sql_look(slice_of_text(texts[i]), true, &found);
+        FAIL_UNLESS(found.settings_are_partial && found.setting_count == 0, texts[i]);
+        FAIL_UNLESS((found.flags & SQL_OPAQUE) != 0, texts[i]);
+    }
+    for (int len = (int)SQL_SETTING_NAME_MOST - 1; len <= (int)SQL_SETTING_NAME_MOST + 1; len++) {
+        snprintf(text, sizeof text, "select set_config('%0*d', '', false)", len, 0);
+        sql_look(slice_of_text(text), true, &found);
+        FAIL_UNLESS(found.settings_are_partial == (len > (int)SQL_SETTING_NAME_MOST), text);
+        snprintf(text, sizeof text, "set a%0*d.b%0*d.c%0*d = 1", 60, 0, 60, 0, len - 125, 0);
+        sql_look(slice_of_text(text), true, &found);
+        FAIL_UNLESS(found.settings_are_partial == (len > (int)SQL_SETTING_NAME_MOST), text);
+    }
+}
+
+static void
+calls_within_calls_are_listed_until_there_are_too_many(void)
+{
+    struct sql_findings found;
+    char text[1024];
+
+    for (unsigned depth = 1; depth < 12; depth++) {
+        text[0] = '\0';
+        for (unsigned i = 0; i < depth; i++)
+            strcat(text, i == 0 ? "select set_config('a', " : "set_config('a', ");
+        for (unsigned i = 0; i < depth; i++)
+            strcat(text, i == 0 ? "'', false)" : ", false)");
+        sql_look(slice_of_text(text), true, &found);
+        FAIL_UNLESS(found.setting_count == (depth < 8 ? depth : 8), text);
+        FAIL_UNLESS(found.settings_are_partial == (depth > 8), text);
+    }
+}
+
+/* Writes the names as "prepare:a execute:b …", each followed by the token that stands in SQL. */
+static void
+named_write(const char *sql, const struct sql_findings *found, char *out)
+{
+    static const char *const verbs[] = {
+        [SQL_BY_PREPARE] = "prepare", [SQL_BY_EXECUTE] = "execute", [SQL_BY_DEALLOCATE] = "deallocate"
+    };
+
+    *out = '\0';
+    for (size_t i = 0; i < found->named_count; i++) {
+        const struct sql_named *n = &found->named[i];
+
+        out += sprintf(out, "%s%s:%s=%.*s", i > 0 ? " " : "", verbs[n->verb], n->name, (int)n->len,
+                       sql + n->at);
+    }
+}
+
+static void
+each_prepared_statement_is_listed_by_its_name_and_place(void)
+{
+    /* clang-format off */
+    static const struct {
+        const char *sql;
+        const char *named;
+    } rows[] = {
+        { "deallocate a", "deallocate:a=a" },
+        { "DEALLOCATE PREPARE MyName", "deallocate:myname=MyName" },
+        { "deallocate prepare", "deallocate:prepare=prepare" },
+        { "deallocate prepare prepare", "deallocate:prepare=prepare" },
+        { "deallocate prepare; select 1", "deallocate:prepare=prepare" },
+        { "deallocate \"My\"\"Name\"", "deallocate:My\"Name=\"My\"\"Name\"" },
+        { "deallocate \"all\"", "deallocate:all=\"all\"" },
+        { "deallocate all", "" },
+        { "deallocate/* a */prepare--b\n\tc", "deallocate:c=c" },
+        { "deallocate a;deallocate b ; deallocate all", "deallocate:a=a deallocate:b=b" },
+        { "prepare a as select 1", "prepare:a=a" },
+        { "prepare \"A\"(int) as select 1", "prepare:A=\"A\"" },
+        { "prepare transaction 'a'", "" },
+        { "prepare transaction as select 1", "prepare:transaction=transaction" },
+        { "execute pdo_stmt_00000001", "execute:pdo_stmt_00000001=pdo_stmt_00000001" },
+        { "execute a(1, 2)", "execute:a=a" },
+        { "explain (analyze) execute a(1)", "execute:a=a" },
+        { "create table t (x) as execute a", "execute:a=a" },
+        { "create table t as select x as execute, a from b", "" },
+        { "begin; prepare a as select 1; execute a; deallocate a; commit", "prepare:a=a execute:a=a deallocate:a=a" },
+        { "select 'deallocate a'; select deallocate, a", "" },
+        { "deallocate ÄB", "deallocate:Äb=ÄB" },
+    };
+    /* clang-format on */
+    char text[1024];
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct sql_findings found;
+
+        sql_look(slice_of_text(rows[i].sql), true, &found);
+        named_write(rows[i].sql, &found, text);
+        FAIL_UNLESS(strcmp(text, rows[i].named) == 0, text);
+        FAIL_UNLESS(!found.named_are_partial, rows[i].sql);
+    }
+}
+
+static void
+a_full_list_of_names_says_so(void)
+{
+    struct sql_findings found;
+    char text[1024] = "";
+
+    for (unsigned i = 0; i < SQL_NAMED_MOST; i++)
+        sprintf(text + strlen(text), "deallocate a%u;", i);
+    sql_look(slice_of_text(text), true, &found);
+    CU_ASSERT_EQUAL(found.named_count, SQL_NAMED_MOST);
+    CU_ASSERT_FALSE(found.named_are_partial);
+    strcat(text, "deallocate b");
+    sql_look(slice_of_text(text), true, &found);
+    CU_ASSERT_EQUAL(found.named_count, SQL_NAMED_MOST);
+    CU_ASSERT_TRUE(found.named_are_partial);
+    sql_look(slice_of_text("deallocate u&\"a\""), true, &found);
+    CU_ASSERT_EQUAL(found.named_count, 0);
+    CU_ASSERT_TRUE(found.named_are_partial);
+}
+
+/*
+ * Hostile texts.
+ */
+
+/* UNIT again and again: a test that takes minutes has found time that grows with the square of the length. */
+static void
+look_at_many(const char *prefix, const char *unit, bool standard_strings)
+{
+    const size_t bytes = (size_t)1 << 16;
+    size_t len = strlen(prefix), unit_len = strlen(unit);
+    char *text = malloc(bytes);
+    struct sql_findings found;
+
+    if (text == NULL)
+        abort();
+    memcpy(text, prefix, len);
+    for (; len + unit_len <= bytes; len += unit_len)
+        memcpy(text + len, unit, unit_len);
+    sql_look(slice_of(text, len), standard_strings, &found);
+    CU_ASSERT_TRUE(found.statements > 0 || found.is_unterminated || found.flags == 0);
+    free(text);
+}
+
+static void
+hostile_texts_take_no_longer_than_others(void)
+{
+    static const char *const units[] = {
+        "a",
+        "a ",
+        "'",
+        "''",
+        "'a'\n",
+        "'a' --\n",
+        "\"",
+        "\"\"",
+        "$",
+        "$a",
+        "$a$",
+        "$$",
+        "$a ",
+        "$a$b",
+        "(",
+        ")",
+        "((;",
+        "[",
+        ";",
+        "+",
+        "-",
+        "+-",
+        "=+",
+        "/",
+        "/*",
+        "*/",
+        "/*/",
+        "*",
+        "--",
+        "--\n",
+        "1",
+        "1e",
+        "1.",
+        "1..",
+        ".",
+        ":",
+        "\\",
+        "e'",
+        "u&'",
+        "u&\"",
+        "e'\\'",
+        "\n",
+        "set ",
+        "set a.",
+        "a.",
+        "explain ",
+        "explain(",
+        "session ",
+        "into ",
+        "update ",
+        "set_config(",
+        "set_config('a',",
+        "set_config('',set_config(",
+        "\"set_config\"(",
+        "begin atomic ",
+        "deallocate prepare ",
+        "create ",
+        "create temp ",
+        "create function begin atomic ",
+        "with hold ",
+        "\xff",
+        "end;",
+        "0x",
+        "1_",
+        "'a'\n--\n",
+        "b'",
+        "n'",
+        "@",
+        "@+",
+        "+--\n",
+    };
+    static const char *const prefixes[] = {
+        "",
+        "select ",
+        "set ",
+        "set session ",
+        "reset ",
+        "explain ",
+        "explain (",
+        "create function f() begin atomic ",
+        "create table a ",
+        "select set_config('",
+        "deallocate ",
+        "prepare transaction ",
+        "declare ",
+        "rollback ",
+        "$$",
+        "$a$",
+        "'",
+        "e'",
+        "\"",
+        "/*",
+        "--",
+        "(",
+        "select x into ",
+        "update ",
+        "=",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(prefixes); i++)
+        for (size_t j = 0; j < COUNT_OF(units); j++)
+            look_at_many(prefixes[i], units[j], (i + j) % 2 == 0);
+}
+
+void
+suite_sql(void)
+{
+    CU_pSuite suite = CU_add_suite("sql", NULL, NULL);
+
+    CU_ADD_TEST(suite, words_names_and_punctuation_are_told_apart);
+    CU_ADD_TEST(suite, numbers_have_points_exponents_and_bases);
+    CU_ADD_TEST(suite, operators_end_where_postgresql_ends_them);
+    CU_ADD_TEST(suite, comments_are_blanks_and_nest);
+    CU_ADD_TEST(suite, strings_end_at_their_own_quote);
+    CU_ADD_TEST(suite, dollar_quotes_end_at_their_own_tag);
+    CU_ADD_TEST(suite, quoted_names_hold_anything);
+    CU_ADD_TEST(suite, what_has_no_end_runs_to_the_end_of_the_text);
+    CU_ADD_TEST(suite, a_backslash_escapes_when_standard_strings_are_off);
+    CU_ADD_TEST(suite, a_nul_is_a_blank);
+    CU_ADD_TEST(suite, a_word_ends_at_the_same_byte_wherever_it_begins);
+    CU_ADD_TEST(suite, a_key_word_is_one_in_any_case);
+    CU_ADD_TEST(suite, a_name_is_folded_unless_quoted);
+    CU_ADD_TEST(suite, what_is_no_whole_name_is_not_read);
+    CU_ADD_TEST(suite, a_name_is_cut_where_postgresql_cuts_it);
+    CU_ADD_TEST(suite, a_name_needs_room_for_its_nul);
+    CU_ADD_TEST(suite, a_string_is_read_as_postgresql_reads_it);
+    CU_ADD_TEST(suite, escapes_of_strings_are_undone);
+    CU_ADD_TEST(suite, what_is_no_whole_string_is_not_read);
+    CU_ADD_TEST(suite, a_string_needs_room_for_its_nul);
+    CU_ADD_TEST(suite, a_parameter_has_a_number_that_bind_can_count_to);
+    CU_ADD_TEST(suite, a_byte_above_127_is_not_ascii);
+    CU_ADD_TEST(suite, most_statements_leave_nothing_behind);
+    CU_ADD_TEST(suite, settings_that_outlive_the_transaction_are_found);
+    CU_ADD_TEST(suite, other_state_of_the_session_is_found);
+    CU_ADD_TEST(suite, begins_and_ends_of_transactions_are_found);
+    CU_ADD_TEST(suite, what_changes_the_shape_of_results_is_found);
+    CU_ADD_TEST(suite, case_blanks_and_comments_change_nothing);
+    CU_ADD_TEST(suite, a_statement_is_found_among_others);
+    CU_ADD_TEST(suite, a_text_may_be_cut_off_anywhere);
+    CU_ADD_TEST(suite, an_empty_text_has_no_statement);
+    CU_ADD_TEST(suite, what_stands_in_an_endless_string_is_not_a_statement);
+    CU_ADD_TEST(suite, the_setting_of_backslashes_decides_what_is_a_string);
+    CU_ADD_TEST(suite, each_setting_is_listed_by_its_name);
+    CU_ADD_TEST(suite, a_full_list_of_settings_says_so);
+    CU_ADD_TEST(suite, a_setting_whose_name_cannot_be_listed_is_not_forgotten);
+    CU_ADD_TEST(suite, calls_within_calls_are_listed_until_there_are_too_many);
+    CU_ADD_TEST(suite, each_prepared_statement_is_listed_by_its_name_and_place);
+    CU_ADD_TEST(suite, a_full_list_of_names_says_so);
+    CU_ADD_TEST(suite, hostile_texts_take_no_longer_than_others);
 }
