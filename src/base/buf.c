@@ -51,7 +51,7 @@ buf_grow(struct buf *b, size_t need)
     if (size < need)
         size = need;
     bigger = mem_grow(NULL, size, 1);
-    if (len > 0)
+    if (len > 0 && b->at != NULL)
         memcpy(bigger, b->at + b->start, len);
     buf_wipe(b);
     *b = (struct buf){ .at = bigger, .end = len, .size = size };
@@ -65,7 +65,7 @@ buf_reserve(struct buf *b, size_t count)
     if (b->at != NULL && b->size - b->end >= count)
         return b->at + b->end;
     /* Moving to the front is worth it when at least as much was consumed as must be moved. */
-    if (b->start > 0 && b->start >= len && b->size - len >= count) {
+    if (b->at != NULL && b->start > 0 && b->start >= len && b->size - len >= count) {
         memmove(b->at, b->at + b->start, len);
         b->start = 0;
         b->end = len;

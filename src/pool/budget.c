@@ -129,6 +129,7 @@ line_add(struct budget_line *line, struct budget_want *want)
 static void
 line_remove(struct budget_want *want)
 {
+    assert(want->line != NULL);
     link_remove(&want->in_wants);
     want->line->count--;
     want->line = NULL;

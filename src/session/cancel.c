@@ -29,12 +29,12 @@ struct cancel_job {
 struct courier {
     struct stream stream;
     struct worker *worker;
-    struct server *server;  /* NULL: it is gone */
-    struct link in_server;  /* server->couriers */
+    struct server *server; /* NULL: it is gone */
+    struct link in_server; /* server->couriers */
     struct dial *dial;
     struct timer timer;
     struct chore burial;
-    struct cancel_job *job; /* NULL: our own request */
+    struct cancel_job *job;  /* NULL: our own request */
     struct tls_context *tls; /* held; NULL: the server connection is plain */
     char *host;
     char endpoint[300];
@@ -239,7 +239,8 @@ on_due(struct timer *timer)
     struct courier *k = CONTAINER_OF(timer, struct courier, timer);
 
     if (k->server != NULL) {
-        server_log(k->server, LOG_NOTICE_LEVEL, "cancel_wait_timeout: a cancel request was not taken in time");
+        server_log(k->server, LOG_NOTICE_LEVEL,
+                   "cancel_wait_timeout: a cancel request was not taken in time");
         k->server->is_endangered |= k->is_spoken;
     }
     courier_end(k);
@@ -296,7 +297,7 @@ dial_same_server(struct courier *k, const struct server *s)
     } else {
         address_text(&s->peer, text, sizeof text);
         colon = strrchr(text, ':');
-        params.port = (uint16_t)atoi(colon + 1);
+        params.port = (uint16_t)strtoul(colon + 1, NULL, 10);
         *colon = '\0';
         params.host = text;
         if (text[0] == '[') {
@@ -338,7 +339,7 @@ cancel_dispatch(struct server *s, struct cancel_job *job)
 void
 cancel_server_gone(struct server *s)
 {
-    LIST_EACH (&s->couriers, it) {
+    LIST_EACH(&s->couriers, it) {
         struct courier *k = CONTAINER_OF(it, struct courier, in_server);
 
         k->server = NULL;

@@ -380,7 +380,7 @@ client_unlink(struct client *c)
         client_drain(c);
         return;
     }
-    if (!c->stream.is_reading && stream_backlog_bytes(&c->stream) <= STREAM_HIGH_BYTES)
+    if ((c->is_held || !c->stream.is_reading) && stream_backlog_bytes(&c->stream) <= STREAM_HIGH_BYTES)
         relay_client_drained(c);
 }
 
@@ -497,8 +497,8 @@ can_be_told(const struct client *c)
 {
     const struct server *s = c->server;
 
-    return stream_is_open(&c->stream) && c->state != CLIENT_TLS && c->state != CLIENT_CANCELLING && !c->is_cut_off &&
-           (s == NULL || !s->is_forwarding || scanner_is_between_messages(&s->scanner));
+    return stream_is_open(&c->stream) && c->state != CLIENT_TLS && c->state != CLIENT_CANCELLING &&
+           !c->is_cut_off && (s == NULL || !s->is_forwarding || scanner_is_between_messages(&s->scanner));
 }
 
 void

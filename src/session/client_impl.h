@@ -32,15 +32,15 @@ enum client_state { CLIENT_STATES(CLIENT_STATE_ID) CLIENT_STATE_COUNT };
 #undef CLIENT_STATE_ID
 
 enum client_event {
-    EV_TLS_ASKED,      /* SSLRequest granted, or a direct handshake began */
+    EV_TLS_ASKED, /* SSLRequest granted, or a direct handshake began */
     EV_TLS_READY,
-    EV_LOGIN_ASKED,    /* a StartupMessage that we accept */
-    EV_PROVED,         /* authentication succeeded */
-    EV_WELCOMED,       /* the greeting was sent */
-    EV_QUEUED,         /* a request, and no server is idle */
-    EV_GRANTED,        /* a server is ours */
-    EV_RELEASED,       /* and given back */
-    EV_CANCEL_ASKED,   /* a CancelRequest */
+    EV_LOGIN_ASKED,  /* a StartupMessage that we accept */
+    EV_PROVED,       /* authentication succeeded */
+    EV_WELCOMED,     /* the greeting was sent */
+    EV_QUEUED,       /* a request, and no server is idle */
+    EV_GRANTED,      /* a server is ours */
+    EV_RELEASED,     /* and given back */
+    EV_CANCEL_ASKED, /* a CancelRequest */
     EV_END,
     CLIENT_EVENT_COUNT,
 };
@@ -55,40 +55,42 @@ struct client_names;
 struct client {
     struct stream stream;
     struct worker *worker;
-    struct shard *shard;     /* from AUTH's end on */
-    struct server *server;   /* exactly while ACTIVE or TRYING */
+    struct shard *shard;             /* from AUTH's end on */
+    struct server *server;           /* exactly while ACTIVE or TRYING */
     const struct snapshot *settings; /* what it wants a server to have; held; NULL: nothing */
-    struct scanner scanner;  /* messages from the client */
-    struct buf carry;        /* input that cannot be worked on yet; empty and without memory while idle */
-    struct waiter waiter;    /* queued exactly while WAITING or WELCOME */
-    struct timer timer;      /* login time before, idle time after the login */
-    struct link in_worker;   /* logins, clients or graveyard */
-    struct map_node in_keys; /* worker->cancel_keys, from the greeting on */
-    struct login *login;     /* STARTUP to TRYING; owned */
-    struct cancel_job *cancel; /* CANCELLING; not ours: it looks at `requester` */
-    struct client_names *names;  /* prepared statements by name; NULL: none; owned */
-    struct statement *unnamed;   /* what its unnamed statement is; held; NULL: none, or too long to keep */
-    uint64_t stamp;              /* messages sent, for prepared.c: stamps tell which came first */
-    uint64_t link_stamp;         /* when it got its server */
-    uint64_t unnamed_stamp;      /* when `unnamed` changed last */
-    uint64_t removed_stamp;      /* when a name was closed last */
-    uint64_t removed_since;      /* when the first of those was that are perhaps not certain yet */
+    struct scanner scanner;          /* messages from the client */
+    struct buf carry;           /* input that cannot be worked on yet; empty and without memory while idle */
+    struct waiter waiter;       /* queued exactly while WAITING or WELCOME */
+    struct timer timer;         /* login time before, idle time after the login */
+    struct link in_worker;      /* logins, clients or graveyard */
+    struct map_node in_keys;    /* worker->cancel_keys, from the greeting on */
+    struct login *login;        /* STARTUP to TRYING; owned */
+    struct cancel_job *cancel;  /* CANCELLING; not ours: it looks at `requester` */
+    struct client_names *names; /* prepared statements by name; NULL: none; owned */
+    struct statement *unnamed;  /* what its unnamed statement is; held; NULL: none, or too long to keep */
+    uint64_t stamp;             /* messages sent, for prepared.c: stamps tell which came first */
+    uint64_t link_stamp;        /* when it got its server */
+    uint64_t unnamed_stamp;     /* when `unnamed` changed last */
+    uint64_t removed_stamp;     /* when a name was closed last */
+    uint64_t removed_since;     /* when the first of those was that are perhaps not certain yet */
     uint64_t id;
     uint64_t born_us;
-    uint64_t active_us;      /* since when it has its server, or last had one */
+    uint64_t active_us; /* since when it has its server, or last had one */
     uint32_t cancel_pid;
     uint8_t cancel_secret[CANCEL_SECRET_BYTES];
-    uint8_t state;           /* enum client_state; written by client_move() only */
-    uint8_t end_reason;      /* enum end_reason */
+    uint8_t state;      /* enum client_state; written by client_move() only */
+    uint8_t end_reason; /* enum end_reason */
     bool is_unix;
-    bool is_tls_asked;       /* SSLRequest or GSSENCRequest were answered already: once each */
+    bool is_tls_asked; /* SSLRequest or GSSENCRequest were answered already: once each */
     bool is_gss_asked;
-    bool is_counted;         /* in house->client_count */
-    bool is_dropping;        /* the current message is not forwarded (COPY data that nobody waits for) */
-    uint32_t wipes_owed;     /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
-    bool has_wiping_portal;  /* a Bind of what may be DEALLOCATE or DISCARD was sent since it has its server */
-    bool is_cut_off;         /* its server was lost in the middle of a message to it */
-    bool has_keys;           /* in_keys is in the map */
+    bool is_counted;        /* in house->client_count */
+    bool is_dropping;       /* the current message is not forwarded (COPY data that nobody waits for) */
+    uint32_t wipes_owed;    /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
+    bool is_held;           /* the message at the front of carry waits for an answer to an earlier one */
+    bool has_wiping_portal; /* a Bind of what may be DEALLOCATE or DISCARD was sent since it has its server */
+    uint8_t pool_mode;      /* enum pool_mode; its pool's when it logged in */
+    bool is_cut_off;        /* its server was lost in the middle of a message to it */
+    bool has_keys;          /* in_keys is in the map */
 };
 
 extern const char *const client_state_words[CLIENT_STATE_COUNT];
@@ -123,8 +125,7 @@ void client_on_grant(struct waiter *w, struct member *m);
 void client_on_welcome(struct waiter *w);
 void client_on_refuse(struct waiter *w, enum refusal refusal, const struct pg_error *why);
 
-void client_log(const struct client *c, enum log_level level, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+void client_log(const struct client *c, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 
 static inline struct client *
 client_of_waiter(struct waiter *w)

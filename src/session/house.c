@@ -159,7 +159,8 @@ end_client(struct client *c)
 {
     struct pg_error e;
 
-    pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN, "terminating connection due to administrator command");
+    pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN,
+                 "terminating connection due to administrator command");
     pg_error_detail(&e, "The connection pooler has stopped.");
     client_end(c, END_SHUTDOWN, &e);
 }
@@ -278,7 +279,8 @@ tell_workers(struct house *h, struct house_config *config)
 
         n->letter.on_arrival = on_notice;
         n->config = config == NULL ? NULL : house_config_hold(config);
-        while (!loop_post(h->workers[i].loop, &n->letter)) /* full of new sockets: it is emptied in a moment */
+        while (
+            !loop_post(h->workers[i].loop, &n->letter)) /* full of new sockets: it is emptied in a moment */
             usleep(1000);
     }
 }

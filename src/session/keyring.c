@@ -89,8 +89,7 @@ same(const struct map_node *node, const void *arg)
     const struct key *key = CONTAINER_OF((struct map_node *)(uintptr_t)node, struct key, in_map);
     const struct wanted *w = arg;
 
-    return strcmp(key->name, w->name) == 0 &&
-           (w->stored == NULL || strcmp(key->stored, w->stored) == 0) &&
+    return strcmp(key->name, w->name) == 0 && (w->stored == NULL || strcmp(key->stored, w->stored) == 0) &&
            (w->iterations == 0 || key->keys.iterations == w->iterations) &&
            (w->salt.len == 0 || slice_equal(slice_of(key->keys.salt, key->keys.salt_len), w->salt));
 }

@@ -127,8 +127,8 @@ add_setting(void *arg, const char *name, const char *value)
         return;
     list->owned[2 * list->count] = mem_text(name);
     list->owned[2 * list->count + 1] = mem_text(value);
-    list->pairs[list->count] =
-        (struct snapshot_pair){ list->owned[2 * list->count], list->owned[2 * list->count + 1] };
+    list->pairs[list->count] = (struct snapshot_pair){ list->owned[2 * list->count],
+                                                       list->owned[2 * list->count + 1] };
     list->count++;
 }
 
@@ -538,8 +538,8 @@ on_login_message(struct client *c, const struct scan_span *span)
     if (span->type != 'p' || !span->is_last) {
         struct pg_error e;
 
-        pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION, "expected password response, got message type %u",
-                     span->type);
+        pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION,
+                     "expected password response, got message type %u", span->type);
         client_end(c, END_PROTOCOL, &e);
         return;
     }
@@ -614,6 +614,7 @@ login_enter_pool(struct client *c)
         return;
     }
     c->shard = pool_shard(pools_get(house_pools(w->house), route), w->index);
+    c->pool_mode = (uint8_t)route->pool_mode;
     route_drop(route);
     login_settle(c);
 }

@@ -10,14 +10,14 @@ struct login {
     char *user;
     char *database;
     struct scram scram;
-    struct scram_keys keys;   /* what the proof is checked against */
-    char *stored;             /* secret for md5 and plain; owned, wiped; NULL for an unknown user */
+    struct scram_keys keys; /* what the proof is checked against */
+    char *stored;           /* secret for md5 and plain; owned, wiped; NULL for an unknown user */
     uint8_t md5_salt[4];
     enum { LOGIN_NOTHING, LOGIN_PLAIN, LOGIN_MD5, LOGIN_SASL_FIRST, LOGIN_SASL_FINAL } expects;
-    bool is_known;            /* the user exists and its secret fits the method: else every proof fails */
+    bool is_known; /* the user exists and its secret fits the method: else every proof fails */
     bool is_plus;
-    struct buf reported;      /* TRYING: ParameterStatus messages that the settings caused */
-    struct pg_error refusal;  /* TRYING: what the server said against them */
+    struct buf reported;     /* TRYING: ParameterStatus messages that the settings caused */
+    struct pg_error refusal; /* TRYING: what the server said against them */
     bool is_refused;
 };
 

@@ -746,7 +746,9 @@ prepared_must_wait(struct client *c, const struct scan_span *span, enum front_ki
     const struct client_name *n;
 
     if (c->server == NULL ||
-        names_read(kind == FRONT_DESCRIBE || kind == FRONT_CLOSE ? slice_skip(body, 1) : body, span->is_last,
+        c->server->ledger.is_copy_in_open) /* nothing will be answered before more is sent */
+        return false;
+    if (names_read(kind == FRONT_DESCRIBE || kind == FRONT_CLOSE ? slice_skip(body, 1) : body, span->is_last,
                    kind == FRONT_BIND ? 2 : 1, &names) != PREPARED_SENT)
         return false;
     if ((kind == FRONT_DESCRIBE || kind == FRONT_CLOSE) && body.at[0] != 'S')

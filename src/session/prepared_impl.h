@@ -34,8 +34,7 @@ enum prepared {
 static inline bool
 prepared_is_on(const struct client *c)
 {
-    return c->worker->config->settings->max_prepared_statements > 0 &&
-           shard_route(c->shard)->pool_mode != POOL_SESSION;
+    return c->worker->config->settings->max_prepared_statements > 0 && c->pool_mode != POOL_SESSION;
 }
 
 /* Whether enough of the message is there; asked before a server is taken for it. */

@@ -191,10 +191,9 @@ client_message(struct client *c, const struct scan_span *span)
     if (names_statements(kind) && prepared_is_on(c)) {
         switch (prepared_is_complete(span, kind)) {
         case PREPARED_SENT:
-            if (prepared_must_wait(c, span, kind)) {
-                stream_read_stop(&c->stream);
+            c->is_held = prepared_must_wait(c, span, kind);
+            if (c->is_held)
                 return KEEP;
-            }
             break;
         case PREPARED_WANTS_MORE:
             return KEEP;
@@ -238,7 +237,7 @@ static bool
 may_release(const struct server *s)
 {
     return s->status == 'I' && ledger_is_quiet(&s->ledger) && scanner_is_between_messages(&s->scanner) &&
-           scanner_is_between_messages(&s->client->scanner) && s->route->pool_mode != POOL_SESSION;
+           scanner_is_between_messages(&s->client->scanner) && s->client->pool_mode != POOL_SESSION;
 }
 
 static struct slice
@@ -318,6 +317,7 @@ relay_from_client(struct client *c, struct slice fresh)
     struct slice in = input_of(&c->carry, fresh, &is_kept);
 
     assert(c->worker->gather.count == 0);
+    c->is_held = false;
     for (;;) {
         struct scanner scanner = c->scanner;
         struct slice from = in;
@@ -359,7 +359,7 @@ relay_from_client(struct client *c, struct slice fresh)
     if (c->server != NULL)
         send_made_up(c->server);
     keep_rest(&c->carry, in, is_kept);
-    if (buf_len(&c->carry) > RELAY_CARRY_BYTES && c->state == CLIENT_WAITING)
+    if (buf_len(&c->carry) > RELAY_CARRY_BYTES && (c->state == CLIENT_WAITING || c->is_held))
         stream_read_stop(&c->stream);
     if (c->server != NULL && may_release(c->server))
         relay_release(c->server);
@@ -474,7 +474,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         }
         s->status = status;
         *is_ready = true;
-        is_refused = status != 'I' && s->client != NULL && s->route->pool_mode == POOL_STATEMENT;
+        is_refused = status != 'I' && s->client != NULL && s->client->pool_mode == POOL_STATEMENT;
         break;
     default:
         break;
@@ -541,7 +541,7 @@ server_look_again(struct server *s, bool was_ready)
         }
         return;
     }
-    if (was_ready && s->status != 'I' && s->route->pool_mode == POOL_STATEMENT) {
+    if (was_ready && s->status != 'I' && c->pool_mode == POOL_STATEMENT) {
         refuse_transaction_block(c);
         return;
     }
@@ -554,7 +554,7 @@ server_look_again(struct server *s, bool was_ready)
         if (c->state == CLIENT_ENDED)
             return;
     }
-    if (buf_len(&c->carry) > 0 && !c->stream.is_reading && !is_clogged(&s->stream) &&
+    if (buf_len(&c->carry) > 0 && (c->is_held || !c->stream.is_reading) && !is_clogged(&s->stream) &&
         s->ledger.count < LEDGER_MOST / 2)
         relay_client_drained(c);
 }

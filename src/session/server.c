@@ -41,6 +41,13 @@ server_log(const struct server *s, enum log_level level, const char *format, ...
              s->route->user, s->peer.len > 0 ? peer : s->host, s->backend_pid, text);
 }
 
+/* What is in force now; s->route is what the connection was made for. */
+static const struct route *
+route_of(const struct server *s)
+{
+    return shard_route(s->member.shard);
+}
+
 /* What must be true in each state; see SERVER_STATES. */
 static bool
 server_is_sane(const struct server *s)
@@ -125,10 +132,10 @@ on_due(struct timer *timer)
     case SERVER_ACTIVE:
         if (!ledger_is_empty(&s->ledger))
             client_took_too_long(s->client, END_QUERY_TIMEOUT, SQLSTATE_QUERY_CANCELED, "query_timeout",
-                                 s->route->query_timeout_us);
+                                 route_of(s)->query_timeout_us);
         else
             client_took_too_long(s->client, END_TRANSACTION_IDLE, SQLSTATE_IDLE_TRANSACTION_TIMEOUT,
-                                 "idle_transaction_timeout", s->route->idle_transaction_timeout_us);
+                                 "idle_transaction_timeout", route_of(s)->idle_transaction_timeout_us);
         break;
     case SERVER_CLEANING:
         s->is_patient = false; /* its client said goodbye politely; the query had its time */
@@ -164,9 +171,10 @@ server_watch(struct server *s)
     if (s->state != SERVER_ACTIVE)
         return;
     if (!ledger_is_empty(&s->ledger))
-        bound_us = s->route->query_timeout_us;
+        bound_us = route_of(s)->query_timeout_us;
     else
-        bound_us = s->status == 'I' && ledger_is_quiet(&s->ledger) ? 0 : s->route->idle_transaction_timeout_us;
+        bound_us = s->status == 'I' && ledger_is_quiet(&s->ledger) ? 0
+                                                                   : route_of(s)->idle_transaction_timeout_us;
     if (bound_us > 0)
         loop_arm(s->worker->loop, &s->timer, bound_us);
     else if (timer_is_armed(&s->timer))
@@ -327,7 +335,8 @@ server_login_failed(struct server *s, enum dial_failure failure, const struct pg
     server_bury(s);
     server_login_free(s->login);
     s->login = NULL;
-    if (failure == DIAL_CONGESTED) /* somebody has changed the server's limits, or uses more of it than we thought */
+    if (failure ==
+        DIAL_CONGESTED) /* somebody has changed the server's limits, or uses more of it than we thought */
         s->worker->house->params.on_unknown_host(s->worker->house->params.arg,
                                                  pool_account(shard_pool(s->member.shard))->host);
     shard_dial_failed(&s->member, failure, why);
@@ -420,8 +429,9 @@ send_own_query(struct server *s, const char *sql)
 static bool
 is_reset_due(const struct server *s)
 {
-    return s->route->server_reset_query[0] != '\0' &&
-           (s->route->pool_mode == POOL_SESSION || s->route->server_reset_query_always);
+    const struct route *route = route_of(s);
+
+    return route->server_reset_query[0] != '\0' && (s->had_session || route->server_reset_query_always);
 }
 
 void
@@ -447,7 +457,7 @@ server_set_unnamed(struct server *s, struct statement *st, uint64_t client_id)
 static void
 forget_settings(struct server *s)
 {
-    s->is_dirty = !text_equal_nocase(s->route->server_reset_query, "DISCARD ALL");
+    s->is_dirty = !s->is_reset_whole;
     s->last_client = 0;
     if (!s->is_dirty)
         server_take_settings(s, NULL);
@@ -514,7 +524,8 @@ server_clean_on(struct server *s)
     }
     if (is_reset_due(s) && !s->is_reset_sent) {
         s->is_reset_sent = true;
-        send_own_query(s, s->route->server_reset_query);
+        s->is_reset_whole = text_equal_nocase(route_of(s)->server_reset_query, "DISCARD ALL");
+        send_own_query(s, route_of(s)->server_reset_query);
         return;
     }
     timer_cancel(&s->timer);
@@ -537,6 +548,7 @@ server_settled(struct server *s)
 static void
 server_unlink(struct server *s)
 {
+    s->had_session = s->client->pool_mode == POOL_SESSION;
     s->client->server = NULL;
     s->client = NULL;
     s->is_forwarding = false;
@@ -610,7 +622,8 @@ server_orphan(struct server *s, enum orphan how)
     s->is_patient = how == ORPHAN_POLITE;
     s->is_ours = !is_busy;
     loop_arm(s->worker->loop, &s->timer, is_busy && s->is_patient ? SERVER_GRACE_US : SERVER_RECANCEL_US);
-    if (s->ledger.is_open && is_busy) /* what is owed may lie in the server's buffer; and it may turn out to be COPY IN, which takes nothing else */
+    if (s->ledger.is_open &&
+        is_busy) /* what is owed may lie in the server's buffer; and it may turn out to be COPY IN, which takes nothing else */
         stream_send(&s->stream, slice_of(flush, sizeof flush));
     server_close_off(s);
     server_clean_on(s);

@@ -53,43 +53,47 @@ struct server {
     struct client *client;  /* exactly while ACTIVE */
     struct scanner scanner; /* messages from the server */
     struct ledger ledger;
-    struct buf carry;       /* an incomplete message that must be seen whole */
+    struct buf carry;                /* an incomplete message that must be seen whole */
     const struct snapshot *settings; /* what it was brought to; held; NULL: as it was born */
-    struct buf reported;    /* ParameterStatus messages since it has its client: settings to follow */
-    uint64_t last_client;   /* id of the one that made it dirty */
+    struct buf reported;  /* ParameterStatus messages since it has its client: settings to follow */
+    uint64_t last_client; /* id of the one that made it dirty */
     struct statement_set *statements; /* what is prepared there; NULL: nothing; owned */
-    struct statement *unnamed;  /* its unnamed statement; held; NULL: none, or not one of ours */
-    uint64_t unnamed_client;    /* who parsed it; 0: nobody */
-    uint64_t stamp;             /* messages entered, for prepared.c */
-    uint64_t known_stamp;       /* of the last Sync that was answered */
-    uint64_t sync_stamp;        /* of the last Sync that was sent */
-    uint64_t act_stamp;         /* of the last message sent that may change the transaction's state, or the statements by DEALLOCATE ALL */
-    uint64_t unnamed_stamp;     /* when `unnamed` changed last */
-    uint32_t closes_owed;       /* Closes of ours under way: until they are answered, what is not in `statements` may be there */
-    struct route *route;    /* held: what it was made for */
-    struct timer timer;     /* by state: login time, query or idle-in-transaction time, cleaning bound */
+    struct statement *unnamed;        /* its unnamed statement; held; NULL: none, or not one of ours */
+    uint64_t unnamed_client;          /* who parsed it; 0: nobody */
+    uint64_t stamp;                   /* messages entered, for prepared.c */
+    uint64_t known_stamp;             /* of the last Sync that was answered */
+    uint64_t sync_stamp;              /* of the last Sync that was sent */
+    uint64_t
+        act_stamp; /* of the last message sent that may change the transaction's state, or the statements by DEALLOCATE ALL */
+    uint64_t unnamed_stamp; /* when `unnamed` changed last */
+    uint32_t
+        closes_owed; /* Closes of ours under way: until they are answered, what is not in `statements` may be there */
+    struct route *route; /* held: what it was made for */
+    struct timer timer;  /* by state: login time, query or idle-in-transaction time, cleaning bound */
     struct link in_worker;
     struct server_login *login; /* until the first ReadyForQuery; owned */
-    struct list couriers;   /* cancel requests on their way to it: courier.in_server */
-    struct address peer;    /* for cancel requests */
-    char *host;             /* of route->hosts, borrowed: the name TLS is checked against */
+    struct list couriers;       /* cancel requests on their way to it: courier.in_server */
+    struct address peer;        /* for cancel requests */
+    char *host;                 /* of route->hosts, borrowed: the name TLS is checked against */
     uint64_t id;
     uint64_t clean_until_us; /* CLEANING: when it is given up */
-    uint64_t request_us;    /* when the oldest unanswered request began; for query_timeout and the log */
+    uint64_t request_us;     /* when the oldest unanswered request began; for query_timeout and the log */
     uint32_t backend_pid;
     uint8_t backend_secret[CANCEL_SECRET_MOST];
     uint16_t backend_secret_len;
-    uint8_t state;          /* enum server_state; written by server_move() only */
-    char status;            /* of the last ReadyForQuery: I, T, E */
-    bool is_forwarding;     /* the rest of the message begun last goes to the client */
-    bool is_reset_sent;     /* CLEANING: the reset query is on its way or done */
-    bool is_fatal;          /* it sent a FATAL error: the end of the connection follows */
-    bool is_endangered;     /* a cancel request that was sent to it was given up, and may still arrive */
-    bool is_dirty;          /* its client has SET or RESET something: RESET ALL before another gets it */
-    bool has_strays;         /* statements of ours may be there that are not in `statements` */
-    bool is_stalled;        /* not read: its client does not take its output */
-    bool is_patient;        /* CLEANING: what runs may end by itself first, its client left politely */
-    bool is_ours;           /* CLEANING: nothing of its client's runs any more, only what we have sent */
+    uint8_t state;       /* enum server_state; written by server_move() only */
+    char status;         /* of the last ReadyForQuery: I, T, E */
+    bool is_forwarding;  /* the rest of the message begun last goes to the client */
+    bool had_session;    /* CLEANING: its client was in session mode */
+    bool is_reset_sent;  /* CLEANING: the reset query is on its way or done */
+    bool is_reset_whole; /* and it is DISCARD ALL, which leaves nothing behind */
+    bool is_fatal;       /* it sent a FATAL error: the end of the connection follows */
+    bool is_endangered;  /* a cancel request that was sent to it was given up, and may still arrive */
+    bool is_dirty;       /* its client has SET or RESET something: RESET ALL before another gets it */
+    bool has_strays;     /* statements of ours may be there that are not in `statements` */
+    bool is_stalled;     /* not read: its client does not take its output */
+    bool is_patient;     /* CLEANING: what runs may end by itself first, its client left politely */
+    bool is_ours;        /* CLEANING: nothing of its client's runs any more, only what we have sent */
 };
 
 extern const char *const server_state_words[SERVER_STATE_COUNT];
@@ -130,8 +134,7 @@ void server_free(struct server *s); /* after it has ended */
 /* Arms or cancels the timer for what it does now; called when a request begins, when all is answered and at each ReadyForQuery. */
 void server_watch(struct server *s);
 
-void server_log(const struct server *s, enum log_level level, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+void server_log(const struct server *s, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* server_login.c: the handler of its stream up to the first ReadyForQuery, and the end of a login. */
 void server_login_start(struct server *s);

@@ -319,7 +319,8 @@ on_key(struct server *s, struct slice message)
     return true;
 }
 
-static void
+/* True while connect_query keeps S here. False: it is in the pool, where another worker may have taken it by now. */
+static bool
 on_ready(struct server *s)
 {
     struct pool *pool = shard_pool(s->member.shard);
@@ -337,7 +338,7 @@ on_ready(struct server *s)
             build_query(&out, s->route->connect_query);
             send_buf(s, &out);
             server_move(s, SERVER_SETUP);
-            return;
+            return true;
         }
     }
     if (worker_settings(s->worker)->log_connections)
@@ -345,15 +346,18 @@ on_ready(struct server *s)
                    stream_is_tls(&s->stream) ? ", tls=" : "",
                    stream_is_tls(&s->stream) ? stream_tls_version(&s->stream) : "");
     server_begin_work(s);
+    return false;
 }
 
-/* False when S has ended or changed hands: its input is no longer ours. */
+/* False when S has ended or changed hands: it must not be touched any more. */
 static bool
 on_message(struct server *s, const struct scan_span *span)
 {
     switch (back_kind_of(span->type)) {
     case BACK_AUTH:
-        return s->state == SERVER_AUTH && on_auth(s, span->bytes);
+        if (s->state == SERVER_AUTH)
+            return on_auth(s, span->bytes);
+        break;
     case BACK_KEY:
         return on_key(s, span->bytes);
     case BACK_PARAMETER:
@@ -363,8 +367,7 @@ on_message(struct server *s, const struct scan_span *span)
     case BACK_ERROR:
         return on_error(s, span->bytes);
     case BACK_READY:
-        on_ready(s);
-        return s->state == SERVER_SETUP;
+        return on_ready(s);
     case BACK_NOTICE:
     case BACK_NEGOTIATE:
     case BACK_NOTIFICATION:
@@ -372,7 +375,8 @@ on_message(struct server *s, const struct scan_span *span)
     default:
         break;
     }
-    if (s->state == SERVER_SETUP) /* the results of connect_query are nobody's */
+    if (s->state == SERVER_SETUP &&
+        back_kind_of(span->type) != BACK_AUTH) /* the results of connect_query are nobody's */
         return true;
     fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "unexpected message %u during the login to the server",
          span->type);
@@ -391,12 +395,10 @@ read_messages(struct server *s, struct slice fresh)
 
         switch (scan_next(&s->scanner, &in, &span)) {
         case SCAN_MESSAGE:
-            buf_drop(&s->carry, buf_len(&s->carry) - in.len); /* what is left when the login ends is the relay's */
-            if (!on_message(s, &span)) {
-                if (s->state != SERVER_ENDED && s->login != NULL && s->state == SERVER_AUTH)
-                    fail(s, DIAL_REFUSED, SQLSTATE_PROTOCOL_VIOLATION, "unexpected authentication request");
+            buf_drop(&s->carry,
+                     buf_len(&s->carry) - in.len); /* what is left when the login ends is the relay's */
+            if (!on_message(s, &span))
                 return;
-            }
             break;
         case SCAN_REST:
             break;

@@ -28,15 +28,15 @@ struct worker {
     bool has_drained;
 
     struct slab client_slab;
-    struct list logins;    /* client.in_worker, oldest first, until logged in */
-    struct list clients;   /* client.in_worker, logged in */
-    struct list graveyard; /* client.in_worker, ended; freed by the chore when the turn is over */
+    struct list logins;       /* client.in_worker, oldest first, until logged in */
+    struct list clients;      /* client.in_worker, logged in */
+    struct list graveyard;    /* client.in_worker, ended; freed by the chore when the turn is over */
     struct list dead_servers; /* server.in_worker */
     struct list servers;      /* server.in_worker, all that live here */
     struct chore burial;
-    struct map cancel_keys;   /* client.in_keys, by cancel pid */
+    struct map cancel_keys; /* client.in_keys, by cancel pid */
     struct gather gather;
-    struct buf scratch;       /* where a message of our own is built before it is gathered */
+    struct buf scratch; /* where a message of our own is built before it is gathered */
     struct statement_cache statements;
     unsigned login_count;
     unsigned server_count;

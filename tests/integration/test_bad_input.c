@@ -63,10 +63,9 @@ struct literal {
     const char *bytes;
     size_t count;
 };
-#define LITERAL(literal)             \
-    {                                \
-        literal, sizeof(literal) - 1 \
-    }
+/* clang-format off */
+#define LITERAL(literal) { literal, sizeof(literal) - 1 }
+/* clang-format on */
 
 static void
 impossible_lengths_are_refused(void)

@@ -63,11 +63,11 @@ two_pools_share_what_the_server_allows(void)
     struct crowd_result r = crowd_run(&(struct crowd_plan){ .weir = w,
                                                             .users = two_users,
                                                             .clients = 100,
-                                                            .transactions = 3000,
+                                                            .transactions = WORK(3000),
                                                             .meanwhile = observe,
                                                             .arg = &o });
 
-    CU_ASSERT_EQUAL(r.done, 3000);
+    CU_ASSERT_EQUAL(r.done, WORK(3000));
     CU_ASSERT_EQUAL(r.wrong + r.failed + r.refused, 0);
     CU_ASSERT(o.most > BUDGET / 2);
     CU_ASSERT(o.most <= BUDGET);
@@ -131,11 +131,11 @@ a_fixed_number_is_kept_too(void)
     struct crowd_result r = crowd_run(&(struct crowd_plan){ .weir = w,
                                                             .users = two_users,
                                                             .clients = 60,
-                                                            .transactions = 2000,
+                                                            .transactions = WORK(2000),
                                                             .meanwhile = observe,
                                                             .arg = &o });
 
-    CU_ASSERT_EQUAL(r.done, 2000);
+    CU_ASSERT_EQUAL(r.done, WORK(2000));
     CU_ASSERT_EQUAL(r.wrong + r.failed + r.refused, 0);
     CU_ASSERT(o.most <= 5);
     weir_stop(w);
@@ -202,10 +202,10 @@ the_limit_of_a_role_is_respected(void)
     r = crowd_run(&(struct crowd_plan){ .weir = w,
                                         .users = two_users,
                                         .clients = 40,
-                                        .transactions = 1500,
+                                        .transactions = WORK(1500),
                                         .meanwhile = observe,
                                         .arg = &o });
-    CU_ASSERT_EQUAL(r.done, 1500);
+    CU_ASSERT_EQUAL(r.done, WORK(1500));
     CU_ASSERT_EQUAL(r.wrong + r.failed + r.refused, 0);
     CU_ASSERT(o.most_limited >= 1);
     CU_ASSERT(o.most_limited <= 3);

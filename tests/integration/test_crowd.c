@@ -52,9 +52,9 @@ two_hundred_clients_share_ten_servers(void)
 {
     struct observer o = { 0 };
     struct crowd_result r = crowd_run(&(struct crowd_plan){
-        .weir = weir(), .clients = 200, .transactions = 10000, .meanwhile = observe, .arg = &o });
+        .weir = weir(), .clients = 200, .transactions = WORK(10000), .meanwhile = observe, .arg = &o });
 
-    CU_ASSERT_EQUAL(r.done, 10000);
+    CU_ASSERT_EQUAL(r.done, WORK(10000));
     CU_ASSERT_EQUAL(r.wrong, 0);
     CU_ASSERT_EQUAL(r.failed, 0);
     CU_ASSERT_EQUAL(r.refused, 0);
@@ -66,7 +66,7 @@ static void
 memory_stays_flat_under_a_crowd(void)
 {
     struct weir *w = weir();
-    struct crowd_plan plan = { .weir = w, .clients = 50, .transactions = 2000 };
+    struct crowd_plan plan = { .weir = w, .clients = 50, .transactions = WORK(2000) };
     unsigned warm_kb;
     unsigned fds;
 
@@ -89,12 +89,12 @@ clients_survive_servers_that_are_killed(void)
     struct weir *w = weir();
     struct crowd_result r = crowd_run(&(struct crowd_plan){ .weir = w,
                                                             .clients = 100,
-                                                            .transactions = 6000,
+                                                            .transactions = WORK(6000),
                                                             .may_lose_servers = true,
                                                             .meanwhile = observe,
                                                             .arg = &o });
 
-    CU_ASSERT_EQUAL(r.done + r.lost, 6000);
+    CU_ASSERT_EQUAL(r.done + r.lost, WORK(6000));
     CU_ASSERT_EQUAL(r.wrong, 0);
     CU_ASSERT_EQUAL(r.failed, 0);
     CU_ASSERT_EQUAL(r.refused, 0);

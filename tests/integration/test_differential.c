@@ -724,6 +724,16 @@ copy_that_fails_leaves_later_syncs_alone(void)
              { 0, 0, "Q copy w (owner, v) from stdin\nd no row\nQ copy w (owner, v) from stdin\nc\nS\nS\n" });
 }
 
+static void
+nothing_waits_for_an_answer_that_copy_holds_back(void)
+{
+    CONVERSE(
+        many_statements, { 0, 0, "P s1 - deallocate all\nP s2 - select 1\n" },
+        { 0, 0,
+          "Q begin\nB p1 s1 - - -\nP - - copy w (owner, v) from stdin\nB - - - - -\nE - 0\nP s3 - select 1\n" },
+        { 0, 0, "Q select 2\n" });
+}
+
 /* --- chance --- */
 
 static void
@@ -751,6 +761,7 @@ suite_differential(void)
         TEST(deallocate_all_is_heard_by_what_follows_it_in_the_pipeline),
         TEST(eviction_does_not_lose_what_was_skipped),
         TEST(copy_that_fails_leaves_later_syncs_alone),
+        TEST(nothing_waits_for_an_answer_that_copy_holds_back),
         TEST(few_statements_fit_on_a_server),
         TEST(many_statements_fit_on_a_server),
     };

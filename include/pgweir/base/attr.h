@@ -10,11 +10,11 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* The object of TYPE whose MEMBER stands at PTR. */
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* The same for a pointer to const, so that -Wcast-qual has nothing to say. */
-#define CONTAINER_OF_CONST(ptr, type, member)                                                      \
-    ((const type *)(const void *)((const char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF_CONST(ptr, type, member) \
+    ((const type *)(const void *)((const char *)(ptr)-offsetof(type, member)))
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -109,8 +109,8 @@ list_append(struct list *to, struct list *from)
 }
 
 /* Walks LIST; the current link may be removed inside the loop, other links may not. */
-#define LIST_EACH(list, it)                                                                        \
-    for (struct link *it = (list)->head.next, *it##_next = it->next; it != &(list)->head;          \
+#define LIST_EACH(list, it)                                                               \
+    for (struct link *it = (list)->head.next, *it##_next = it->next; it != &(list)->head; \
          it = it##_next, it##_next = it->next)
 
 #endif

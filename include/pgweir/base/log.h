@@ -11,13 +11,13 @@
 #include "pgweir/base/attr.h"
 #include "pgweir/base/err.h"
 
-enum log_level {          /* PgBouncer's words in the line */
-    LOG_FATAL_LEVEL,      /* FATAL: the process ends */
-    LOG_ERROR_LEVEL,      /* ERROR: needs somebody */
-    LOG_WARNING_LEVEL,    /* WARNING: will need somebody */
-    LOG_NOTICE_LEVEL,     /* LOG: what an operator wants to see */
-    LOG_INFO_LEVEL,       /* LOG, with -v */
-    LOG_DEBUG_LEVEL,      /* DEBUG, with -v -v */
+enum log_level {                    /* PgBouncer's words in the line */
+                 LOG_FATAL_LEVEL,   /* FATAL: the process ends */
+                 LOG_ERROR_LEVEL,   /* ERROR: needs somebody */
+                 LOG_WARNING_LEVEL, /* WARNING: will need somebody */
+                 LOG_NOTICE_LEVEL,  /* LOG: what an operator wants to see */
+                 LOG_INFO_LEVEL,    /* LOG, with -v */
+                 LOG_DEBUG_LEVEL,   /* DEBUG, with -v -v */
 };
 
 /* Lines go to stderr unless QUIET, and are appended to FILE (NULL or "": none). Call again after a reload or

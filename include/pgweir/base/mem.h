@@ -10,10 +10,10 @@
 #include "pgweir/base/attr.h"
 #include "pgweir/base/slice.h"
 
-void *mem_new(size_t size) MUST_CHECK;                 /* zeroed; never NULL; free() it */
+void *mem_new(size_t size) MUST_CHECK;                           /* zeroed; never NULL; free() it */
 void *mem_grow(void *old, size_t count, size_t size) MUST_CHECK; /* realloc of an array; never NULL */
-char *mem_text(const char *text) MUST_CHECK;           /* a copy; NULL stays NULL */
-char *mem_text_of(struct slice bytes) MUST_CHECK;      /* a NUL-terminated copy */
+char *mem_text(const char *text) MUST_CHECK;                     /* a copy; NULL stays NULL */
+char *mem_text_of(struct slice bytes) MUST_CHECK;                /* a NUL-terminated copy */
 char *mem_format(const char *format, ...) PRINTF_LIKE(1, 2) MUST_CHECK;
 
 /* Overwrites a secret so that the compiler cannot drop the store (OPENSSL_cleanse). */

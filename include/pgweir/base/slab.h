@@ -20,8 +20,8 @@ struct slab {
 };
 
 void slab_init(struct slab *slab, size_t object_bytes);
-void slab_fini(struct slab *slab); /* every object must have been freed */
-void *slab_new(struct slab *slab) MUST_CHECK; /* zeroed; never NULL */
+void slab_fini(struct slab *slab);               /* every object must have been freed */
+void *slab_new(struct slab *slab) MUST_CHECK;    /* zeroed; never NULL */
 void slab_free(struct slab *slab, void *object); /* NULL is fine */
 
 #endif

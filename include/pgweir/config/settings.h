@@ -60,7 +60,7 @@ struct settings {
     uint64_t query_timeout_us;
     uint64_t idle_transaction_timeout_us;
 
-    unsigned max_prepared_statements; /* on one server connection; 0: not tracked */
+    unsigned max_prepared_statements;    /* on one server connection; 0: not tracked */
     uint64_t prepared_statements_memory; /* bytes */
 
     /* servers */

@@ -42,7 +42,8 @@ const char *snapshot_value(const struct snapshot *s, const char *name);
 void snapshot_write_change(const struct snapshot *from, const struct snapshot *to, struct buf *sql);
 
 /* A server of POOL (any address that names it) has accepted S and answered with these ParameterStatus messages. Remembered while S lives. */
-void snapshot_approve(struct snapshots *store, const struct snapshot *s, const void *pool, struct slice reported);
+void snapshot_approve(struct snapshots *store, const struct snapshot *s, const void *pool,
+                      struct slice reported);
 /* Whether POOL has accepted S; appends the messages it answered with to REPORTED. NULL is always approved. */
 bool snapshot_is_approved(struct snapshots *store, const struct snapshot *s, const void *pool,
                           struct buf *reported);

@@ -28,7 +28,8 @@ struct statement {
     uint32_t scope_len;
     uint8_t name_len; /* with its NUL */
     char name[STATEMENT_NAME_BYTES];
-    uint8_t bytes[]; /* the tail of a Parse message behind the name (query NUL, Int16 count, Int32 types), then the scope */
+    uint8_t bytes
+        []; /* the tail of a Parse message behind the name (query NUL, Int16 count, Int32 types), then the scope */
 };
 
 struct statement_cache { /* one worker's; embedded in it */

@@ -43,8 +43,7 @@ struct house_params {
     void *arg;
 };
 
-MUST_CHECK enum err house_new(const struct house_params *params, struct house **out,
-                              struct error *why);
+MUST_CHECK enum err house_new(const struct house_params *params, struct house **out, struct error *why);
 void house_free(struct house *h); /* after the worker threads have ended; closes what is left */
 
 unsigned house_worker_count(const struct house *h);
@@ -61,8 +60,8 @@ void house_reconfigure(struct house *h, struct house_config *config);
 void house_drain(struct house *h);
 
 struct house_totals {
-    unsigned clients;  /* logged in */
-    unsigned logins;   /* not logged in yet */
+    unsigned clients; /* logged in */
+    unsigned logins;  /* not logged in yet */
 };
 void house_totals(const struct house *h, struct house_totals *out); /* any thread, relaxed */
 

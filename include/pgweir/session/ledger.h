@@ -51,10 +51,12 @@ struct owed {
     uint8_t kind;   /* enum owed_kind */
     uint8_t action; /* enum owed_action */
     uint8_t effect; /* for its owner (prepared.c): what was changed when the message was sent; 0: nothing */
-    bool may_wipe;  /* for prepared.c: it may be DEALLOCATE or DISCARD, so what is prepared behind it is known when it is paid */
+    bool
+        may_wipe; /* for prepared.c: it may be DEALLOCATE or DISCARD, so what is prepared behind it is known when it is paid */
     void *of_client;
     void *of_server;
-    uint64_t client_stamp; /* how many messages its client and its server had seen: what a DEALLOCATE ALL reaches is older */
+    uint64_t
+        client_stamp; /* how many messages its client and its server had seen: what a DEALLOCATE ALL reaches is older */
     uint64_t server_stamp;
 };
 
@@ -62,14 +64,16 @@ struct ledger {
     struct owed *ring; /* owned; NULL until first used */
     uint32_t first;
     uint32_t count;
-    uint32_t size;        /* power of two */
-    uint32_t ignored;     /* Syncs sent in front of the end of the COPY IN that is open at the head */
-    uint32_t skipped;     /* entries at the front that will not be answered: take them before anything else */
-    bool is_open;         /* messages of the extended protocol were sent since the last Sync: its transaction may be open */
+    uint32_t size;    /* power of two */
+    uint32_t ignored; /* Syncs sent in front of the end of the COPY IN that is open at the head */
+    uint32_t skipped; /* entries at the front that will not be answered: take them before anything else */
+    bool
+        is_open; /* messages of the extended protocol were sent since the last Sync: its transaction may be open */
     bool is_skipping;     /* the server ignores all but Sync, and no Sync has been sent */
     bool is_copy_in_open; /* CopyInResponse came, neither CopyDone nor CopyFail was sent */
     bool is_head_copying; /* CopyInResponse came for the head, its CommandComplete or error has not */
-    bool is_in_doubt;     /* a COPY IN has failed, and nobody knows which Syncs the server has ignored: for good */
+    bool
+        is_in_doubt; /* a COPY IN has failed, and nobody knows which Syncs the server has ignored: for good */
 };
 
 enum ledger_verdict {

@@ -322,7 +322,7 @@ crowd_waits(const struct crowd *c, unsigned from, unsigned to)
             w.longest_us = c->actors[i].longest_us;
         CU_ASSERT_TRUE(c->actors[i].granted > 0);
     }
-    w.mean_us /= granted;
+    w.mean_us /= granted > 0 ? granted : 1;
     return w;
 }
 

@@ -19,8 +19,9 @@ read_words(const char *words, char store[200], struct command_line *line, struct
 
     snprintf(store, 200, "pgweir %s", words);
     argv[0] = strtok_r(store, " ", &rest);
-    while ((argv[argc] = strtok_r(NULL, " ", &rest)) != NULL && argc <= WORDS_MOST)
+    while (argc <= WORDS_MOST && (argv[argc] = strtok_r(NULL, " ", &rest)) != NULL)
         argc++;
+    argv[argc] = NULL;
     return command_line_read(argc, argv, line, why);
 }
 
