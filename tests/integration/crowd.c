@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pgweir/base/mem.h"
+
 enum kind { KIND_SIMPLE, KIND_BLOCK, KIND_EXTENDED, KIND_FAILING, KIND_COUNT };
 
 struct member {
@@ -187,11 +189,9 @@ struct crowd_result
 crowd_run(const struct crowd_plan *plan)
 {
     struct crowd crowd = { .plan = plan, .moved_ms = now_ms() };
-    struct pollfd *polls = calloc(plan->clients, sizeof *polls);
+    struct pollfd *polls = mem_new(plan->clients * sizeof *polls);
 
-    crowd.members = calloc(plan->clients, sizeof *crowd.members);
-    if (crowd.members == NULL || polls == NULL)
-        abort();
+    crowd.members = mem_new(plan->clients * sizeof *crowd.members);
     for (unsigned i = 0; i < plan->clients; i++) {
         crowd.members[i].number = i;
         connect_member(&crowd, &crowd.members[i]);

@@ -22,6 +22,7 @@
 #include <openssl/ssl.h>
 
 #include "harness.h"
+#include "pgweir/base/mem.h"
 #include "pgweir/wire/back.h"
 #include "pgweir/wire/front.h"
 #include "pgweir/wire/secret.h"
@@ -47,11 +48,9 @@ raw_dial(unsigned port)
     struct sockaddr_in to = { .sin_family = AF_INET,
                               .sin_port = htons((uint16_t)port),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    struct raw *r = calloc(1, sizeof *r);
+    struct raw *r = mem_new(sizeof *r);
     int on = 1;
 
-    if (r == NULL)
-        abort();
     r->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connect(r->fd, (struct sockaddr *)&to, sizeof to) != 0) {
         r->has_ended = true;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "machine.h"
 #include "raw.h"
 
 void suite_failure(void);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "machine.h"
 #include "raw.h"
 
 void suite_reload(void);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "machine.h"
 
 void suite_start(void);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "machine.h"
 
 void suite_syscalls(void);
 

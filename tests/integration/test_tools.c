@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "machine.h"
 
 void suite_tools(void);
 
