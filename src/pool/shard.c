@@ -373,7 +373,7 @@ rest(struct member *m, uint64_t now_us)
     struct shard *s = m->shard;
     uint64_t due_us, expires_us;
 
-    if (UNLIKELY(s->is_closing_down)) {
+    if (UNLIKELY(s->is_closing_down || s->is_gone)) {
         shard_retire(m, RETIRE_IDLE);
         return;
     }

@@ -457,7 +457,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
     case BACK_COMMAND_DONE:
         if (is_wiping_tag(span->bytes) && !ledger_is_empty(&s->ledger))
             prepared_wiped(s, ledger_head(&s->ledger));
-        if (s->client != NULL && !server_is_swallowing(s))
+        if (s->client == NULL || !server_is_swallowing(s))
             settings_note_tag(s, span->bytes);
         break;
     case BACK_ERROR:

@@ -46,31 +46,6 @@ is_followed(const char *name)
     return true;
 }
 
-/* C's settings become what its server has reported since they met; the server has them already. */
-void
-settings_follow(struct client *c, struct server *s)
-{
-    struct snapshots *store = c->worker->house->snapshots;
-    struct snapshot_pair pairs[SNAPSHOT_MOST_SETTINGS];
-    struct slice rest = buf_slice(&s->reported);
-    const struct snapshot *old = c->settings;
-    size_t count = 0;
-
-    while (rest.len > 0 && count < COUNT_OF(pairs)) {
-        size_t len = 1 + (size_t)get_be32(rest.at + 1);
-        struct startup_pair pair;
-
-        if (back_parameter_read(slice_of(rest.at, len), &pair) == PARSE_DONE && is_followed(pair.name))
-            pairs[count++] = (struct snapshot_pair){ pair.name, pair.value };
-        rest = slice_skip(rest, len);
-    }
-    if (count > 0 && snapshot_with(store, old, pairs, count, &c->settings)) {
-        snapshot_drop(store, old);
-        server_take_settings(s, c->settings);
-    }
-    buf_release(&s->reported);
-}
-
 /* The tags of SET, RESET and DISCARD. */
 static bool
 is_setting_tag(struct slice message)
@@ -82,28 +57,80 @@ is_setting_tag(struct slice message)
            (len >= 8 && memcmp(tag, "DISCARD ", 8) == 0);
 }
 
+/* Something was set that cannot be followed: S is scrubbed before anybody but the client of that id works with it; 0: before anybody does. */
+static void
+lose_track(struct server *s, uint64_t client_id)
+{
+    s->is_dirty = true;
+    s->last_client = client_id;
+}
+
 void
 settings_note_report(struct server *s, const struct scan_span *span)
 {
     struct client *c = s->client;
     struct buf *to = &s->reported;
 
-    if (c == NULL || !span->is_last)
+    if (c ==
+        NULL) { /* its client has gone and what it asked for is still being done; when idle, an operator has changed a default */
+        if (s->state == SERVER_CLEANING)
+            lose_track(s, 0);
         return;
+    }
     if (server_is_swallowing(s)) {
         if (c->state != CLIENT_TRYING)
             return;
         to = &c->login->reported;
     }
-    if (buf_len(to) + span->bytes.len <= SNAPSHOT_MOST_BYTES)
+    if (span->is_last && buf_len(to) + span->bytes.len <= SNAPSHOT_MOST_BYTES)
         buf_add(to, span->bytes);
+    else
+        lose_track(s, c->id);
 }
 
 void
 settings_note_tag(struct server *s, struct slice message)
 {
-    if (!is_setting_tag(message))
+    if (is_setting_tag(message))
+        lose_track(s, s->client != NULL ? s->client->id : 0);
+}
+
+/* Lays PAIRS over C's settings, which S has already. */
+static void
+follow_pairs(struct client *c, struct server *s, const struct snapshot_pair *pairs, size_t count)
+{
+    struct snapshots *store = c->worker->house->snapshots;
+    const struct snapshot *old = c->settings;
+
+    if (count == 0)
         return;
-    s->is_dirty = true;
-    s->last_client = s->client->id;
+    if (!snapshot_with(store, old, pairs, count, &c->settings)) {
+        lose_track(s, c->id);
+        return;
+    }
+    snapshot_drop(store, old);
+    server_take_settings(s, c->settings);
+}
+
+void
+settings_follow(struct client *c, struct server *s)
+{
+    struct snapshot_pair pairs[SNAPSHOT_MOST_SETTINGS];
+    struct slice rest = buf_slice(&s->reported);
+    size_t count = 0;
+
+    while (rest.len > 0) {
+        size_t len = 1 + (size_t)get_be32(rest.at + 1);
+        struct startup_pair pair;
+
+        if (back_parameter_read(slice_of(rest.at, len), &pair) == PARSE_DONE && is_followed(pair.name))
+            pairs[count++] = (struct snapshot_pair){ pair.name, pair.value };
+        rest = slice_skip(rest, len);
+        if (count == COUNT_OF(pairs)) {
+            follow_pairs(c, s, pairs, count);
+            count = 0;
+        }
+    }
+    follow_pairs(c, s, pairs, count);
+    buf_release(&s->reported);
 }

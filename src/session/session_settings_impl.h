@@ -27,7 +27,7 @@ void settings_bring(struct client *c);
 
 /* S has sent a ParameterStatus. */
 void settings_note_report(struct server *s, const struct scan_span *span);
-/* S, which has a client, has sent CommandComplete to it. */
+/* S has sent CommandComplete for what its client, which may have gone, has asked for. */
 void settings_note_tag(struct server *s, struct slice message);
 /* C leaves S: its settings become what S has reported since they met. */
 void settings_follow(struct client *c, struct server *s);

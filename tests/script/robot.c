@@ -26,6 +26,13 @@ complain(struct robot *r, const char *what, const char *about)
 }
 
 static void
+complain_of_client(struct robot *r, const char *what, const char *about)
+{
+    if (!r->robots->are_clients_rude)
+        complain(r, what, about);
+}
+
+static void
 set_text(char **text, const char *to)
 {
     char *old = *text;
@@ -201,7 +208,9 @@ run_one(struct robot *r, const char *sql)
     } else if (is_word(sql, "SELECT", &x)) {
         say(r, "Columns a | Row set | Complete SELECT 1");
     } else {
-        complain(r, "does not know", sql);
+        complain_of_client(r, "does not know", sql);
+        fail(r, "42601", "syntax");
+        return STOP;
     }
     return GO_ON;
 }
@@ -251,6 +260,17 @@ go_on(struct robot *r)
 
 /* --- messages --- */
 
+static void
+fail_about(struct robot *r, const char *code, const char *name, const char *what)
+{
+    char why[200];
+
+    snprintf(why, sizeof why,
+             name[0] == '\0' ? "unnamed prepared statement%s %s" : "prepared statement \"%s\" %s", name,
+             what);
+    fail(r, code, why);
+}
+
 static struct robot_statement *
 statement_of(struct robot *r, const char *name, bool is_wanted)
 {
@@ -277,7 +297,7 @@ parse(struct robot *r, const char *name, const char *sql)
         return;
     }
     if (st != NULL && name[0] != '\0') {
-        fail(r, "42P05", "already exists");
+        fail_about(r, "42P05", name, "already exists");
         return;
     }
     st = statement_of(r, name, true);
@@ -300,7 +320,7 @@ bind_portal(struct robot *r, struct slice body)
     unsigned count = get_be16(at);
 
     if (st == NULL || st->sql == NULL) {
-        fail(r, "26000", "does not exist");
+        fail_about(r, "26000", name, "does not exist");
         return;
     }
     set_text(&r->parameter, NULL);
@@ -326,7 +346,7 @@ static void
 describe(struct robot *r, char kind, const char *name)
 {
     if (kind == 'S' && statement_of(r, name, false) == NULL)
-        fail(r, "26000", "does not exist");
+        fail_about(r, "26000", name, "does not exist");
     else
         say(r, kind == 'S' ? "Parameters | Columns a" : "Columns a");
 }
@@ -359,7 +379,9 @@ work_in_copy(struct robot *r, char type)
     case 'H':
         break;
     default:
-        complain(r, "got into COPY:", (char[]){ type, '\0' });
+        complain_of_client(r, "got into COPY:", (char[]){ type, '\0' });
+        say(r, "Error ERROR 08P01 unexpected message | Error FATAL 08P01 synchronization lost");
+        r->is_dying = true;
         break;
     }
 }
@@ -415,7 +437,9 @@ work(struct robot *r, struct slice message)
         actor_close(r->actor);
         break;
     default:
-        complain(r, "cannot read", (char[]){ type, '\0' });
+        complain_of_client(r, "cannot read", (char[]){ type, '\0' });
+        say(r, "Error FATAL 08P01 invalid message");
+        r->is_dying = true;
         break;
     }
 }
@@ -440,7 +464,7 @@ robot_serve(struct script *s, struct actor *server, struct slice *in, struct buf
     struct slice said;
     bool is_any = false;
 
-    while (r->slow == NULL && server->fd >= 0 && message_take(in, &message)) {
+    while (r->slow == NULL && !r->is_dying && server->fd >= 0 && message_take(in, &message)) {
         work(r, message);
         is_any = true;
     }
@@ -452,6 +476,8 @@ robot_serve(struct script *s, struct actor *server, struct slice *in, struct buf
         buf_drop(&r->out, said.len);
         is_any = true;
     }
+    if (r->is_dying && buf_len(out) == 0)
+        actor_close(server);
     return is_any;
 }
 

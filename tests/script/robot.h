@@ -9,7 +9,8 @@
  *     set X   show X              a setting; showing it is a complaint when it is there and does not begin with X
  *     SELECT …  RESET …  DISCARD …     what the pooler says itself
  *
- * A complaint is something that must not happen: a message that cannot be read, another session's setting.
+ * A complaint is something that must not happen: another session's setting; and, unless clients are rude, a message that has no place or a
+ * statement that cannot be read.
  */
 #ifndef PGWEIR_TESTS_ROBOT_H
 #define PGWEIR_TESTS_ROBOT_H
@@ -32,6 +33,7 @@ struct robot {
     char *rest;          /* statements behind a COPY or a slow one of a simple Query; NULL: none is at work */
     bool is_simple;      /* what is at work is a simple Query */
     bool is_copying;
+    bool is_dying; /* it has said a FATAL error */
     unsigned copied;
     char *slow; /* what it is busy with; NULL: nothing */
     char *setting;
@@ -46,7 +48,8 @@ struct robots {
     char *committed;                      /* " a b" */
     unsigned cancelled;                   /* slow ones that were */
     char complaint[256];                  /* the first; "": none */
-    uint64_t random;                      /* 0: what is said is sent at once; else in pieces */
+    bool are_clients_rude;
+    uint64_t random; /* 0: what is said is sent at once; else in pieces */
     /* A slow statement was cancelled; NULL: nobody wants to know. */
     void (*on_cancelled)(struct robots *robots, const char *what);
 };

@@ -32,8 +32,10 @@
 struct script {
     struct scene scene;
     const char *file;
-    unsigned at_line; /* of FILE, where the script stands */
-    char line[1024];  /* being played */
+    unsigned at_line;   /* of FILE, where the script stands */
+    char line[1024];    /* being played */
+    char settings[512]; /* what the scene's were replaced by */
+    char entry[256];
     char dir[64];
     struct clock clock;
     struct house_config *config;
@@ -130,22 +132,27 @@ static void
 write_ini(struct script *s, const char *path)
 {
     const char *settings = s->scene.settings != NULL ? s->scene.settings : "";
-    const char *comma = s->scene.has_two_hosts ? "," : "";
+    const char *entry = s->scene.entry != NULL ? s->scene.entry : "";
     FILE *file = fopen(path, "w");
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    fprintf(file,
-            "[pgweir]\nlisten_addr = 127.0.0.1\nserver_tls_sslmode = disable\n%s%s"
-            "[databases]\napp = host=%s%s%s port=%d %s\n",
-            strstr(settings, "auth_type") != NULL ? "" : "auth_type = trust\n", settings, s->dir, comma,
-            s->scene.has_two_hosts ? s->dir : "", PORT, s->scene.entry != NULL ? s->scene.entry : "");
+    fprintf(file, "[pgweir]\nlisten_addr = 127.0.0.1\nserver_tls_sslmode = disable\n%s%s[databases]\n",
+            strstr(settings, "auth_type") != NULL ? "" : "auth_type = trust\n", settings);
+    fprintf(file, "%s = host=%s%s%s port=%d %s\n", strcmp(entry, "-") == 0 ? "other" : "app", s->dir,
+            s->scene.has_two_hosts ? "," : "", s->scene.has_two_hosts ? s->dir : "", PORT,
+            strcmp(entry, "-") == 0 ? "" : entry);
     fclose(file);
-    snprintf(s->line, sizeof s->line, "%s/users", s->dir);
-    file = fopen(s->line, "w");
+}
+
+static void
+write_users(const char *path)
+{
+    FILE *file = fopen(path, "w");
+
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     fprintf(file, "\"alice\" \"wonderland\"\n\"bob\" \"builder\"\n");
     fclose(file);
-    chmod(s->line, 0600);
+    chmod(path, 0600);
 }
 
 /* The script's directory is the working directory meanwhile: `auth_file = users`. */
@@ -153,11 +160,14 @@ static void
 load(struct script *s)
 {
     char path[128];
+    struct house_config *before = s->config;
     struct settings *settings = NULL;
     struct buf problems;
     struct error why = { 0 };
     int cwd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+    snprintf(path, sizeof path, "%s/users", s->dir);
+    write_users(path);
     snprintf(path, sizeof path, "%s/pgweir.ini", s->dir);
     write_ini(s, path);
     buf_init(&problems);
@@ -167,6 +177,8 @@ load(struct script *s)
         script_fail(s, "the settings: %s\n%s", why.text, (const char *)buf_slice(&problems).at);
     } else if (house_config_new(settings, &s->config, &why) != ERR_NONE) {
         script_fail(s, "the settings: %s", why.text);
+    } else {
+        house_config_drop(before);
     }
     CU_ASSERT_EQUAL(fchdir(cwd), 0);
     close(cwd);
@@ -983,6 +995,30 @@ change_limit(struct script *s, const char *words)
 }
 
 static void
+reload(struct script *s, const char *words)
+{
+    char *bar;
+
+    snprintf(s->settings, sizeof s->settings, "%s\n", words);
+    while ((bar = strstr(s->settings, " | ")) != NULL)
+        bar[1] = '\n';
+    s->scene.settings = s->settings;
+    load(s);
+    if (!s->has_failed)
+        house_reconfigure(s->house, s->config);
+}
+
+static void
+change_entry(struct script *s, const char *words)
+{
+    snprintf(s->entry, sizeof s->entry, "%s", words);
+    s->scene.entry = s->entry;
+    load(s);
+    if (!s->has_failed)
+        house_reconfigure(s->house, s->config);
+}
+
+static void
 change_server(struct script *s, const char *words)
 {
     if (strcmp(words, "goes down") == 0)
@@ -999,6 +1035,7 @@ static const struct {
     { "drained", check_drained },   { "limit", change_limit },
     { "server", change_server },    { "servers", check_servers },
     { "time", pass_time },          { "undrained", check_undrained },
+    { "reload", reload },           { "entry", change_entry },
 };
 
 /* --- lines --- */

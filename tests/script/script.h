@@ -18,6 +18,8 @@
  *     servers 2                     so many connections to servers are open;   couriers 1    cancel requests under way
  *     time 5 s                      (ms, s) goes by, in many small steps
  *     drain   drained   undrained   house_drain(); whether on_drained() came
+ *     reload pool_mode = session    house_reconfigure() with these settings (`|` between them) in place of the scene's
+ *     entry connect_query='…'       house_reconfigure() with these words in the database's entry; `entry -`: no such database
  *     limit 3                       what the budget's host may have
  *
  * Clients are numbered by the script, servers and couriers in the order in which they come. Servers log everybody in by

@@ -298,6 +298,37 @@ settings_whose_fate_is_unknown_are_brought_again(void)
         "c3 gets Complete 3 | Ready I");
 }
 
+/* More than a snapshot can hold, or than is remembered of one transaction. */
+static void
+settings_that_cannot_be_followed_are_scrubbed(void)
+{
+    struct script *s = script_begin(&open_house, __FILE__, __LINE__);
+
+    script_line(s, "c1 enters");
+    script_line(s, "c2 enters");
+    script_line(s, "c1 sends Query select set_config()");
+    script_line(s, "s1 gets Query select set_config()");
+    for (unsigned i = 0; i < 100; i++) {
+        script_line(s, "s1 sends Parameter setting_%u some value", i);
+        script_line(s, "c1 gets Parameter setting_%u some value", i);
+    }
+    script_line(s, "s1 sends Complete SELECT 1 | Ready I");
+    script_line(s, "c1 gets Complete SELECT 1 | Ready I");
+    script_line(s, "c2 sends Query two");
+    script_line(s, "s1 gets Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL; | Query two");
+    script_end(s);
+    s = script_begin(&open_house, __FILE__, __LINE__);
+    script_line(s, "c1 enters");
+    script_line(s, "c2 enters");
+    script_line(s, "c1 sends Query select set_config()");
+    script_line(s, "s1 gets Query select set_config()");
+    script_line(s, "s1 sends Parameter long x*17000 | Complete SELECT 1 | Ready I");
+    script_line(s, "c1 gets Parameter long x*17000 | Complete SELECT 1 | Ready I");
+    script_line(s, "c2 sends Query two");
+    script_line(s, "s1 gets Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL; | Query two");
+    script_end(s);
+}
+
 static void
 a_set_of_a_client_does_not_meet_the_next(void)
 {
@@ -490,6 +521,7 @@ suite_login(void)
     CU_ADD_TEST(suite, a_client_may_leave_while_its_settings_are_tried);
     CU_ADD_TEST(suite, the_server_may_die_while_settings_are_tried);
     CU_ADD_TEST(suite, settings_whose_fate_is_unknown_are_brought_again);
+    CU_ADD_TEST(suite, settings_that_cannot_be_followed_are_scrubbed);
     CU_ADD_TEST(suite, a_set_of_a_client_does_not_meet_the_next);
     CU_ADD_TEST(suite, a_servers_login_may_come_in_pieces);
     CU_ADD_TEST(suite, what_a_server_says_right_behind_its_login_is_read);

@@ -79,13 +79,12 @@ a_query_that_ends_before_its_cancel_arrives_keeps_the_server_waiting(void)
 static void
 what_still_comes_for_a_lost_client_is_nobodys(void)
 {
-    PLAY_SPLITS(
-        &one_server, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow",
-        "c2 sends Query after", "s1 sends Columns a | Row 1", "c1 gets Columns a | Row 1", "c1 hangs up",
-        "k1 cancels s1", "k1 closes",
-        "s1 sends Row 2 | Notice NOTICE 00000 hm | Parameter a b | Row x*1000 | Error ERROR 57014 cancelled",
-        "s1 sends Notification 7 a b | Ready I", "s1 gets Query after", "s1 sends Complete AFTER | Ready I",
-        "c2 gets Complete AFTER | Ready I", "servers 1");
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow",
+                "c2 sends Query after", "s1 sends Columns a | Row 1", "c1 gets Columns a | Row 1",
+                "c1 hangs up", "k1 cancels s1", "k1 closes",
+                "s1 sends Row 2 | Notice NOTICE 00000 hm | Row x*1000 | Error ERROR 57014 cancelled",
+                "s1 sends Notification 7 a b | Ready I", "s1 gets Query after",
+                "s1 sends Complete AFTER | Ready I", "c2 gets Complete AFTER | Ready I", "servers 1");
 }
 
 static void
@@ -267,6 +266,31 @@ a_cancel_that_came_too_early_is_repeated(void)
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query slow", "s1 gets Query slow", "c1 hangs up",
          "k1 cancels s1", "k1 closes", "couriers 0", "time 200 ms", "k2 cancels s1",
          "s1 sends Error ERROR 57014 cancelled | Ready I", "k2 closes", C2_WORKS_WITH_S1);
+}
+
+/* Its last requests are executed when it has gone already, and their traces must not meet the next client. */
+static void
+what_a_departed_client_has_set_is_scrubbed(void)
+{
+    static const char *const traces[] = { "Complete SET", "Complete RESET", "Complete DISCARD SEQUENCES",
+                                          "Parameter TimeZone GMT | Row GMT | Complete SELECT 1" };
+    static const char *const goodbyes[] = { "c1 hangs up", "c1 sends Terminate" };
+
+    for (size_t i = 0; i < COUNT_OF(traces) * COUNT_OF(goodbyes); i++) {
+        struct script *s = script_begin(&one_server, __FILE__, __LINE__);
+
+        script_line(s, "c1 enters");
+        script_line(s, "c2 enters");
+        script_line(s, "c1 sends Query slow | Query set");
+        script_line(s, "s1 gets Query slow | Query set");
+        script_line(s, "%s", goodbyes[i % 2]);
+        script_line(s, "c2 sends Query two");
+        script_line(s, "s1 sends Complete SLOW | Ready I | %s | Ready I", traces[i / 2]);
+        if (i % 2 == 0)
+            script_line(s, "k1 closes");
+        script_line(s, "s1 gets Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL; | Query two");
+        script_end(s);
+    }
 }
 
 static void
@@ -478,6 +502,7 @@ suite_loss(void)
     CU_ADD_TEST(suite, a_server_that_does_not_come_clean_is_closed);
     CU_ADD_TEST(suite, each_query_of_a_pipeline_is_cancelled);
     CU_ADD_TEST(suite, a_cancel_that_came_too_early_is_repeated);
+    CU_ADD_TEST(suite, what_a_departed_client_has_set_is_scrubbed);
     CU_ADD_TEST(suite, all_clients_leave_at_once);
     CU_ADD_TEST(suite, an_idle_server_that_dies_is_replaced);
     CU_ADD_TEST(suite, an_idle_server_that_says_fatal_is_given_to_nobody);

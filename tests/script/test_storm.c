@@ -36,58 +36,75 @@ static const struct unit {
     const char *wanted;
     unsigned needed; /* how many of its messages must be sent before $ may be committed; 0: it never may */
     bool is_slow;    /* somebody must cancel it */
+    enum { KEEPS_NOTHING, PREPARES, USES, FORGETS } keeps; /* the statement k% */
 } units[] = {
-    { "Query echo $", "Columns a | Row $ | Complete SELECT 1 | Ready I", 0, false },
+    { "Query echo $", "Columns a | Row $ | Complete SELECT 1 | Ready I", 0, false, KEEPS_NOTHING },
     { "Query echo $; notice $; echo $",
       "Columns a | Row $ | Complete SELECT 1 | Notice NOTICE 00000 $ | Complete NOTICE | Columns a | Row $ | "
       "Complete SELECT 1 | Ready I",
-      0, false },
-    { "Query fail", "Error ERROR 22012 no | Ready I", 0, false },
-    { "Query insert $", "Complete INSERT 0 1 | Ready I", 1, false },
+      0, false, KEEPS_NOTHING },
+    { "Query fail", "Error ERROR 22012 no | Ready I", 0, false, KEEPS_NOTHING },
+    { "Query insert $", "Complete INSERT 0 1 | Ready I", 1, false, KEEPS_NOTHING },
     { "Query begin | Query insert $ | Query echo $ | Query commit",
       "Complete BEGIN | Ready T | Complete INSERT 0 1 | Ready T | Columns a | Row $ | Complete SELECT 1 | Ready T | "
       "Complete COMMIT | Ready I",
-      4, false },
+      4, false, KEEPS_NOTHING },
     { "Query begin; insert $; fail | Query echo $ | Query commit",
       "Complete BEGIN | Complete INSERT 0 1 | Error ERROR 22012 no | Ready E | Error ERROR 25P02 no | Ready E | "
       "Complete ROLLBACK | Ready I",
-      0, false },
+      0, false, KEEPS_NOTHING },
     { "Parse - echo $1 | Bind - - $ | Describe P - | Execute - 0 | Sync",
-      "ParseComplete | BindComplete | Columns a | Row $ | Complete SELECT 1 | Ready I", 0, false },
+      "ParseComplete | BindComplete | Columns a | Row $ | Complete SELECT 1 | Ready I", 0, false,
+      KEEPS_NOTHING },
     { "Parse - insert $ | Bind - - | Execute - 0 | Flush | Sync",
-      "ParseComplete | BindComplete | Complete INSERT 0 1 | Ready I", 5, false },
+      "ParseComplete | BindComplete | Complete INSERT 0 1 | Ready I", 5, false, KEEPS_NOTHING },
     { "Parse - wrong | Bind - - | Execute - 0 | Sync | Sync", "Error ERROR 42601 syntax | Ready I | Ready I",
-      0, false },
+      0, false, KEEPS_NOTHING },
     { "Parse - insert $ | Bind - - | Execute - 0 | Parse - fail | Bind - - | Execute - 0 | Parse - echo x | Sync",
       "ParseComplete | BindComplete | Complete INSERT 0 1 | ParseComplete | BindComplete | Error ERROR 22012 no | Ready I",
-      0, false },
+      0, false, KEEPS_NOTHING },
     { "Parse n$ echo $1 | Bind - n$ $ | Execute - 0 | Sync | Bind - n$ x | Execute - 0 | Sync | Close S n$ | Sync",
       "ParseComplete | BindComplete | Row $ | Complete SELECT 1 | Ready I | BindComplete | Row x | Complete SELECT 1 | "
       "Ready I | CloseComplete | Ready I",
-      0, false },
+      0, false, KEEPS_NOTHING },
     { "Query copy in; insert $ | CopyData one | CopyData two | CopyDone",
-      "CopyIn | Complete COPY 2 | Complete INSERT 0 1 | Ready I", 4, false },
+      "CopyIn | Complete COPY 2 | Complete INSERT 0 1 | Ready I", 4, false, KEEPS_NOTHING },
     { "Query insert $; copy in | CopyData one | CopyFail no",
-      "Complete INSERT 0 1 | CopyIn | Error ERROR 57014 copy failed | Ready I", 0, false },
+      "Complete INSERT 0 1 | CopyIn | Error ERROR 57014 copy failed | Ready I", 0, false, KEEPS_NOTHING },
     { "Parse - copy in | Bind - - | Execute - 0 | CopyData x | CopyDone | Parse - insert $ | Bind - - | Execute - 0 | Sync",
       "ParseComplete | BindComplete | CopyIn | Complete COPY 1 | ParseComplete | BindComplete | Complete INSERT 0 1 | Ready I",
-      9, false },
+      9, false, KEEPS_NOTHING },
     { "Parse - copy in | Bind - - | Execute - 0 | Sync | CopyData x | CopyDone | Sync",
-      "ParseComplete | BindComplete | CopyIn | Complete COPY 1 | Ready I", 0, false },
+      "ParseComplete | BindComplete | CopyIn | Complete COPY 1 | Ready I", 0, false, KEEPS_NOTHING },
     { "Parse - copy in | Bind - - | Execute - 0 | Sync | CopyFail no | Sync",
-      "ParseComplete | BindComplete | CopyIn | Error ERROR 57014 copy failed | Ready I", 0, false },
+      "ParseComplete | BindComplete | CopyIn | Error ERROR 57014 copy failed | Ready I", 0, false,
+      KEEPS_NOTHING },
+    { "Parse m$ echo $1 | Bind - m$ 1 | Parse - wrong | Bind - m$ 2 | Sync | Bind - m$ $ | Execute - 0 | Sync",
+      "ParseComplete | BindComplete | Error ERROR 42601 syntax | Ready I | BindComplete | Row $ | Complete SELECT 1 | Ready I",
+      0, false, KEEPS_NOTHING },
+    { "Parse - echo $1 | Sync | Bind - - $ | Execute - 0 | Sync",
+      "ParseComplete | Ready I | BindComplete | Row $ | Complete SELECT 1 | Ready I", 0, false,
+      KEEPS_NOTHING },
+    { "Parse k% echo $1 | Sync", "ParseComplete | Ready I", 0, false, PREPARES },
+    { "Bind - k% $ | Describe P - | Execute - 0 | Sync",
+      "BindComplete | Columns a | Row $ | Complete SELECT 1 | Ready I", 0, false, USES },
+    { "Describe S k% | Bind - k% $ | Execute - 0 | Sync",
+      "Parameters | Columns a | BindComplete | Row $ | Complete SELECT 1 | Ready I", 0, false, USES },
+    { "Parse k% echo x | Sync", "Error ERROR 42P05 prepared statement \"k%\" already exists | Ready I", 0,
+      false, USES },
+    { "Close S k% | Sync", "CloseComplete | Ready I", 0, false, FORGETS },
     { "Query copy out", "CopyOut | CopyData one | CopyData two | CopyDone | Complete COPY 2 | Ready I", 0,
-      false },
-    { "Function 42 $", "Result called | Ready I", 0, false },
-    { "Sync | Flush | Sync", "Ready I | Ready I", 0, false },
-    { "Query set $ | Query show %", "Complete SET | Ready I | Row shown | Complete SHOW | Ready I", 0,
-      false },
-    { "Query show %", "Row shown | Complete SHOW | Ready I", 0, false },
-    { "Query echo x*9000", "Columns a | Row x*9000 | Complete SELECT 1 | Ready I", 0, false },
-    { "Query slow $", "Error ERROR 57014 cancelled | Ready I", 0, true },
+      false, KEEPS_NOTHING },
+    { "Function 42 $", "Result called | Ready I", 0, false, KEEPS_NOTHING },
+    { "Sync | Flush | Sync", "Ready I | Ready I", 0, false, KEEPS_NOTHING },
+    { "Query set $ | Query show %", "Complete SET | Ready I | Row shown | Complete SHOW | Ready I", 0, false,
+      KEEPS_NOTHING },
+    { "Query show %", "Row shown | Complete SHOW | Ready I", 0, false, KEEPS_NOTHING },
+    { "Query echo x*9000", "Columns a | Row x*9000 | Complete SELECT 1 | Ready I", 0, false, KEEPS_NOTHING },
+    { "Query slow $", "Error ERROR 57014 cancelled | Ready I", 0, true, KEEPS_NOTHING },
     { "Query begin; insert $; slow $ | Query rollback",
       "Complete BEGIN | Complete INSERT 0 1 | Error ERROR 57014 cancelled | Ready E | Complete ROLLBACK | Ready I",
-      0, true },
+      0, true, KEEPS_NOTHING },
 };
 
 /* A word that was, or may have been, inserted. */
@@ -108,7 +125,8 @@ struct guest {
     uint64_t sent_bytes, planned_bytes, heard_bytes, wanted_bytes;
     uint64_t slow_until; /* heard_bytes that end its last slow statement */
     unsigned unit_count;
-    unsigned cancels; /* asked for */
+    unsigned cancels;  /* asked for */
+    bool has_prepared; /* k% */
 };
 
 struct storm {
@@ -148,6 +166,7 @@ come(struct storm *st, struct guest *g)
     buf_release(&g->wanted);
     g->sent_bytes = g->planned_bytes = g->heard_bytes = g->wanted_bytes = g->slow_until = 0;
     g->unit_count = g->cancels = 0;
+    g->has_prepared = false;
     snprintf(startup, sizeof startup, "Startup user=alice database=app%s", more);
     (void)messages_write(&g->plan, startup);
     g->planned_bytes = buf_len(&g->plan);
@@ -214,8 +233,11 @@ plan_unit(struct storm *st, struct guest *g)
     struct buf head;
     struct mark *mark;
 
-    if (st->mark_count == MOST_MARKS)
+    if (st->mark_count == MOST_MARKS || (unit->keeps == PREPARES && g->has_prepared) ||
+        (unit->keeps > PREPARES && !g->has_prepared))
         return;
+    if (unit->keeps != KEEPS_NOTHING)
+        g->has_prepared = unit->keeps != FORGETS;
     mark = &st->marks[st->mark_count];
     g->unit_count++;
     personalise(words, sizeof words, unit->sent, g);
@@ -523,19 +545,22 @@ weathers(const struct scene *scene, uint64_t seed)
 }
 
 #define ROUNDS 25u       /* with these seeds every time */
-#define FRESH_ROUNDS 10u /* with others each time */
+#define FRESH_ROUNDS 10u /* with others each time; PGWEIR_TEST_ROUNDS says how many */
 
+/* PGWEIR_TEST_SEED: only this one. */
 static void
 weathers_all(const struct scene *scene)
 {
     const char *only = getenv("PGWEIR_TEST_SEED");
+    const char *rounds = getenv("PGWEIR_TEST_ROUNDS");
+    unsigned long fresh_rounds = rounds != NULL ? strtoul(rounds, NULL, 10) : FRESH_ROUNDS;
     uint64_t fresh = (uint64_t)time(NULL);
 
     if (only != NULL) {
         (void)weathers(scene, strtoull(only, NULL, 0));
         return;
     }
-    for (unsigned i = 0; i < ROUNDS + FRESH_ROUNDS; i++)
+    for (unsigned long i = 0; i < ROUNDS + fresh_rounds; i++)
         if (!weathers(scene, (i < ROUNDS ? i + 1 : fresh + i) * UINT64_C(0x9e3779b97f4a7c15)))
             return;
 }
@@ -547,7 +572,7 @@ weathers_all(const struct scene *scene)
                                        .are_couriers_slow = true, \
                                        __VA_ARGS__ }
 
-SCENE(one_worker, "query_wait_timeout = 0\n", .limit = 3);
+SCENE(one_worker, "query_wait_timeout = 0\nmax_prepared_statements = 2\n", .limit = 3);
 SCENE(one_server, "query_wait_timeout = 0\n", .limit = 1);
 SCENE(three_workers, "query_wait_timeout = 0\n", .limit = 4, .workers = 3);
 SCENE(sessions, "query_wait_timeout = 0\npool_mode = session\n", .limit = 9, .workers = 2);
