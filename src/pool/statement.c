@@ -99,9 +99,32 @@ cost_of(const struct statement *s)
     return sizeof *s + s->tail_len + s->scope_len + OVERHEAD_BYTES;
 }
 
+/* The query at the beginning of TAIL. */
+static struct slice
+text_of(struct slice tail)
+{
+    return slice_of(tail.at, tail.len == 0 ? 0 : strnlen((const char *)tail.at, tail.len));
+}
+
+/* Whoever asks has its own idea of standard_conforming_strings: findings are those of both. */
+static uint32_t
+findings_of(struct slice text)
+{
+    struct sql_findings f;
+    uint32_t flags;
+
+    sql_look(text, true, &f);
+    flags = f.flags;
+    if (text.len > 0 && memchr(text.at, '\\', text.len) != NULL) {
+        sql_look(text, false, &f);
+        flags |= f.flags;
+    }
+    return flags;
+}
+
 /* NULL when the bound is reached. */
 static struct statement *
-add_locked(struct registry *r, const struct text *text, uint64_t hash)
+add_locked(struct registry *r, const struct text *text, uint64_t hash, uint32_t findings)
 {
     size_t bytes = sizeof(struct statement) + text->tail.len + text->scope.len;
     struct statement *s;
@@ -112,6 +135,8 @@ add_locked(struct registry *r, const struct text *text, uint64_t hash)
     atomic_init(&s->refs, 0);
     s->registry = r;
     s->id = ++r->last_id;
+    s->findings = findings;
+    s->text_len = (uint32_t)text_of(text->tail).len;
     s->tail_len = (uint32_t)text->tail.len;
     s->scope_len = (uint32_t)text->scope.len;
     s->name_len = (uint8_t)(snprintf(s->name, sizeof s->name, "pgweir_%llu", (unsigned long long)s->id) + 1);
@@ -124,14 +149,15 @@ add_locked(struct registry *r, const struct text *text, uint64_t hash)
 }
 
 static struct statement *
-intern(struct registry *r, const struct text *text, uint64_t hash)
+intern(struct registry *r, const struct text *text, uint64_t hash, uint32_t findings)
 {
     struct statement *s;
     struct map_node *node;
 
     pthread_mutex_lock(&r->lock);
     node = map_find(&r->by_text, hash, same_in_registry, text);
-    s = node != NULL ? CONTAINER_OF(node, struct statement, in_registry) : add_locked(r, text, hash);
+    s = node != NULL ? CONTAINER_OF(node, struct statement, in_registry)
+                     : add_locked(r, text, hash, findings);
     (void)statement_hold(s);
     pthread_mutex_unlock(&r->lock);
     return s;
@@ -227,6 +253,7 @@ statement_take(struct statement_cache *cache, struct slice tail, struct slice sc
     uint64_t hash = hash_of(&text);
     struct map_node *node = map_find(&cache->by_text, hash, same_in_cache, &text);
     struct statement *s;
+    uint32_t findings;
 
     if (node != NULL) {
         struct cached *entry = CONTAINER_OF(node, struct cached, in_cache);
@@ -237,10 +264,11 @@ statement_take(struct statement_cache *cache, struct slice tail, struct slice sc
         }
         return statement_hold(entry->statement);
     }
-    s = intern(cache->registry, &text, hash);
+    findings = findings_of(text_of(tail));
+    s = intern(cache->registry, &text, hash, findings);
     while (s == NULL && !list_is_empty(&cache->lru)) { /* what only the cache keeps makes room */
         forget_oldest(cache);
-        s = intern(cache->registry, &text, hash);
+        s = intern(cache->registry, &text, hash, findings);
     }
     if (s != NULL)
         remember(cache, s, hash);

@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "pgweir/base/mem.h"
 #include "pgweir/wire/front.h"
@@ -29,7 +28,6 @@ struct client_name {
     struct statement *statement; /* held */
     uint64_t stamp;              /* client->stamp when it was parsed */
     uint32_t refs;               /* the map's, and those of ledger entries */
-    bool may_wipe;               /* it may be DEALLOCATE or DISCARD */
     size_t bytes;
     char name[];
 };
@@ -107,25 +105,7 @@ are_removals_known(const struct client *c)
            !is_sync_owed_since(&s->ledger, since);
 }
 
-/* Whether TEXT may be, or hold, a DEALLOCATE or a DISCARD: those words stand in it. */
-static bool
-text_may_wipe(struct slice text)
-{
-    static const struct {
-        const char *word;
-        size_t len;
-    } words[] = { { "deallocate", 10 }, { "discard", 7 } };
-
-    for (size_t i = 0; i < text.len; i++) {
-        if ((text.at[i] | 0x20) != 'd')
-            continue;
-        for (size_t w = 0; w < COUNT_OF(words); w++)
-            if (text.len - i >= words[w].len &&
-                strncasecmp((const char *)text.at + i, words[w].word, words[w].len) == 0)
-                return true;
-    }
-    return false;
-}
+#define WIPING (SQL_DEALLOCATE | SQL_DISCARDS)
 
 /* --- a client's names --- */
 
@@ -580,7 +560,6 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
     }
     n = name_new(name, st);
     n->stamp = c->stamp;
-    n->may_wipe = text_may_wipe(tail);
     name_put(c, n);
     c->is_dropping = true;
     if (may_make_up_parse(s, st)) {
@@ -626,7 +605,7 @@ send_with_unnamed(struct client *c, const struct scan_span *span, enum owed_kind
 {
     if (c->unnamed != NULL) {
         if (kind == OWED_BIND && !c->has_wiping_portal && has_names(c))
-            c->has_wiping_portal = text_may_wipe(statement_tail(c->unnamed));
+            c->has_wiping_portal = (c->unnamed->findings & WIPING) != 0;
         need_unnamed(c);
     }
     if (c->unnamed != NULL || has_own_unnamed(c))
@@ -654,7 +633,7 @@ send_with_name(struct client *c, const struct scan_span *span, enum owed_kind ki
         return;
     }
     st = n->statement;
-    c->has_wiping_portal = c->has_wiping_portal || (n->may_wipe && kind == OWED_BIND);
+    c->has_wiping_portal = c->has_wiping_portal || ((st->findings & WIPING) != 0 && kind == OWED_BIND);
     need_statement(c, st);
     if (strcmp(n->name, (const char *)name.at) == 0)
         n->refs++;
@@ -775,12 +754,24 @@ prepared_execute(struct client *c)
     c->wipes_owed += o->may_wipe;
 }
 
+/* Of one that is not there in full nobody knows. */
+static bool
+may_query_wipe(const struct scan_span *span)
+{
+    struct sql_findings f;
+
+    if (!span->is_last)
+        return true;
+    sql_look(body_of(span), true, &f);
+    return (f.flags & WIPING) != 0 || f.is_unterminated;
+}
+
 void
 prepared_query(struct client *c, const struct scan_span *span)
 {
     struct owed *o = enter(c, OWED_QUERY, OWED_FORWARD, EFFECT_UNNAMED_CLOSED);
 
-    o->may_wipe = has_names(c) && text_may_wipe(body_of(span));
+    o->may_wipe = has_names(c) && may_query_wipe(span);
     c->wipes_owed += o->may_wipe;
     o->of_client = c->unnamed;
     c->unnamed = NULL;

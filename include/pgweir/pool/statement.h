@@ -14,6 +14,7 @@
 #include "pgweir/base/list.h"
 #include "pgweir/base/map.h"
 #include "pgweir/base/slice.h"
+#include "pgweir/wire/sql.h"
 
 #define STATEMENT_NAME_BYTES 28u
 
@@ -24,7 +25,10 @@ struct statement {
     _Atomic unsigned refs;
     struct registry *registry;
     uint64_t id;
+    uint32_t
+        findings; /* of enum sql_flag: what its text may do to a session; looked at once, when it is interned */
     uint32_t tail_len;
+    uint32_t text_len; /* of the query, without its NUL; the tail begins with it */
     uint32_t scope_len;
     uint8_t name_len; /* with its NUL */
     char name[STATEMENT_NAME_BYTES];
@@ -57,6 +61,20 @@ static inline struct slice
 statement_tail(const struct statement *s)
 {
     return slice_of(s->bytes, s->tail_len);
+}
+
+/* The query text, without its NUL. */
+static inline struct slice
+statement_text(const struct statement *s)
+{
+    return slice_of(s->bytes, s->text_len);
+}
+
+/* All that is to be found out about its text; worth the while only where `findings` has a flag. */
+static inline void
+statement_look(const struct statement *s, bool standard_strings, struct sql_findings *out)
+{
+    sql_look(statement_text(s), standard_strings, out);
 }
 
 struct registry_totals {

@@ -526,6 +526,30 @@ workers_that_take_and_drop_the_same_texts_share_them(void)
     fixture_fini(&f);
 }
 
+static void
+what_a_text_may_do_is_found_out_once(void)
+{
+    struct fixture f;
+    struct statement *plain, *wipes, *quoted;
+    struct sql_findings found;
+
+    fixture_init(&f, PLENTY, PLENTY);
+    plain = statement_take(&f.cache, TAIL("select 'deallocate all'"), NOWHERE);
+    wipes = statement_take(&f.cache, TAIL("begin; /* so */ Deallocate \"A b\""), NOWHERE);
+    quoted = statement_take(&f.cache, TAIL("select '\\'; discard all; --'"), NOWHERE);
+    CU_ASSERT_EQUAL(plain->findings, 0);
+    CU_ASSERT_EQUAL(wipes->findings, SQL_BEGIN | SQL_DEALLOCATE);
+    CU_ASSERT((quoted->findings & SQL_DISCARDS_ALL) != 0);
+    statement_look(wipes, true, &found);
+    CU_ASSERT_EQUAL(found.flags, wipes->findings);
+    CU_ASSERT_STRING_EQUAL(found.named[0].name, "A b");
+    CU_ASSERT_EQUAL(statement_text(plain).len, strlen("select 'deallocate all'"));
+    statement_drop(plain);
+    statement_drop(wipes);
+    statement_drop(quoted);
+    fixture_fini(&f);
+}
+
 void
 suite_statement(void)
 {
@@ -552,4 +576,5 @@ suite_statement(void)
     CU_ADD_TEST(suite, one_that_is_larger_than_the_cache_does_not_drive_the_others_out);
     CU_ADD_TEST(suite, a_cache_that_ends_keeps_nothing);
     CU_ADD_TEST(suite, workers_that_take_and_drop_the_same_texts_share_them);
+    CU_ADD_TEST(suite, what_a_text_may_do_is_found_out_once);
 }
