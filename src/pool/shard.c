@@ -179,6 +179,7 @@ greet_all(struct shard *s)
         struct waiter *w = waiter_of(list_first(&s->greeting));
 
         waiter_unqueue(w);
+        s->counters.wait_time_us += loop_now_us(s->loop) - w->since_us;
         s->handler->on_welcome(w);
     }
 }
@@ -403,6 +404,7 @@ shard_place(struct member *m, uint64_t now_us)
         struct waiter *w = waiter_of(l);
 
         waiter_unqueue(w);
+        s->counters.wait_time_us += now_us - w->since_us;
         s->handler->on_grant(w, m);
         return;
     }
@@ -706,6 +708,12 @@ unsigned
 shard_active_count(const struct shard *s)
 {
     return s->active_count;
+}
+
+struct pool_counters *
+shard_counters(struct shard *s)
+{
+    return &s->counters;
 }
 
 struct list *

@@ -39,6 +39,8 @@ struct shard {
     bool is_used; /* some client asked for something: min_pool_size is kept up from then on */
     bool is_closing_down;
 
+    struct pool_counters counters;
+
     struct timer wait_timer; /* the oldest waiter's time is up, or that of one that has left since */
     struct timer idle_timer; /* an idle server is due to close, or was when it was armed */
 

@@ -347,6 +347,7 @@ start_relay(struct client *c)
     list_push_last(&w->clients, &c->in_worker);
     scanner_init(&c->scanner, &front_relay_rules, SCAN_MAX_BODY, RELAY_CARRY_BYTES);
     c->active_us = loop_now_us(w->loop);
+    c->counters->client_login_count++;
     if (bound_us > 0)
         loop_arm(w->loop, &c->timer, bound_us);
     stream_read_start(&c->stream);
@@ -364,6 +365,10 @@ client_link(struct client *c, struct server *s)
     c->server = s;
     s->client = c;
     c->active_us = loop_now_us(c->worker->loop);
+    c->query_us = 0;
+    c->xact_us = 0;
+    if (c->login == NULL) /* else it only has its settings tried */
+        c->counters->server_assignment_count++;
     c->link_stamp = c->stamp;
     c->wipes_owed = 0;
     c->has_wiping_portal = false;

@@ -56,6 +56,7 @@ struct client {
     struct stream stream;
     struct worker *worker;
     struct shard *shard;             /* from AUTH's end on */
+    struct pool_counters *counters;  /* the shard's */
     struct server *server;           /* exactly while ACTIVE or TRYING */
     const struct snapshot *settings; /* what it wants a server to have; held; NULL: nothing */
     struct scanner scanner;          /* messages from the client */
@@ -76,6 +77,8 @@ struct client {
     uint64_t id;
     uint64_t born_us;
     uint64_t active_us; /* since when it has its server, or last had one */
+    uint64_t query_us;  /* since when a query of it runs; 0: none does */
+    uint64_t xact_us;   /* since when it is in a transaction; 0: it is in none */
     uint32_t cancel_pid;
     uint8_t cancel_secret[CANCEL_SECRET_BYTES];
     uint8_t state;      /* enum client_state; written by client_move() only */

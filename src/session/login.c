@@ -614,6 +614,7 @@ login_enter_pool(struct client *c)
         return;
     }
     c->shard = pool_shard(pools_get(house_pools(w->house), route), w->index);
+    c->counters = shard_counters(c->shard);
     c->pool_mode = (uint8_t)route->pool_mode;
     route_drop(route);
     login_settle(c);

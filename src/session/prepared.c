@@ -382,6 +382,7 @@ send_parse_named(struct client *c, struct statement *st, enum owed_action action
         send_close(c, st, e);
     o = enter(c, OWED_PARSE, action, effect);
     o->of_server = statement_hold(st);
+    c->counters->server_parse_count++;
     send_parse(c, st, server_name(st));
     set_add(s, st, o->server_stamp);
     return o;
@@ -561,6 +562,7 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
     n = name_new(name, st);
     n->stamp = c->stamp;
     name_put(c, n);
+    c->counters->client_parse_count++;
     c->is_dropping = true;
     if (may_make_up_parse(s, st)) {
         o = enter(c, OWED_PARSE, OWED_SYNTHESISE, EFFECT_NAME_ADDED);
@@ -634,6 +636,8 @@ send_with_name(struct client *c, const struct scan_span *span, enum owed_kind ki
     }
     st = n->statement;
     c->has_wiping_portal = c->has_wiping_portal || ((st->findings & WIPING) != 0 && kind == OWED_BIND);
+    if (kind == OWED_BIND)
+        c->counters->bind_count++;
     need_statement(c, st);
     if (strcmp(n->name, (const char *)name.at) == 0)
         n->refs++;

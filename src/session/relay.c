@@ -53,6 +53,39 @@ keep_rest(struct buf *kept, struct slice rest, bool is_kept)
         buf_release(kept);
 }
 
+/* --- counting --- */
+
+/* A client that has a server sends something. */
+static void
+count_request(struct client *c, size_t bytes)
+{
+    c->counters->received_bytes += bytes;
+    if (c->query_us != 0)
+        return;
+    c->query_us = loop_now_us(c->worker->loop);
+    c->counters->query_count++;
+    if (c->xact_us != 0)
+        return;
+    c->xact_us = c->query_us;
+    c->counters->xact_count++;
+}
+
+/* All that was asked for is answered. */
+static void
+count_answer(struct client *c, char status)
+{
+    uint64_t now_us = loop_now_us(c->worker->loop);
+
+    if (c->query_us == 0)
+        return;
+    c->counters->query_time_us += now_us - c->query_us;
+    c->query_us = 0;
+    if (status != 'I')
+        return;
+    c->counters->xact_time_us += now_us - c->xact_us;
+    c->xact_us = 0;
+}
+
 /* --- client to server --- */
 
 enum progress {
@@ -209,11 +242,12 @@ client_message(struct client *c, const struct scan_span *span)
         if (p != GO_ON || c->is_dropping)
             return p;
     }
+    if (kind != FRONT_FLUSH && kind != FRONT_COPY_DATA && ledger_is_full(&c->server->ledger)) {
+        stream_read_stop(&c->stream);
+        return KEEP;
+    }
+    count_request(c, span->bytes.len);
     if (kind != FRONT_FLUSH && kind != FRONT_COPY_DATA) {
-        if (ledger_is_full(&c->server->ledger)) {
-            stream_read_stop(&c->stream);
-            return KEEP;
-        }
         if (!settings_are_in_place(c))
             settings_bring(c);
         if (prepared_is_on(c) && !c->server->ledger.is_skipping) {
@@ -329,8 +363,10 @@ relay_from_client(struct client *c, struct slice fresh)
             progress = client_message(c, &span);
             break;
         case SCAN_REST:
-            if (!c->is_dropping)
+            if (!c->is_dropping) {
+                c->counters->received_bytes += span.bytes.len;
                 gather_add(&c->worker->gather, &c->server->stream, span.bytes);
+            }
             break;
         case SCAN_MORE:
             progress = KEEP;
@@ -588,8 +624,10 @@ relay_from_server(struct server *s, struct slice fresh)
         }
         if (s->client == NULL)
             continue;
-        if (s->is_forwarding)
+        if (s->is_forwarding) {
+            s->client->counters->sent_bytes += span.bytes.len;
             gather_add(&s->worker->gather, &s->client->stream, span.bytes);
+        }
         while (span.is_last && ledger_take_synthetic(&s->ledger, &owed)) {
             gather_add(&s->worker->gather, &s->client->stream, made_up_reply(s, owed));
             prepared_paid(s, &owed);
@@ -608,6 +646,8 @@ relay_from_server(struct server *s, struct slice fresh)
         return;
     }
     keep_rest(&s->carry, in, is_kept);
+    if (is_ready && s->client != NULL && ledger_is_quiet(&s->ledger))
+        count_answer(s->client, s->status);
     if (is_ready || (was_owing && ledger_is_empty(&s->ledger)))
         server_watch(s);
     server_look_again(s, is_ready);

@@ -971,6 +971,61 @@ check_couriers(struct script *s, const char *words)
         script_fail(s, "there are %u", script_count(s, ACTOR_COURIER));
 }
 
+static const char *
+behind_word(const char *text)
+{
+    text += strcspn(text, " ");
+    return text + strspn(text, " ");
+}
+
+static bool
+begins_with_word(const char *text, const char *word)
+{
+    size_t len = strcspn(text, " ");
+
+    return strlen(word) == len && strncmp(text, word, len) == 0;
+}
+
+struct tally { /* the sum of one counter over all pools and workers */
+    struct script *script;
+    size_t offset;
+    uint64_t sum;
+};
+
+static void
+add_counter(void *arg, struct pool *pool)
+{
+    struct tally *t = arg;
+
+    for (unsigned i = 0; i < house_worker_count(t->script->house); i++)
+        t->sum += *(const uint64_t *)(const void *)((const char *)shard_counters(pool_shard(pool, i)) +
+                                                    t->offset);
+}
+
+/* COUNTER NUMBER: see pgweir/pool/counters.h. */
+static void
+check_counter(struct script *s, const char *words)
+{
+#define COUNTER_ROW(id, text) { #id, offsetof(struct pool_counters, id) },
+    static const struct {
+        const char *name;
+        size_t offset;
+    } rows[] = { POOL_COUNTERS(COUNTER_ROW) };
+#undef COUNTER_ROW
+    struct tally t = { .script = s };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (!begins_with_word(words, rows[i].name))
+            continue;
+        t.offset = rows[i].offset;
+        pools_each(house_pools(s->house), add_counter, &t);
+        if (t.sum != strtoull(behind_word(words), NULL, 10))
+            script_fail(s, "it is %llu", (unsigned long long)t.sum);
+        return;
+    }
+    script_fail(s, "no such counter");
+}
+
 static void
 drain(struct script *s, const char *words)
 {
@@ -1039,29 +1094,13 @@ static const struct {
     const char *word;
     void (*act)(struct script *s, const char *words);
 } stage_words[] = {
-    { "couriers", check_couriers }, { "drain", drain },
-    { "drained", check_drained },   { "limit", change_limit },
-    { "server", change_server },    { "servers", check_servers },
-    { "time", pass_time },          { "undrained", check_undrained },
-    { "reload", reload },           { "entry", change_entry },
+    { "counter", check_counter }, { "couriers", check_couriers }, { "drain", drain },
+    { "drained", check_drained }, { "limit", change_limit },      { "server", change_server },
+    { "servers", check_servers }, { "time", pass_time },          { "undrained", check_undrained },
+    { "reload", reload },         { "entry", change_entry },
 };
 
 /* --- lines --- */
-
-static const char *
-behind_word(const char *text)
-{
-    text += strcspn(text, " ");
-    return text + strspn(text, " ");
-}
-
-static bool
-begins_with_word(const char *text, const char *word)
-{
-    size_t len = strcspn(text, " ");
-
-    return strlen(word) == len && strncmp(text, word, len) == 0;
-}
 
 static void
 play_line(struct script *s, const char *line)

@@ -15,6 +15,7 @@
  *     s1 lingers                    it will not close when the pooler does, as servers do; then s1 is ended
  *     s1 closes                     s1 accepts  (scenes with by_hand) it gets the startup packet and answers nothing
  *     server goes down | comes up   nobody listens there any more; listens again
+ *     counter query_count 3         of all pools and workers, see pgweir/pool/counters.h
  *     servers 2                     so many connections to servers are open;   couriers 1    cancel requests under way
  *     time 5 s                      (ms, s) goes by, in many small steps
  *     drain   drained   undrained   house_drain(); whether on_drained() came

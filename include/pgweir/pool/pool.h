@@ -24,6 +24,7 @@
 #include "pgweir/config/route.h"
 #include "pgweir/net/loop.h"
 #include "pgweir/pool/budget.h"
+#include "pgweir/pool/counters.h"
 #include "pgweir/wire/pg_error.h"
 
 #define POOL_MOST_WORKERS 32u
@@ -152,6 +153,8 @@ unsigned shard_waiting_count(const struct shard *s);
 unsigned shard_idle_count(const struct shard *s);
 unsigned shard_active_count(const struct shard *s);
 struct list *shard_members(struct shard *s); /* links are member.in_all */
+/* Wait times are counted in pool/, all else by whoever sees it happen. */
+struct pool_counters *shard_counters(struct shard *s);
 
 void waiter_init(struct waiter *w);
 static inline bool
