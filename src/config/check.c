@@ -79,6 +79,11 @@ check_auth(struct loading *l)
     const struct settings *s = l->settings;
     bool needs_secrets = s->auth_type != AUTH_TYPE_ANY && s->auth_type != AUTH_TYPE_TRUST;
 
+    if (s->auth_type > AUTH_TYPE_SCRAM) {
+        problem_add(&l->problems, loading_place(l, SLOT(auth_type)), "auth_type %s is not implemented yet",
+                    option_find("auth_type")->choices[s->auth_type]);
+        return;
+    }
     if (needs_secrets && s->auth_file[0] == '\0')
         problem_add(&l->problems, loading_place(l, SLOT(auth_type)),
                     "auth_file is missing: auth_type %s needs to know users and their secrets",

@@ -1,9 +1,9 @@
 /*
  * entry.c - what stands behind `name =` in [databases], [users] and [peers].
  *
- *     A key there is one of three: a row of the option table with that scope (it goes to struct overrides), a
- *     row of database_keys (a text), or a name that is still to come (a warning). An entry with anything
- *     wrong in it is not used, but read to its end, so that all complaints come at once.
+ *     A key there is a row of the option table with that scope (it goes to struct overrides), or a row of
+ *     database_keys (a text). An entry with anything wrong in it is not used, but read to its end, so that
+ *     all complaints come at once.
  */
 #include "entry_impl.h"
 
@@ -72,13 +72,22 @@ override_slot(const struct overrides *own, const struct option *o)
 }
 
 void
-warn_to_come(struct entry_reading *r, struct place place, const struct option_to_come *o)
+tell_note(struct entry_reading *r, struct place place, const struct option *o)
 {
-    bool *is_told = &r->is_told[o - options_to_come];
+    bool *is_told = &r->is_told[o - options];
 
-    if (!*is_told)
-        problem_add(r->warnings, place, "`%s` is not implemented yet and has no effect", o->name);
+    if (!*is_told && option_note(o) != NULL)
+        problem_add(r->warnings, place, "`%s` %s", o->name, option_note(o));
     *is_told = true;
+}
+
+/* Frees the texts in OWN. */
+static void
+overrides_fini(struct overrides *own)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if ((options[i].scope & (IN_DATABASE | IN_USER)) != 0 && options[i].type == OPT_TEXT)
+            free(*(char **)(void *)((char *)own + options[i].slot_inside));
 }
 
 /* ---- what [databases] and [users] have in common ---- */
@@ -127,18 +136,17 @@ entry_set_option(struct entry *e, struct overrides *own, const struct option *o,
     }
 }
 
-/* Handles a key that is an option, now or later; false when it is none. */
+/* Handles a key that is an option; false when it is none. */
 static bool
 entry_take_option(struct entry *e, struct overrides *own, const struct connstr_pair *pair)
 {
     const struct option *o = option_find_inside(pair->key, e->scope);
-    const struct option_to_come *to_come = option_to_come_find(pair->key, e->scope);
 
-    if (o != NULL)
-        entry_set_option(e, own, o, pair->value);
-    else if (to_come != NULL)
-        warn_to_come(e->reading, e->ini->place, to_come);
-    return o != NULL || to_come != NULL;
+    if (o == NULL)
+        return false;
+    entry_set_option(e, own, o, pair->value);
+    tell_note(e->reading, e->ini->place, o);
+    return true;
 }
 
 /* NAMES (COUNT of them) are the keys that are good here beside the options. */
@@ -186,6 +194,7 @@ database_free(struct database *db)
     for (unsigned i = 0; i < db->host_count; i++)
         free(db->hosts[i].host);
     free(db->hosts);
+    overrides_fini(&db->own);
     free(db->name);
     free(db->file);
     free(db);
@@ -353,6 +362,7 @@ user_free(struct user *user)
 {
     if (user == NULL)
         return;
+    overrides_fini(&user->own);
     free(user->name);
     free(user);
 }

@@ -48,7 +48,7 @@ struct user {
 struct entry_reading {
     struct problems *problems;
     struct problems *warnings;
-    bool *is_told; /* per row of options_to_come: its warning was given */
+    bool *is_told; /* per row of options: its note was given */
 };
 
 /* Each takes ENTRY's value apart in place. NULL when something was wrong; all that is wrong was told. */
@@ -58,8 +58,8 @@ struct user *user_new(struct ini_entry *entry, struct entry_reading *r);
 void user_free(struct user *user);                                 /* NULL is fine */
 void peer_check(struct ini_entry *entry, struct entry_reading *r); /* its syntax: peers have no effect yet */
 
-/* Warns, once per name, that O has no effect yet. */
-void warn_to_come(struct entry_reading *r, struct place place, const struct option_to_come *o);
+/* Says once what there is to say about O (option_note()). */
+void tell_note(struct entry_reading *r, struct place place, const struct option *o);
 
 /* Whether OWN sets O, and where its value then is. */
 bool override_is_set(const struct overrides *own, const struct option *o);

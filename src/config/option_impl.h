@@ -6,19 +6,11 @@
 
 struct settings;
 
-/* A key that PgBouncer knows and pgweir does not yet: accepted, so that the file loads, with one warning. */
-struct option_to_come {
-    const char *name;
-    unsigned scope; /* of enum option_scope: where it may stand */
-};
+/* What the log says once when a file sets O, because O has no effect, or another one than in PgBouncer; NULL:
+ * nothing, for it has its full effect. The rows are in option_notes.c. */
+const char *option_note(const struct option *o);
 
-extern const struct option_to_come options_to_come[];
-extern const size_t option_to_come_count;
-
-const struct option_to_come *option_to_come_find(const char *name, enum option_scope scope);
-
-/* The valid key nearest to WORD in SCOPE, rows to come and EXTRA (COUNT of them) included; NULL when none is
- * near. */
+/* The valid key nearest to WORD in SCOPE, EXTRA (COUNT of them) included; NULL when none is near. */
 const char *option_nearest(const char *word, enum option_scope scope, const char *const *extra,
                            size_t extra_count);
 

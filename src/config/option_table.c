@@ -1,6 +1,6 @@
 /*
- * option_table.c - every option, one row each, in the order of the reference page; and the names of
- * PgBouncer's options that are still to come.
+ * option_table.c - every option, one row each, in the order of the reference page. What pgweir makes of
+ * those that have no effect in it stands in option_notes.c.
  *
  *     A new option needs a field in struct settings, a row here, and `pgweir --help-config` written to
  *     docs/configuration.md and etc/pgweir.ini (a test compares them). An option that databases or users may
@@ -27,12 +27,21 @@
 #define SERVER_TLS "TLS towards servers"
 
 static const char *const pool_modes[] = { "session", "transaction", "statement", NULL };
-static const char *const auth_types[] = { "any", "trust", "plain", "md5", "scram-sha-256", NULL };
+static const char *const auth_types[] = { "any", "trust", "plain", "md5", "scram-sha-256", "cert", "hba",
+                                          "pam", "ldap",  "peer",  NULL };
+static const char *const balances[] = { "round-robin", "disable", NULL };
+static const char *const dheparams[] = { "auto", "none", "legacy", NULL };
+static const char *const syslog_facilities[] = { "auth",   "authpriv", "daemon", "user",   "local0",
+                                                 "local1", "local2",   "local3", "local4", "local5",
+                                                 "local6", "local7",   NULL };
 static const char *const sslmodes[] = { "disable",   "allow",       "prefer", "require",
                                         "verify-ca", "verify-full", NULL };
 
 _Static_assert(COUNT_OF(pool_modes) == POOL_STATEMENT + 2, "pool_modes follows enum pool_mode");
-_Static_assert(COUNT_OF(auth_types) == AUTH_TYPE_SCRAM + 2, "auth_types follows enum auth_type");
+_Static_assert(COUNT_OF(auth_types) == AUTH_TYPE_PEER + 2, "auth_types follows enum auth_type");
+_Static_assert(COUNT_OF(balances) == BALANCE_DISABLE + 2, "balances follows enum load_balance");
+_Static_assert(COUNT_OF(dheparams) == DHE_LEGACY + 2, "dheparams follows enum dhe_params");
+_Static_assert(COUNT_OF(syslog_facilities) == FACILITY_LOCAL7 + 2, "syslog_facilities follows enum");
 _Static_assert(COUNT_OF(sslmodes) == SSL_VERIFY_FULL + 2, "sslmodes follows enum sslmode");
 
 /* clang-format off */
@@ -137,6 +146,32 @@ const struct option options[] = {
       .text = "Milliseconds that sent data may stay unacknowledged before the connection counts as dead. 0: as "
               "the operating system has it." },
 
+    { .name = "tcp_socket_buffer",
+      .type = OPT_BYTES,
+      .preset = "0", .most = "1GB",
+      .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(tcp_socket_buffer),
+      .group = LISTENING,
+      .text = "Send and receive buffer of every TCP socket in the kernel. 0: as the operating system has it." },
+
+    { .name = "so_reuseport",
+      .type = OPT_BOOL,
+      .preset = "0",
+      .scope = IN_GLOBAL, .when = OPT_RESTART,
+      .slot = SLOT(so_reuseport),
+      .group = LISTENING,
+      .text = "Let several processes listen on the same TCP addresses and port; the kernel shares new "
+              "connections out among them. Give each its own `unix_socket_dir` and `peer_id`." },
+
+    { .name = "peer_id",
+      .type = OPT_COUNT,
+      .preset = "0", .most = "16383",
+      .scope = IN_GLOBAL, .when = OPT_RESTART,
+      .slot = SLOT(peer_id),
+      .group = LISTENING,
+      .text = "The own number among [peers]: cancel requests that reach another of them are passed on to this "
+              "process. 0: none." },
+
     { .name = "workers",
       .type = OPT_AUTO_COUNT,
       .preset = "auto", .most = "32",
@@ -162,6 +197,22 @@ const struct option options[] = {
       .group = PROCESS,
       .text = "File for the process id; daemon mode (`-d`) needs one. Empty: none." },
 
+    { .name = "conffile",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(conffile),
+      .group = PROCESS,
+      .text = "File that the next reload reads. Empty: the one of the command line." },
+
+    { .name = "job_name", .alias = "service_name",
+      .type = OPT_TEXT,
+      .preset = "pgweir", .preset_pgbouncer = "pgbouncer",
+      .scope = IN_GLOBAL, .when = OPT_RESTART,
+      .slot = SLOT(job_name),
+      .group = PROCESS,
+      .text = "Name of the service on Windows, kept for the files of PgBouncer." },
+
     { .name = "user",
       .type = OPT_TEXT,
       .preset = "",
@@ -178,6 +229,30 @@ const struct option options[] = {
       .slot = SLOT(verbose),
       .group = PROCESS,
       .text = "How much to log beyond the ordinary, 0 to 3; `-v` on the command line adds to it." },
+
+    { .name = "syslog",
+      .type = OPT_BOOL,
+      .preset = "0",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(syslog),
+      .group = PROCESS,
+      .text = "Send log lines to syslog too." },
+
+    { .name = "syslog_facility",
+      .type = OPT_CHOICE, .choices = syslog_facilities,
+      .preset = "daemon",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(syslog_facility),
+      .group = PROCESS,
+      .text = "Facility of log lines in syslog." },
+
+    { .name = "syslog_ident",
+      .type = OPT_TEXT,
+      .preset = "pgweir", .preset_pgbouncer = "pgbouncer",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(syslog_ident),
+      .group = PROCESS,
+      .text = "Name in front of log lines in syslog." },
 
     { .name = "log_connections",
       .type = OPT_BOOL,
@@ -203,6 +278,39 @@ const struct option options[] = {
       .group = PROCESS,
       .text = "Log the errors that pgweir itself sends to clients." },
 
+    { .name = "log_stats",
+      .type = OPT_BOOL,
+      .preset = "1",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(log_stats),
+      .group = PROCESS,
+      .text = "Log the totals of every `stats_period`." },
+
+    { .name = "stats_period",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "60", .least = "1",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(stats_period_us),
+      .group = PROCESS,
+      .text = "Period over which the averages of SHOW STATS are taken, and after which they are logged." },
+
+    { .name = "admin_users",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(admin_users),
+      .group = PROCESS,
+      .text = "Users, with commas, who may use every command of the console (database `pgweir` or "
+              "`pgbouncer`)." },
+
+    { .name = "stats_users",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(stats_users),
+      .group = PROCESS,
+      .text = "Users, with commas, who may use the SHOW commands of the console." },
+
     { .name = "shutdown_timeout",
       .type = OPT_DURATION, .unit = "s",
       .preset = "30",
@@ -211,6 +319,15 @@ const struct option options[] = {
       .group = PROCESS,
       .text = "How long a shutdown lets transactions come to their end before it closes what is left. 0 waits for "
               "ever." },
+
+    { .name = "suspend_timeout",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "10",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(suspend_timeout_us),
+      .group = PROCESS,
+      .text = "How long SUSPEND waits for messages on their way before it closes the connections that hold "
+              "them. 0: no limit." },
 
     { .name = "auth_type",
       .type = OPT_CHOICE, .choices = auth_types,
@@ -230,6 +347,68 @@ const struct option options[] = {
       .group = CLIENTS,
       .text = "File with user names and secrets, one `\"user\" \"secret\"` per line; a secret is a plain password, "
               "`md5` and 32 digits, or a SCRAM verifier as in pg_authid. It is read at start and at every reload." },
+
+    { .name = "auth_hba_file",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(auth_hba_file),
+      .group = CLIENTS,
+      .text = "Rules for `auth_type = hba`, written as in pg_hba.conf." },
+
+    { .name = "auth_ident_file",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(auth_ident_file),
+      .group = CLIENTS,
+      .text = "Name maps for the rules in `auth_hba_file`, written as in pg_ident.conf." },
+
+    { .name = "auth_user",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(auth_user),
+      .slot_inside = INSIDE(auth_user), .mark_inside = MARK(auth_user),
+      .group = CLIENTS,
+      .text = "Role that runs `auth_query` for users who are not in `auth_file`; its own password stands "
+              "there. Empty: only users of `auth_file` may log in." },
+
+    { .name = "auth_query",
+      .type = OPT_TEXT,
+      .preset = "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END "
+                "FROM pg_authid WHERE rolname = $1 AND rolcanlogin",
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(auth_query),
+      .slot_inside = INSIDE(auth_query), .mark_inside = MARK(auth_query),
+      .group = CLIENTS,
+      .text = "Query for the name and the secret of the user $1, of whom it returns one row of two columns." },
+
+    { .name = "auth_dbname",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(auth_dbname),
+      .slot_inside = INSIDE(auth_dbname), .mark_inside = MARK(auth_dbname),
+      .group = CLIENTS,
+      .text = "Entry of [databases] in which `auth_query` runs. Empty: the one that the client asks for." },
+
+    { .name = "auth_query_cache",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "30", .preset_pgbouncer = "0",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(auth_query_cache_us),
+      .group = CLIENTS,
+      .text = "How long an answer of `auth_query` is good for; a login that fails with it asks again. 0: "
+              "every login asks." },
+
+    { .name = "auth_ldap_options",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(auth_ldap_options),
+      .group = CLIENTS,
+      .text = "Settings for `auth_type = ldap`, written as in pg_hba.conf." },
 
     { .name = "scram_iterations",
       .type = OPT_COUNT,
@@ -257,6 +436,26 @@ const struct option options[] = {
       .text = "Most client connections that have not logged in yet; beyond it the one that has taken longest is "
               "closed, so that connections that never log in keep nobody out." },
 
+    { .name = "max_db_client_connections",
+      .type = OPT_COUNT,
+      .preset = "0", .most = "1000000",
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_LIVE,
+      .zero_inside_inherits = true,
+      .slot = SLOT(max_db_client_connections),
+      .slot_inside = INSIDE(max_db_client_connections), .mark_inside = MARK(max_db_client_connections),
+      .group = CLIENTS,
+      .text = "Most clients of one entry of [databases]. 0: no limit of its own." },
+
+    { .name = "max_user_client_connections",
+      .type = OPT_COUNT,
+      .preset = "0", .most = "1000000",
+      .scope = IN_GLOBAL | IN_USER, .when = OPT_LIVE,
+      .zero_inside_inherits = true,
+      .slot = SLOT(max_user_client_connections),
+      .slot_inside = INSIDE(max_user_client_connections), .mark_inside = MARK(max_user_client_connections),
+      .group = CLIENTS,
+      .text = "Most clients that are logged in as one user. 0: no limit of its own." },
+
     { .name = "client_login_timeout",
       .type = OPT_DURATION, .unit = "s",
       .preset = "60",
@@ -274,6 +473,72 @@ const struct option options[] = {
       .slot_inside = INSIDE(client_idle_timeout_us), .mark_inside = MARK(client_idle_timeout),
       .group = CLIENTS,
       .text = "Closes clients that have been idle, outside a transaction, for this long. 0: never." },
+
+    { .name = "ignore_startup_parameters",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(ignore_startup_parameters),
+      .group = CLIENTS,
+      .text = "Parameters of the startup packet, with commas, that are dropped without a word; `options` "
+              "stands for all that are given inside `options`." },
+
+    { .name = "track_extra_parameters",
+      .type = OPT_TEXT,
+      .preset = "IntervalStyle",
+      .scope = IN_GLOBAL, .when = OPT_RESTART,
+      .slot = SLOT(track_extra_parameters),
+      .group = CLIENTS,
+      .text = "Parameters, with commas, that are always kept with the client, beside those that PostgreSQL "
+              "reports." },
+
+    { .name = "application_name_add_host",
+      .type = OPT_BOOL,
+      .preset = "0",
+      .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(application_name_add_host),
+      .group = CLIENTS,
+      .text = "Append the address and port of the client to its application_name at login." },
+
+    { .name = "login_notify_message",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(login_notify_message),
+      .group = CLIENTS,
+      .text = "NOTICE for every client that has logged in. Empty: none." },
+
+    { .name = "disable_pqexec",
+      .type = OPT_BOOL,
+      .preset = "0",
+      .scope = IN_GLOBAL, .when = OPT_RESTART,
+      .slot = SLOT(disable_pqexec),
+      .group = CLIENTS,
+      .text = "Refuse the simple query protocol, in which one string can hold several statements." },
+
+    { .name = "max_packet_size",
+      .type = OPT_BYTES,
+      .preset = "2147483647", .least = "1kB", .most = "2147483647",
+      .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(max_packet_size),
+      .group = CLIENTS,
+      .text = "Longest message; a longer one ends its connection." },
+
+    { .name = "pkt_buf",
+      .type = OPT_COUNT,
+      .preset = "4096", .least = "1",
+      .scope = IN_GLOBAL, .when = OPT_RESTART,
+      .slot = SLOT(pkt_buf),
+      .group = CLIENTS,
+      .text = "Size of PgBouncer's buffers, kept for its files." },
+
+    { .name = "sbuf_loopcnt",
+      .type = OPT_COUNT,
+      .preset = "5",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(sbuf_loopcnt),
+      .group = CLIENTS,
+      .text = "How often PgBouncer reads one socket before the next, kept for its files." },
 
     { .name = "client_tls_sslmode",
       .type = OPT_CHOICE, .choices = sslmodes,
@@ -336,6 +601,15 @@ const struct option options[] = {
       .group = CLIENT_TLS,
       .text = "Cipher suites of TLS 1.3 towards clients, in OpenSSL's notation. Empty: OpenSSL's own choice." },
 
+    { .name = "client_tls_dheparams",
+      .type = OPT_CHOICE, .choices = dheparams,
+      .preset = "auto",
+      .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(client_tls_dheparams),
+      .group = CLIENT_TLS,
+      .text = "Finite-field Diffie-Hellman in TLS 1.2 and older: `auto` and `legacy` use OpenSSL's groups, "
+              "`none` does without." },
+
     { .name = "client_tls_ecdhcurve",
       .type = OPT_TEXT,
       .preset = "auto",
@@ -374,6 +648,63 @@ const struct option options[] = {
       .group = POOLS,
       .text = "Server connections that a pool keeps open, and to which it is entitled, once it has been used." },
 
+    { .name = "reserve_pool_size", .alias = "reserve_pool",
+      .type = OPT_COUNT,
+      .preset = "0", .most = "1000000",
+      .scope = IN_GLOBAL | IN_DATABASE | IN_USER, .when = OPT_LIVE,
+      .slot = SLOT(reserve_pool_size),
+      .slot_inside = INSIDE(reserve_pool_size), .mark_inside = MARK(reserve_pool_size),
+      .group = POOLS,
+      .text = "Server connections that a pool may open beyond its size once a client has waited for "
+              "`reserve_pool_timeout`." },
+
+    { .name = "reserve_pool_timeout",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "5",
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_LIVE,
+      .slot = SLOT(reserve_pool_timeout_us),
+      .slot_inside = INSIDE(reserve_pool_timeout_us), .mark_inside = MARK(reserve_pool_timeout),
+      .group = POOLS,
+      .text = "How long a client must have waited before `reserve_pool_size` counts. 0: the reserve is not "
+              "used." },
+
+    { .name = "max_db_connections",
+      .type = OPT_COUNT,
+      .preset = "0", .most = "1000000",
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_LIVE,
+      .zero_inside_inherits = true,
+      .slot = SLOT(max_db_connections),
+      .slot_inside = INSIDE(max_db_connections), .mark_inside = MARK(max_db_connections),
+      .group = POOLS,
+      .text = "Most server connections of one entry of [databases], whoever the users are. 0: no limit of its "
+              "own." },
+
+    { .name = "max_user_connections",
+      .type = OPT_COUNT,
+      .preset = "0", .most = "1000000",
+      .scope = IN_GLOBAL | IN_USER, .when = OPT_LIVE,
+      .zero_inside_inherits = true,
+      .slot = SLOT(max_user_connections),
+      .slot_inside = INSIDE(max_user_connections), .mark_inside = MARK(max_user_connections),
+      .group = POOLS,
+      .text = "Most server connections of one role, whatever the databases are. 0: no limit of its own." },
+
+    { .name = "autodb_idle_timeout",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "3600",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(autodb_idle_timeout_us),
+      .group = POOLS,
+      .text = "Forgets a database that `*` stood in for when it has been unused for this long. 0: never." },
+
+    { .name = "pool_idle_timeout",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "0",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(pool_idle_timeout_us),
+      .group = POOLS,
+      .text = "Forgets a pool that has had neither clients nor servers for this long. 0: never." },
+
     { .name = "query_wait_timeout",
       .type = OPT_DURATION, .unit = "s",
       .preset = "120",
@@ -382,6 +713,14 @@ const struct option options[] = {
       .slot_inside = INSIDE(query_wait_timeout_us), .mark_inside = MARK(query_wait_timeout),
       .group = POOLS,
       .text = "How long a client may wait for a server before it is sent away. 0 waits for ever." },
+
+    { .name = "query_wait_notify",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "5",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(query_wait_notify_us),
+      .group = POOLS,
+      .text = "Sends a NOTICE to a client that has waited this long for a server. 0: none." },
 
     { .name = "max_prepared_statements",
       .type = OPT_COUNT,
@@ -421,6 +760,16 @@ const struct option options[] = {
       .slot_inside = INSIDE(idle_transaction_timeout_us), .mark_inside = MARK(idle_transaction_timeout),
       .group = POOLS,
       .text = "Closes a server, and its client, that has been idle in a transaction for this long. 0: never." },
+
+    { .name = "transaction_timeout",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "0",
+      .scope = IN_GLOBAL | IN_DATABASE | IN_USER, .when = OPT_LIVE,
+      .zero_inside_inherits = true,
+      .slot = SLOT(transaction_timeout_us),
+      .slot_inside = INSIDE(transaction_timeout_us), .mark_inside = MARK(transaction_timeout),
+      .group = POOLS,
+      .text = "Closes a server, and its client, whose transaction takes longer than this. 0: never." },
 
     { .name = "server_connections",
       .type = OPT_AUTO_COUNT,
@@ -493,6 +842,26 @@ const struct option options[] = {
       .text = "Longest pause between attempts to reach a server that refuses connections or logins; the first "
               "pauses are shorter." },
 
+    { .name = "load_balance_hosts",
+      .type = OPT_CHOICE, .choices = balances,
+      .preset = "round-robin",
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(load_balance_hosts),
+      .slot_inside = INSIDE(load_balance_hosts), .mark_inside = MARK(load_balance_hosts),
+      .group = SERVERS,
+      .text = "Which host of a list a new server connection tries first: `round-robin`: each in turn; "
+              "`disable`: the one that worked last." },
+
+    { .name = "password_command",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_NEW_SESSIONS,
+      .slot = SLOT(password_command),
+      .slot_inside = INSIDE(password_command), .mark_inside = MARK(password_command),
+      .group = SERVERS,
+      .text = "Command that prints the password for new server connections, as for tokens that soon expire. "
+              "Empty: none." },
+
     { .name = "server_parallel_logins",
       .type = OPT_COUNT,
       .preset = "16", .least = "1", .most = "10000",
@@ -526,6 +895,40 @@ const struct option options[] = {
       .group = SERVERS,
       .text = "Send `server_reset_query` in the other pool modes too, after every transaction." },
 
+    { .name = "server_check_delay",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "30",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(server_check_delay_us),
+      .group = SERVERS,
+      .text = "A server that nobody has used for longer than this must pass `server_check_query` before it is "
+              "used." },
+
+    { .name = "server_check_query",
+      .type = OPT_TEXT,
+      .preset = "<empty>",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(server_check_query),
+      .group = SERVERS,
+      .text = "Query by which an idle server shows that it is alive. Empty: none; `<empty>`: the empty query." },
+
+    { .name = "server_round_robin",
+      .type = OPT_BOOL,
+      .preset = "0",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(server_round_robin),
+      .group = SERVERS,
+      .text = "Use the server that has been idle longest, and not the one used last." },
+
+    { .name = "server_fast_close",
+      .type = OPT_BOOL,
+      .preset = "0",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(server_fast_close),
+      .group = SERVERS,
+      .text = "In session mode, close a server that is to be closed as soon as it is idle outside a "
+              "transaction, though its client is still there." },
+
     { .name = "dns_max_ttl",
       .type = OPT_DURATION, .unit = "s",
       .preset = "15",
@@ -541,6 +944,22 @@ const struct option options[] = {
       .slot = SLOT(dns_nxdomain_ttl_us),
       .group = SERVERS,
       .text = "How long it is remembered that a host name has no address." },
+
+    { .name = "dns_zone_check_period",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "0",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(dns_zone_check_period_us),
+      .group = SERVERS,
+      .text = "How often PgBouncer looks for changed zones, kept for its files." },
+
+    { .name = "resolv_conf",
+      .type = OPT_TEXT,
+      .preset = "",
+      .scope = IN_GLOBAL, .when = OPT_RESTART,
+      .slot = SLOT(resolv_conf),
+      .group = SERVERS,
+      .text = "File with name servers, written as resolv.conf. Empty: the one of the operating system." },
 
     { .name = "server_tls_sslmode",
       .type = OPT_CHOICE, .choices = sslmodes,
@@ -614,63 +1033,17 @@ const struct option options[] = {
 
 const size_t option_count = COUNT_OF(options);
 
-const struct option_to_come options_to_come[] = {
-    { "admin_users", IN_GLOBAL },
-    { "application_name_add_host", IN_GLOBAL },
-    { "auth_dbname", IN_GLOBAL | IN_DATABASE },
-    { "auth_hba_file", IN_GLOBAL },
-    { "auth_ident_file", IN_GLOBAL },
-    { "auth_ldap_options", IN_GLOBAL },
-    { "auth_query", IN_GLOBAL | IN_DATABASE },
-    { "auth_user", IN_GLOBAL | IN_DATABASE },
-    { "autodb_idle_timeout", IN_GLOBAL },
-    { "client_tls_dheparams", IN_GLOBAL },
-    { "conffile", IN_GLOBAL },
-    { "disable_pqexec", IN_GLOBAL },
-    { "dns_zone_check_period", IN_GLOBAL },
-    { "ignore_startup_parameters", IN_GLOBAL },
-    { "job_name", IN_GLOBAL },
-    { "load_balance_hosts", IN_DATABASE },
-    { "log_stats", IN_GLOBAL },
-    { "login_notify_message", IN_GLOBAL },
-    { "max_db_client_connections", IN_GLOBAL | IN_DATABASE },
-    { "max_db_connections", IN_GLOBAL | IN_DATABASE },
-    { "max_packet_size", IN_GLOBAL },
-    { "max_user_client_connections", IN_GLOBAL | IN_USER },
-    { "max_user_connections", IN_GLOBAL | IN_USER },
-    { "peer_id", IN_GLOBAL },
-    { "pkt_buf", IN_GLOBAL },
-    { "pool_idle_timeout", IN_GLOBAL },
-    { "query_wait_notify", IN_GLOBAL },
-    { "reserve_pool", IN_DATABASE },
-    { "reserve_pool_size", IN_GLOBAL | IN_DATABASE | IN_USER },
-    { "reserve_pool_timeout", IN_GLOBAL },
-    { "resolv_conf", IN_GLOBAL },
-    { "sbuf_loopcnt", IN_GLOBAL },
-    { "server_check_delay", IN_GLOBAL },
-    { "server_check_query", IN_GLOBAL },
-    { "server_fast_close", IN_GLOBAL },
-    { "server_round_robin", IN_GLOBAL },
-    { "service_name", IN_GLOBAL },
-    { "so_reuseport", IN_GLOBAL },
-    { "stats_period", IN_GLOBAL },
-    { "stats_users", IN_GLOBAL },
-    { "suspend_timeout", IN_GLOBAL },
-    { "syslog", IN_GLOBAL },
-    { "syslog_facility", IN_GLOBAL },
-    { "syslog_ident", IN_GLOBAL },
-    { "tcp_socket_buffer", IN_GLOBAL },
-    { "track_extra_parameters", IN_GLOBAL },
-    { "transaction_timeout", IN_GLOBAL | IN_USER },
-};
-
-const size_t option_to_come_count = COUNT_OF(options_to_come);
+static bool
+is_alias(const struct option *o, const char *name)
+{
+    return o->alias != NULL && strcmp(o->alias, name) == 0;
+}
 
 const struct option *
 option_find(const char *name)
 {
     for (size_t i = 0; i < option_count; i++)
-        if (strcmp(options[i].name, name) == 0)
+        if (strcmp(options[i].name, name) == 0 || is_alias(&options[i], name))
             return &options[i];
     return NULL;
 }
@@ -685,33 +1058,22 @@ const struct option *
 option_find_inside(const char *name, enum option_scope scope)
 {
     for (size_t i = 0; i < option_count; i++)
-        if ((options[i].scope & scope) != 0 && strcmp(option_name_inside(&options[i]), name) == 0)
+        if ((options[i].scope & scope) != 0 &&
+            (strcmp(option_name_inside(&options[i]), name) == 0 || is_alias(&options[i], name)))
             return &options[i];
-    return NULL;
-}
-
-const struct option_to_come *
-option_to_come_find(const char *name, enum option_scope scope)
-{
-    for (size_t i = 0; i < option_to_come_count; i++)
-        if ((options_to_come[i].scope & scope) != 0 && strcmp(options_to_come[i].name, name) == 0)
-            return &options_to_come[i];
     return NULL;
 }
 
 const char *
 option_nearest(const char *word, enum option_scope scope, const char *const *extra, size_t extra_count)
 {
-    const char **names = mem_grow(NULL, option_count + option_to_come_count + extra_count, sizeof(*names));
+    const char **names = mem_grow(NULL, option_count + extra_count, sizeof(*names));
     const char *nearest;
     size_t count = 0;
 
     for (size_t i = 0; i < option_count; i++)
         if ((options[i].scope & scope) != 0)
             names[count++] = scope == IN_GLOBAL ? options[i].name : option_name_inside(&options[i]);
-    for (size_t i = 0; i < option_to_come_count; i++)
-        if ((options_to_come[i].scope & scope) != 0)
-            names[count++] = options_to_come[i].name;
     for (size_t i = 0; i < extra_count; i++)
         names[count++] = extra[i];
     nearest = text_nearest(word, names, count);

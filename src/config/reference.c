@@ -156,17 +156,14 @@ static const char reference_secrets[] =
     "latter two as `pg_authid.rolpassword` has them; `\"\"` is a user without one. Only the process\n"
     "should be able to read the file.\n";
 
-static const char reference_to_come[] = "\n"
-                                        "## PgBouncer's options without effect\n"
-                                        "\n"
-                                        "These are accepted with a warning, and have no effect yet:\n"
-                                        "\n";
-
 static void
 write_option(const struct option *o, struct buf *out)
 {
-    buf_add_format(out, "\n### %s\n\nDefault: %s%s%s", o->name, *o->preset == '\0' ? "" : "`",
-                   preset_words(o->preset), *o->preset == '\0' ? "" : "`");
+    buf_add_format(out, "\n### %s\n\n", o->name);
+    if (o->alias != NULL)
+        buf_add_format(out, "Also called `%s`. ", o->alias);
+    buf_add_format(out, "Default: %s%s%s", *o->preset == '\0' ? "" : "`", preset_words(o->preset),
+                   *o->preset == '\0' ? "" : "`");
     if (o->preset_pgbouncer != NULL)
         buf_add_format(out, " (in a [pgbouncer] file: %s%s%s)", *o->preset_pgbouncer == '\0' ? "" : "`",
                        preset_words(o->preset_pgbouncer), *o->preset_pgbouncer == '\0' ? "" : "`");
@@ -179,6 +176,8 @@ write_option(const struct option *o, struct buf *out)
                        (o->scope & IN_USER) != 0 ? "[users]" : "", o->name_inside != NULL ? " as `" : "",
                        o->name_inside != NULL ? o->name_inside : "", o->name_inside != NULL ? "`" : "");
     buf_add_format(out, " · %s\n\n%s", when_words(o), o->text);
+    if (option_note(o) != NULL)
+        buf_add_format(out, " In pgweir it %s.", option_note(o));
     if (o->zero_inside_inherits)
         buf_add_text(out, " For a single database or user 0 means: as in the main section.");
     buf_add_text(out, "\n");
@@ -199,21 +198,6 @@ write_inside(enum option_scope scope, struct buf *out)
     buf_add_text(out, ".\n");
 }
 
-static void
-write_to_come(const char *where, enum option_scope scope, struct buf *out)
-{
-    const char *before = "";
-
-    buf_add_format(out, "- in %s: ", where);
-    for (size_t i = 0; i < option_to_come_count; i++) {
-        if ((options_to_come[i].scope & scope) == 0)
-            continue;
-        buf_add_format(out, "%s`%s`", before, options_to_come[i].name);
-        before = ", ";
-    }
-    buf_add_text(out, "\n");
-}
-
 void
 config_write_reference(struct buf *out)
 {
@@ -232,11 +216,6 @@ config_write_reference(struct buf *out)
     buf_add_text(out, "Options that a user may have: ");
     write_inside(IN_USER, out);
     buf_add_text(out, reference_secrets);
-    buf_add_text(out, reference_to_come);
-    write_to_come("the main section", IN_GLOBAL, out);
-    write_to_come("[databases]", IN_DATABASE, out);
-    write_to_come("[users]", IN_USER, out);
-    buf_add_text(out, "- [peers]\n");
 }
 
 /* ---- etc/pgweir.ini ---- */

@@ -27,6 +27,17 @@ route_resolve(struct route *r, const struct overrides *all)
     r->pool_mode = all->pool_mode;
     r->pool_size = all->pool_size;
     r->min_pool_size = all->min_pool_size;
+    r->reserve_pool_size = all->reserve_pool_size;
+    r->reserve_pool_timeout_us = all->reserve_pool_timeout_us;
+    r->max_db_connections = all->max_db_connections;
+    r->max_db_client_connections = all->max_db_client_connections;
+    r->max_user_connections = all->max_user_connections;
+    r->transaction_timeout_us = all->transaction_timeout_us;
+    r->load_balance_hosts = all->load_balance_hosts;
+    r->auth_user = all->auth_user;
+    r->auth_query = all->auth_query;
+    r->auth_dbname = all->auth_dbname;
+    r->password_command = all->password_command;
     r->query_wait_timeout_us = all->query_wait_timeout_us;
     r->query_timeout_us = all->query_timeout_us;
     r->idle_transaction_timeout_us = all->idle_transaction_timeout_us;
@@ -40,7 +51,8 @@ route_resolve(struct route *r, const struct overrides *all)
     r->server_reset_query_always = s->server_reset_query_always;
 }
 
-/* Every option that can be overridden, from the first of USER, DB and S that has it. USER may be NULL. */
+/* Every option that can be overridden, from the first of USER, DB and S that has it; texts are borrowed. USER
+ * may be NULL. */
 static struct overrides
 overrides_of(const struct settings *s, const struct database *db, const struct user *user)
 {

@@ -140,6 +140,16 @@ settings_auth_secret(const struct settings *s, const char *user)
     return found == NULL ? NULL : found->secret;
 }
 
+unsigned
+settings_user_client_limit(const struct settings *s, const char *name)
+{
+    const struct user *user = settings_user(s, name);
+
+    return user != NULL && user->own.is_set.max_user_client_connections
+               ? user->own.max_user_client_connections
+               : s->max_user_client_connections;
+}
+
 const char *
 settings_database_name(const struct settings *s, unsigned index)
 {
@@ -161,15 +171,13 @@ static void
 load_option(struct loading *l, const struct ini_entry *entry, struct entry_reading *r)
 {
     const struct option *o = option_find(entry->key);
-    const struct option_to_come *to_come = option_to_come_find(entry->key, IN_GLOBAL);
     struct error why;
 
     if (o != NULL) {
         l->set_at[o - options] = entry->place;
         if (option_parse(o, entry->value, option_slot(o, l->settings), &why) != ERR_NONE)
             problem_add(&l->problems, entry->place, "%s: %s", o->name, why.text);
-    } else if (to_come != NULL) {
-        warn_to_come(r, entry->place, to_come);
+        tell_note(r, entry->place, o);
     } else {
         const char *nearest = problems_are_told(&l->problems) ? option_nearest(entry->key, IN_GLOBAL, NULL, 0)
                                                               : NULL;
@@ -259,7 +267,7 @@ load_entry(struct loading *l, struct ini_entry *entry, struct entry_reading *r)
 static void
 load_entries(struct loading *l)
 {
-    bool *is_told = mem_new(option_to_come_count * sizeof(bool));
+    bool *is_told = mem_new(option_count * sizeof(bool));
     struct entry_reading r = { .problems = &l->problems, .warnings = &l->warnings, .is_told = is_told };
     bool has_peers = false;
 

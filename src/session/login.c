@@ -374,6 +374,13 @@ login_begin_auth(struct client *c)
     case AUTH_TYPE_SCRAM:
         ask_scram(c);
         break;
+    case AUTH_TYPE_CERT:
+    case AUTH_TYPE_HBA:
+    case AUTH_TYPE_PAM:
+    case AUTH_TYPE_LDAP:
+    case AUTH_TYPE_PEER: /* settings_load() refuses these */
+        refuse(c, END_LOGIN_FAILED, SQLSTATE_INVALID_AUTHORIZATION, "no authentication method is found");
+        break;
     }
 }
 

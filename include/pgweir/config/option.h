@@ -37,6 +37,7 @@ struct option_share {
 struct option {
     const char *name;
     const char *name_inside; /* the key in [databases] and [users] where it differs (pool_size); NULL: same */
+    const char *alias;       /* another name for it, accepted wherever it may stand; NULL: none */
     enum option_type type;
     const char *unit;   /* of bare numbers: "s", "ms"; "octal": a count that is shown as 0777; NULL: none */
     const char *preset; /* default in a [pgweir] file */

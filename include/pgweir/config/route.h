@@ -30,9 +30,18 @@ struct route {
     int pool_mode;      /* enum pool_mode */
     unsigned pool_size; /* 0: bounded by the budget only */
     unsigned min_pool_size;
-    uint64_t query_wait_timeout_us, query_timeout_us, idle_transaction_timeout_us, client_idle_timeout_us,
-        server_connect_timeout_us, server_idle_timeout_us, server_lifetime_us, server_login_retry_us;
+    unsigned reserve_pool_size;
+    uint64_t reserve_pool_timeout_us; /* 0: no reserve */
+    /* Servers, and clients, of the database's entry over all users; servers of the user over all databases.
+     * 0: no limit. Clients of a user: settings_user_client_limit(). */
+    unsigned max_db_connections, max_db_client_connections, max_user_connections;
+    uint64_t query_wait_timeout_us, query_timeout_us, idle_transaction_timeout_us, transaction_timeout_us,
+        client_idle_timeout_us, server_connect_timeout_us, server_idle_timeout_us, server_lifetime_us,
+        server_login_retry_us;
     unsigned server_parallel_logins;
+    int load_balance_hosts; /* enum load_balance */
+    /* These live in the settings. "": none. */
+    const char *auth_user, *auth_query, *auth_dbname, *password_command;
     char *server_reset_query; /* "": none */
     bool server_reset_query_always;
     char *connect_query; /* "": none */

@@ -14,7 +14,28 @@
 #include "pgweir/config/option.h"
 
 enum pool_mode { POOL_SESSION, POOL_TRANSACTION, POOL_STATEMENT };
-enum auth_type { AUTH_TYPE_ANY, AUTH_TYPE_TRUST, AUTH_TYPE_PLAIN, AUTH_TYPE_MD5, AUTH_TYPE_SCRAM };
+enum auth_type {
+    AUTH_TYPE_ANY,
+    AUTH_TYPE_TRUST,
+    AUTH_TYPE_PLAIN,
+    AUTH_TYPE_MD5,
+    AUTH_TYPE_SCRAM,
+    AUTH_TYPE_CERT,
+    AUTH_TYPE_HBA,
+    AUTH_TYPE_PAM,
+    AUTH_TYPE_LDAP,
+    AUTH_TYPE_PEER
+};
+enum load_balance { BALANCE_ROUND_ROBIN, BALANCE_DISABLE };
+enum dhe_params { DHE_AUTO, DHE_NONE, DHE_LEGACY };
+enum log_facility {
+    FACILITY_AUTH,
+    FACILITY_AUTHPRIV,
+    FACILITY_DAEMON,
+    FACILITY_USER,
+    FACILITY_LOCAL0, /* to LOCAL7, in order */
+    FACILITY_LOCAL7 = FACILITY_LOCAL0 + 7
+};
 enum sslmode { SSL_DISABLE, SSL_ALLOW, SSL_PREFER, SSL_REQUIRE, SSL_VERIFY_CA, SSL_VERIFY_FULL };
 
 struct tls_files { /* one side's TLS options; texts never NULL */
@@ -33,32 +54,58 @@ struct settings {
     bool tcp_defer_accept;
     bool tcp_keepalive;
     unsigned tcp_keepidle_s, tcp_keepintvl_s, tcp_keepcnt, tcp_user_timeout_ms;
+    uint64_t tcp_socket_buffer; /* bytes; 0: the system's own */
+    bool so_reuseport;
+    unsigned peer_id; /* 0: none */
 
     /* process */
     unsigned workers; /* 0: as many as CPUs, at most 8 */
     char *logfile, *pidfile, *user;
+    char *conffile; /* what the next reload reads; "": the file of the command line */
+    char *job_name;
     unsigned verbose;
-    bool log_connections, log_disconnections, log_pooler_errors;
-    uint64_t shutdown_timeout_us;
+    bool syslog;
+    int syslog_facility; /* enum log_facility */
+    char *syslog_ident;
+    bool log_connections, log_disconnections, log_pooler_errors, log_stats;
+    uint64_t stats_period_us;
+    char *admin_users, *stats_users; /* comma lists */
+    uint64_t shutdown_timeout_us, suspend_timeout_us;
 
     /* clients */
-    int auth_type;             /* enum auth_type */
-    char *auth_file;           /* "" none */
+    int auth_type;   /* enum auth_type */
+    char *auth_file; /* "" none */
+    char *auth_hba_file, *auth_ident_file, *auth_ldap_options;
+    char *auth_user, *auth_query, *auth_dbname;
+    uint64_t auth_query_cache_us;
     unsigned scram_iterations; /* for verifiers made from plain secrets */
     unsigned max_client_conn;
     unsigned
         max_login_conn; /* connections that have not logged in, over all workers; beyond it the oldest is closed */
+    unsigned max_db_client_connections, max_user_client_connections; /* 0: no limit */
     uint64_t client_login_timeout_us;
-    uint64_t client_idle_timeout_us; /* 0: off, here and below */
+    uint64_t client_idle_timeout_us;                          /* 0: off, here and below */
+    char *ignore_startup_parameters, *track_extra_parameters; /* comma lists */
+    bool application_name_add_host;
+    char *login_notify_message; /* "" none */
+    bool disable_pqexec;
+    uint64_t max_packet_size;
+    unsigned pkt_buf, sbuf_loopcnt;
     struct tls_files client_tls;
+    int client_tls_dheparams; /* enum dhe_params */
 
     /* pools */
     int pool_mode;              /* enum pool_mode */
     unsigned default_pool_size; /* 0: as many as the budget allows */
     unsigned min_pool_size;
-    uint64_t query_wait_timeout_us;
+    unsigned reserve_pool_size;
+    uint64_t reserve_pool_timeout_us;                  /* 0: no reserve */
+    unsigned max_db_connections, max_user_connections; /* 0: no limit */
+    uint64_t autodb_idle_timeout_us, pool_idle_timeout_us;
+    uint64_t query_wait_timeout_us, query_wait_notify_us;
     uint64_t query_timeout_us;
     uint64_t idle_transaction_timeout_us;
+    uint64_t transaction_timeout_us;
 
     unsigned max_prepared_statements;    /* on one server connection; 0: not tracked */
     uint64_t prepared_statements_memory; /* bytes */
@@ -72,27 +119,41 @@ struct settings {
     uint64_t server_idle_timeout_us;
     uint64_t server_lifetime_us;     /* 0: use once */
     uint64_t server_login_retry_us;  /* longest back-off */
+    int load_balance_hosts;          /* enum load_balance */
+    char *password_command;          /* "" none */
     unsigned server_parallel_logins; /* connection attempts under way at once, per pool */
     uint64_t cancel_wait_timeout_us;
     char *server_reset_query;
     bool server_reset_query_always;
+    uint64_t server_check_delay_us;
+    char *server_check_query; /* "": none; "<empty>": the empty query */
+    bool server_round_robin, server_fast_close;
     struct tls_files server_tls;
-    uint64_t dns_max_ttl_us, dns_nxdomain_ttl_us;
+    uint64_t dns_max_ttl_us, dns_nxdomain_ttl_us, dns_zone_check_period_us;
+    char *resolv_conf; /* "": the system's */
 
     /* what follows is not in the option table; read it through the calls below */
     struct settings_content *content; /* databases, users, auth file */
 };
 
-/* What [databases] and [users] may set for themselves; `is_set` says which. Names as in struct settings. */
+/* What [databases] and [users] may set for themselves; `is_set` says which. Names as in struct settings. Texts
+ * belong to the entry, and are NULL where it does not set them. */
 struct overrides {
     struct {
         bool pool_mode, pool_size, min_pool_size, query_wait_timeout, query_timeout, idle_transaction_timeout,
-            client_idle_timeout, server_lifetime;
+            client_idle_timeout, server_lifetime, auth_user, auth_query, auth_dbname,
+            max_db_client_connections, max_user_client_connections, reserve_pool_size, reserve_pool_timeout,
+            max_db_connections, max_user_connections, transaction_timeout, load_balance_hosts,
+            password_command;
     } is_set;
     int pool_mode;
     unsigned pool_size, min_pool_size;
     uint64_t query_wait_timeout_us, query_timeout_us, idle_transaction_timeout_us, client_idle_timeout_us,
-        server_lifetime_us;
+        server_lifetime_us, reserve_pool_timeout_us, transaction_timeout_us;
+    unsigned reserve_pool_size, max_db_connections, max_user_connections, max_db_client_connections,
+        max_user_client_connections;
+    int load_balance_hosts;
+    char *auth_user, *auth_query, *auth_dbname, *password_command;
 };
 
 /*
@@ -114,6 +175,9 @@ void settings_tell_changes(const struct settings *before, const struct settings 
 /* The stored secret of a user in the auth file ("" when it has none); NULL: no such user. Lives as long as
  * the snapshot. */
 const char *settings_auth_secret(const struct settings *s, const char *user);
+
+/* Most clients that may be logged in as USER, who is not always the user of their route; 0: no limit. */
+unsigned settings_user_client_limit(const struct settings *s, const char *user);
 
 /* Names that settings_route() knows, for the log and later SHOW DATABASES; INDEX from 0, NULL behind the
  * last. "*" included. */

@@ -120,7 +120,8 @@ static const struct mistake {
     { TRUSTING SOMEWHERE "[pgweir]\nlog_connections = perhaps\n",
       "main.ini:6: log_connections: `perhaps` is neither" },
     { TRUSTING SOMEWHERE "[pgweir]\nauth_type = kerberos\n",
-      "main.ini:6: auth_type: `kerberos` is not one of any, trust, plain, md5, scram-sha-256\n" },
+      "main.ini:6: auth_type: `kerberos` is not one of any, trust, plain, md5, scram-sha-256, "
+      "cert, hba, pam, ldap, peer\n" },
     { TRUSTING SOMEWHERE "[pgweir]\nlisten_addr = 127.0.0.1,,::1\n",
       "main.ini:6: listen_addr: an empty address in the list\n" },
     { TRUSTING SOMEWHERE "[pgweir]\nlisten_addr =\nunix_socket_dir =\n",
@@ -284,58 +285,83 @@ a_problem_never_shows_a_password(void)
 }
 
 static void
-pgbouncers_keys_load_with_one_warning_each(void)
+what_has_no_effect_is_said_once_by_its_own_name(void)
 {
     struct fixture f;
 
     fixture_init(&f);
     fixture_load(
-        &f,
-        "[pgbouncer]\nauth_type = trust\nadmin_users = joe\nstats_period = 60\nadmin_users = ann\n[databases]\n"
-        "a = max_db_connections=3 reserve_pool=2\nb = max_db_connections=3\n[users]\nc = transaction_timeout=5\n"
-        "[peers]\n1 = host=a port=6432 pool_size=3\n2 = host=b\n");
+        &f, "[pgbouncer]\nauth_type = trust\nservice_name = x\njob_name = y\npkt_buf = 8192\n[databases]\n"
+            "a = host=b\n[peers]\n1 = host=a port=6432 pool_size=3\n2 = host=b\n");
     CU_ASSERT_EQUAL(f.result, ERR_NONE);
     CU_ASSERT_STRING_EQUAL(buf_text(&f.warnings),
-                           "main.ini:3: `admin_users` is not implemented yet and has no effect\n"
-                           "main.ini:4: `stats_period` is not implemented yet and has no effect\n"
-                           "main.ini:7: `max_db_connections` is not implemented yet and has no effect\n"
-                           "main.ini:7: `reserve_pool` is not implemented yet and has no effect\n"
-                           "main.ini:10: `transaction_timeout` is not implemented yet and has no effect\n"
-                           "main.ini:12: [peers] is not implemented yet and has no effect\n");
+                           "main.ini:3: `job_name` has no effect: it names a service on Windows\n"
+                           "main.ini:5: `pkt_buf` has no effect: connections share one large buffer\n"
+                           "main.ini:9: [peers] is not implemented yet and has no effect\n");
     fixture_fini(&f);
 }
 
+/* A value that O takes, in quotes. */
+static const char *
+example_of(const struct option *o)
+{
+    return o->type == OPT_TEXT ? "'x y'" : *o->preset == '\0' ? "''" : o->preset;
+}
+
 static void
-every_key_to_come_is_accepted_where_it_may_stand(void)
+every_option_is_accepted_wherever_it_may_stand(void)
 {
     static const struct {
         enum option_scope scope;
-        const char *format;
+        const char *section;
     } places[] = {
-        { IN_GLOBAL, TRUSTING SOMEWHERE "[pgweir]\n%s = 1\n" },
-        { IN_DATABASE, TRUSTING "[databases]\na = %s=1\n" },
-        { IN_USER, TRUSTING SOMEWHERE "[users]\na = %s=1\n" },
+        { IN_DATABASE, TRUSTING "[databases]\na = " },
+        { IN_USER, TRUSTING SOMEWHERE "[users]\na = " },
     };
     struct fixture f;
 
     fixture_init(&f);
-    for (size_t i = 0; i < option_to_come_count; i++) {
+    for (size_t i = 0; i < option_count; i++) {
         for (size_t j = 0; j < COUNT_OF(places); j++) {
-            const char *at = strstr(places[j].format, "%s");
             struct buf text;
 
-            if ((options_to_come[i].scope & places[j].scope) == 0)
+            if ((options[i].scope & places[j].scope) == 0)
                 continue;
             buf_init(&text);
-            buf_add(&text, slice_of(places[j].format, (size_t)(at - places[j].format)));
-            buf_add_text(&text, options_to_come[i].name);
-            buf_add_text(&text, at + 2);
+            buf_add_format(&text, "%s%s=%s\n", places[j].section, option_name_inside(&options[i]),
+                           example_of(&options[i]));
             fixture_load(&f, buf_text(&text));
             CU_ASSERT_EQUAL(f.result, ERR_NONE);
-            CU_ASSERT_TRUE(has_warning(&f, options_to_come[i].name));
+            CU_ASSERT_STRING_EQUAL(buf_text(&f.problems), "");
+            CU_ASSERT_EQUAL(buf_slice(&f.warnings).len > 0, option_note(&options[i]) != NULL);
             buf_release(&text);
         }
     }
+    fixture_fini(&f);
+}
+
+static void
+another_name_of_an_option_sets_it_too(void)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    fixture_load(&f, TRUSTING "[databases]\na = reserve_pool=3\nb = reserve_pool_size=4\n");
+    CU_ASSERT_EQUAL(f.result, ERR_NONE);
+    CU_ASSERT_EQUAL(settings_database(f.settings, "a")->own.reserve_pool_size, 3);
+    CU_ASSERT_EQUAL(settings_database(f.settings, "b")->own.reserve_pool_size, 4);
+    fixture_fini(&f);
+}
+
+static void
+a_method_that_is_not_there_is_refused(void)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    fixture_load(&f, "[pgweir]\nauth_type = ldap\n" SOMEWHERE);
+    CU_ASSERT_EQUAL(f.result, ERR_CONFIG);
+    CU_ASSERT_STRING_EQUAL(buf_text(&f.problems), "main.ini:2: auth_type ldap is not implemented yet\n");
     fixture_fini(&f);
 }
 
@@ -403,14 +429,14 @@ warnings_of_a_load_are_logged(void)
     struct error why;
 
     fixture_init(&f);
-    fixture_write(MAIN_INI, SOMEWHERE TRUSTING "stats_period = 60\n");
+    fixture_write(MAIN_INI, SOMEWHERE TRUSTING "pkt_buf = 60\n");
     CU_ASSERT_EQUAL(log_open("log.txt", true, LOG_NOTICE_LEVEL, &why), ERR_NONE);
     CU_ASSERT_EQUAL(settings_load(MAIN_INI, &settings, &f.problems, &why), ERR_NONE);
     log_close();
     settings_drop(settings);
     CU_ASSERT_EQUAL(file_read("log.txt", &f.warnings, &(struct file_facts){ 0 }, &why), ERR_NONE);
     CU_ASSERT_TRUE(
-        has_warning(&f, "WARNING main.ini:5: `stats_period` is not implemented yet and has no effect\n"));
+        has_warning(&f, "WARNING main.ini:5: `pkt_buf` has no effect: connections share one large buffer\n"));
     fixture_fini(&f);
 }
 
@@ -481,8 +507,10 @@ suite_settings(void)
     CU_ADD_TEST(suite, all_mistakes_are_told_and_the_first_is_the_reason);
     CU_ADD_TEST(suite, a_file_that_cannot_be_read_is_its_own_error);
     CU_ADD_TEST(suite, a_problem_never_shows_a_password);
-    CU_ADD_TEST(suite, pgbouncers_keys_load_with_one_warning_each);
-    CU_ADD_TEST(suite, every_key_to_come_is_accepted_where_it_may_stand);
+    CU_ADD_TEST(suite, what_has_no_effect_is_said_once_by_its_own_name);
+    CU_ADD_TEST(suite, every_option_is_accepted_wherever_it_may_stand);
+    CU_ADD_TEST(suite, another_name_of_an_option_sets_it_too);
+    CU_ADD_TEST(suite, a_method_that_is_not_there_is_refused);
     CU_ADD_TEST(suite, secrets_that_everybody_can_read_are_warned_of);
     CU_ADD_TEST(suite, what_loads_but_cannot_be_meant_is_warned_of);
     CU_ADD_TEST(suite, a_pgbouncer_file_without_databases_loads);

@@ -1,0 +1,75 @@
+/*
+ * option_notes.c - what to say of options that do less in pgweir than in PgBouncer. The log says it once when
+ * a file sets one, and the reference page says it too. Whoever gives an option its effect deletes its row.
+ */
+#include <string.h>
+
+#include "option_impl.h"
+#include "pgweir/base/text.h"
+
+#define TO_COME "is not implemented yet and has no effect"
+
+static const struct {
+    const char *name;
+    const char *note; /* behind the name */
+} notes[] = {
+    /* for good */
+    { "dns_zone_check_period", "has no effect: host names are looked up again after `dns_max_ttl`" },
+    { "job_name", "has no effect: it names a service on Windows" },
+    { "pkt_buf", "has no effect: connections share one large buffer" },
+    { "sbuf_loopcnt", "has no effect: connections take turns by themselves" },
+
+    /* for now */
+    { "admin_users", TO_COME },
+    { "application_name_add_host", TO_COME },
+    { "auth_dbname", TO_COME },
+    { "auth_hba_file", TO_COME },
+    { "auth_ident_file", TO_COME },
+    { "auth_ldap_options", TO_COME },
+    { "auth_query", TO_COME },
+    { "auth_query_cache", TO_COME },
+    { "auth_user", TO_COME },
+    { "autodb_idle_timeout", TO_COME },
+    { "client_tls_dheparams", TO_COME },
+    { "conffile", TO_COME },
+    { "disable_pqexec", TO_COME },
+    { "ignore_startup_parameters", TO_COME },
+    { "load_balance_hosts", TO_COME },
+    { "log_stats", TO_COME },
+    { "login_notify_message", TO_COME },
+    { "max_db_client_connections", TO_COME },
+    { "max_db_connections", TO_COME },
+    { "max_packet_size", TO_COME },
+    { "max_user_client_connections", TO_COME },
+    { "max_user_connections", TO_COME },
+    { "password_command", TO_COME },
+    { "peer_id", TO_COME },
+    { "pool_idle_timeout", TO_COME },
+    { "query_wait_notify", TO_COME },
+    { "reserve_pool_size", TO_COME },
+    { "reserve_pool_timeout", TO_COME },
+    { "resolv_conf", TO_COME },
+    { "server_check_delay", TO_COME },
+    { "server_check_query", TO_COME },
+    { "server_fast_close", TO_COME },
+    { "server_round_robin", TO_COME },
+    { "so_reuseport", TO_COME },
+    { "stats_period", TO_COME },
+    { "stats_users", TO_COME },
+    { "suspend_timeout", TO_COME },
+    { "syslog", TO_COME },
+    { "syslog_facility", TO_COME },
+    { "syslog_ident", TO_COME },
+    { "tcp_socket_buffer", TO_COME },
+    { "track_extra_parameters", TO_COME },
+    { "transaction_timeout", TO_COME },
+};
+
+const char *
+option_note(const struct option *o)
+{
+    for (size_t i = 0; i < COUNT_OF(notes); i++)
+        if (strcmp(notes[i].name, o->name) == 0)
+            return notes[i].note;
+    return NULL;
+}
