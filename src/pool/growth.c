@@ -76,7 +76,7 @@ lacks_spare(struct shard *s)
 static enum lack
 lack_of(struct shard *s)
 {
-    if (s->is_closing_down)
+    if (s->is_closing_down || atomic_load_explicit(&s->pool->is_paused, memory_order_acquire))
         return LACK_NOTHING;
     if (lacks_server(s) || lacks_welcome(s))
         return LACK_SERVER;
@@ -161,6 +161,11 @@ try_take_slot(struct shard *s, enum lack lack)
 static void
 dial(struct shard *s, struct budget_account *slot_of)
 {
+    if (UNLIKELY(!pool_enter(s->pool, s->generation))) { /* paused while the slot came */
+        growth_dial_ended(s);
+        budget_give(slot_of, loop_now_us(s->loop));
+        return;
+    }
     s->slot_of = slot_of;
     s->handler->dial(s);
     assert(s->slot_of == NULL); /* member_init() was called */
@@ -230,7 +235,7 @@ growth_line_moved(struct shard *s)
 }
 
 void
-growth_account_changed(struct shard *s)
+growth_forget(struct shard *s)
 {
     forget_want(s);
 }

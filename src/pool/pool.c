@@ -60,10 +60,23 @@ pool_set_welcome(struct pool *pool, struct welcome *w)
     pthread_mutex_lock(&pool->_shared.lock);
     before = pool->_shared.welcome;
     pool->_shared.welcome = w;
+    pool->_shared.welcome_generation = pool->_shared.generation;
     atomic_store_explicit(&pool->is_welcome_known, true, memory_order_release);
     pthread_mutex_unlock(&pool->_shared.lock);
     welcome_drop(before);
     pool_ring_all(pool, NULL, CALL_WELCOME);
+}
+
+bool
+pool_needs_welcome(const struct member *m)
+{
+    struct pool *pool = m->shard->pool;
+    bool is_needed;
+
+    pthread_mutex_lock(&pool->_shared.lock);
+    is_needed = pool->_shared.welcome == NULL || pool->_shared.welcome_generation < m->generation;
+    pthread_mutex_unlock(&pool->_shared.lock);
+    return is_needed;
 }
 
 struct welcome *
@@ -123,6 +136,7 @@ pool_new(struct pools *p, const char *database, const char *user, struct route *
     pool->_shared.route = route_hold(route);
     atomic_init(&pool->account, NULL);
     atomic_init(&pool->is_welcome_known, false);
+    atomic_init(&pool->is_paused, false);
     atomic_init(&pool->trouble.kind, TROUBLE_NONE);
     atomic_init(&pool->trouble.retry_us, 0);
     atomic_init(&pool->usable_count, 0);
@@ -292,6 +306,10 @@ pools_new(const struct pool_handler *handler, struct loop *const *loops, void *c
     p->budget = budget_new(&asks);
     pthread_mutex_init(&p->_shared.lock, NULL);
     map_init(&p->_shared.by_name);
+    map_init(&p->_shared.controls);
+    atomic_init(&p->has_controls, false);
+    atomic_init(&p->wait_count, 0);
+    list_init(&p->waits);
     random_secret(&p->_shared.random, sizeof(p->_shared.random));
     p->_shared.random |= 1;
     return p;
@@ -313,6 +331,8 @@ pools_free(struct pools *p)
     while ((node = map_take_any(&p->_shared.by_name)) != NULL)
         pool_free(CONTAINER_OF(node, struct pool, in_pools));
     map_fini(&p->_shared.by_name);
+    controls_fini(p);
+    pools_unattend(p);
     settings_drop(p->_shared.settings);
     budget_free(p->budget);
     pthread_mutex_destroy(&p->_shared.lock);
@@ -364,6 +384,7 @@ pool_new_locked(struct pools *p, struct route *route)
     if (s != NULL && s != route->settings)
         fresh = route_in(s, route->database, route->user);
     pool = pool_new(p, route->database, route->user, fresh != NULL ? fresh : route);
+    atomic_init(&pool->is_paused, pools_pauses_locked(p, route->database));
     if (s != NULL && s != route->settings && fresh == NULL) {
         pool->_shared.is_gone = true;
         budget_account_resize(pool_account(pool), route->pool_size, 0);
@@ -416,7 +437,7 @@ pool_reroute(struct pool *pool, struct route *route)
         if (is_elsewhere)
             pool_open_account(pool, route);
         if (is_elsewhere || route_needs_new_servers(old, route)) {
-            pool->_shared.generation++;
+            pool_age_locked(pool);
             welcome = pool->_shared.welcome; /* it said what the old servers are like */
             pool->_shared.welcome = NULL;
             atomic_store_explicit(&pool->is_welcome_known, false, memory_order_relaxed);
@@ -487,21 +508,4 @@ pools_close_down(struct pools *p, unsigned worker)
             shard_close_down(s);
     }
     free(list.pools);
-}
-
-static void
-pool_reconnect(void *arg, struct pool *pool)
-{
-    (void)arg;
-    pthread_mutex_lock(&pool->_shared.lock);
-    pool->_shared.generation++;
-    pthread_mutex_unlock(&pool->_shared.lock);
-    trouble_is_over(pool);
-    pool_ring_all(pool, NULL, CALL_ROUTE);
-}
-
-void
-pools_reconnect(struct pools *p)
-{
-    pools_each(p, pool_reconnect, NULL);
 }

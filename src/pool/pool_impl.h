@@ -16,11 +16,18 @@ struct pools {
     struct loop *loops[POOL_MOST_WORKERS];
     void *owners[POOL_MOST_WORKERS];
     struct budget *budget;
+    _Atomic bool has_controls; /* whether _shared.controls has anything */
+    _Atomic unsigned
+        wait_count; /* waits of control.c; members that go ring the attendant while there are any */
+    struct attendant *attendant; /* control.c's; NULL: nobody attends, nobody may wait */
+    struct list waits;           /* pools_wait.in_waits; main thread */
     struct {
         pthread_mutex_t lock;
         struct map by_name;              /* pool.in_pools, by database and user */
         const struct settings *settings; /* held: of the last pools_reload(), NULL before */
         uint64_t random;                 /* seeds the shards */
+        struct map controls;             /* control.c: what was done to databases by their names */
+        bool is_all_paused;
     } _shared;
 };
 
@@ -65,7 +72,11 @@ struct pool {
         unsigned generation; /* of servers: those of an older one are stale */
         bool is_gone;        /* the configuration no longer has it: route is the last one that led here */
         struct welcome *welcome;
+        unsigned welcome_generation; /* of the servers that it speaks of */
+        unsigned fresh_count;        /* members of the present generation, from pool_enter() to pool_exit() */
+        unsigned stale_count;        /* of older ones */
     } _shared;
+    _Atomic bool is_paused;                 /* no dials; written under the lock */
     _Atomic(struct pool_account *) account; /* the present one; written under the lock */
     _Atomic bool is_welcome_known;          /* whether _shared.welcome is set */
     struct trouble trouble;
@@ -105,6 +116,26 @@ static inline unsigned
 mask_count(uint32_t mask)
 {
     return (unsigned)__builtin_popcount(mask);
+}
+
+/* --- control.c --- */
+
+struct attendant;
+
+/* The gate for one more member, dialed in GENERATION. False: the pool is paused. */
+bool pool_enter(struct pool *pool, unsigned generation);
+void pool_exit(struct pool *pool, unsigned generation); /* it has gone */
+void pool_age_locked(struct pool *pool);                /* a new generation begins */
+bool pools_pauses_locked(struct pools *p, const char *database);
+void controls_fini(struct pools *p);
+void pools_ring(struct pools *p); /* the attendant; any thread */
+void pools_unattend(struct pools *p);
+
+/* Where members of GENERATION are counted. */
+static inline unsigned *
+pool_count_locked(struct pool *pool, unsigned generation)
+{
+    return generation == pool->_shared.generation ? &pool->_shared.fresh_count : &pool->_shared.stale_count;
 }
 
 /* --- trouble.c --- */

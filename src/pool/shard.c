@@ -463,6 +463,7 @@ shard_dial_failed(struct member *m, enum dial_failure failure, const struct pg_e
                      &s->random);
     budget_give(m->account, now_us);
     m->account = NULL;
+    pool_exit(s->pool, m->generation);
     growth_dial_ended(s);
     if (trouble_is_refusal(s->pool))
         pool_ring_all(s->pool, NULL, CALL_REFUSED);
@@ -509,6 +510,7 @@ shard_lost(struct member *m)
     member_detach(m);
     m->account = NULL;
     budget_give(account, loop_now_us(s->loop));
+    pool_exit(s->pool, m->generation);
     if (was_dialing)
         growth_dial_ended(s);
     growth_look(s);
@@ -540,8 +542,8 @@ learn_news(struct shard *s)
     s->route = news.route;
     s->is_gone = news.is_gone;
     s->account = news.account;
-    if (s->account != account_before)
-        growth_account_changed(s);
+    if (s->account != account_before || atomic_load_explicit(&s->pool->is_paused, memory_order_acquire))
+        growth_forget(s);
     if (s->generation != news.generation) {
         s->generation = news.generation;
         LIST_EACH(&s->members, l) {

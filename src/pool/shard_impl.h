@@ -140,7 +140,7 @@ void growth_look(struct shard *s);
 void growth_slot_came(struct shard *s); /* CALL_SLOT */
 /* Somebody left a line: the want's age may have changed, or nobody needs it any more. */
 void growth_line_moved(struct shard *s);
-void growth_account_changed(struct shard *s);
+void growth_forget(struct shard *s); /* its want: the account is another one now, or nobody may dial */
 void growth_stop(struct shard *s);
 void growth_dial_ended(struct shard *s); /* one dial fewer is under way in the pool */
 

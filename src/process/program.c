@@ -380,7 +380,10 @@ start_house(struct program *p, struct error *why)
     p->loop = loop_new(&p->clock, p, why);
     if (p->loop == NULL)
         return ERR_IO;
-    return house_new(&params, &p->house, why);
+    if (house_new(&params, &p->house, why) != ERR_NONE)
+        return ERR_IO;
+    house_attend(p->house, p->loop);
+    return ERR_NONE;
 }
 
 static enum err

@@ -120,6 +120,9 @@ void client_catch_up(struct client *c);
 /* While draining: ends it if it is between transactions. */
 void client_drain(struct client *c);
 
+/* Whether it has logged in, or wants to log in, to DATABASE; NULL: to any. */
+bool client_is_of(const struct client *c, const char *database);
+
 /* Sends BYTES of our own making. */
 void client_send(struct client *c, struct slice bytes);
 

@@ -140,7 +140,7 @@ worker_init(struct worker *w, struct house *house, unsigned index, struct error 
 
 /* Shows each client of LIST to EACH, once; one that ends meanwhile, of whatever cause, is passed over. */
 static void
-each_client(struct list *list, void (*each)(struct client *c))
+each_client(struct list *list, void (*each)(struct client *c, void *arg), void *arg)
 {
     struct list todo;
     struct link *l;
@@ -150,19 +150,40 @@ each_client(struct list *list, void (*each)(struct client *c))
     while ((l = list_first(&todo)) != NULL) {
         link_remove(l);
         list_push_last(list, l);
-        each(CONTAINER_OF(l, struct client, in_worker));
+        each(CONTAINER_OF(l, struct client, in_worker), arg);
     }
 }
 
 static void
-end_client(struct client *c)
+end_client(struct client *c, void *arg)
 {
     struct pg_error e;
+
+    (void)arg;
 
     pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN,
                  "terminating connection due to administrator command");
     pg_error_detail(&e, "The connection pooler has stopped.");
     client_end(c, END_SHUTDOWN, &e);
+}
+
+static void
+kill_client(struct client *c, void *database)
+{
+    struct pg_error e;
+
+    if (!client_is_of(c, database))
+        return;
+    pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN, "database removed");
+    pg_error_detail(&e, "An administrator has sent all clients of the database away (KILL).");
+    client_end(c, END_KILLED, &e);
+}
+
+void
+worker_end_clients(struct worker *w, char *database)
+{
+    each_client(&w->logins, kill_client, database);
+    each_client(&w->clients, kill_client, database);
 }
 
 /* After its thread has ended: what is left is closed without ceremony. */
@@ -171,8 +192,8 @@ worker_close(struct worker *w)
 {
     w->is_draining = true;
     w->has_drained = true;
-    each_client(&w->logins, end_client);
-    each_client(&w->clients, end_client);
+    each_client(&w->logins, end_client, NULL);
+    each_client(&w->clients, end_client, NULL);
     for (struct link *l; (l = list_first(&w->servers)) != NULL;) {
         struct server *s = CONTAINER_OF(l, struct server, in_worker);
         struct pg_error e;
@@ -241,17 +262,31 @@ house_deliver(struct house *h, int fd, const struct address *peer)
     }
 }
 
+void
+house_post(struct loop *to, struct letter *letter)
+{
+    while (!loop_post(to, letter)) /* full of new sockets: it is emptied in a moment */
+        usleep(1000);
+}
+
 struct notice { /* a new configuration, or NULL: drain */
     struct letter letter;
     struct house_config *config;
 };
 
 static void
+let_go(struct client *c, void *arg)
+{
+    (void)arg;
+    client_drain(c);
+}
+
+static void
 worker_drain(struct worker *w)
 {
     w->is_draining = true;
-    each_client(&w->logins, client_drain);
-    each_client(&w->clients, client_drain);
+    each_client(&w->logins, let_go, NULL);
+    each_client(&w->clients, let_go, NULL);
     pools_close_down(w->house->pools, w->index);
     worker_check_drained(w);
 }
@@ -279,9 +314,7 @@ tell_workers(struct house *h, struct house_config *config)
 
         n->letter.on_arrival = on_notice;
         n->config = config == NULL ? NULL : house_config_hold(config);
-        while (
-            !loop_post(h->workers[i].loop, &n->letter)) /* full of new sockets: it is emptied in a moment */
-            usleep(1000);
+        house_post(h->workers[i].loop, &n->letter);
     }
 }
 
@@ -349,6 +382,7 @@ house_new(const struct house_params *params, struct house **out, struct error *w
     }
     handler.arg = h;
     h->pools = pools_new(&handler, loops, owners, h->worker_count);
+    pools_reload(h->pools, h->config->settings);
     *out = h;
     return ERR_NONE;
 }
@@ -398,6 +432,13 @@ house_free(struct house *h)
     house_config_drop(h->config);
     free(h->workers);
     free(h);
+}
+
+void
+house_attend(struct house *h, struct loop *loop)
+{
+    h->main_loop = loop;
+    pools_attend(h->pools, loop);
 }
 
 unsigned

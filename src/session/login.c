@@ -614,6 +614,14 @@ login_enter_pool(struct client *c)
     struct route *route = settings_route(worker_settings(w), l->database, l->user);
     struct pg_error e;
 
+    if (route != NULL && pools_is_disabled(house_pools(w->house), l->database)) {
+        route_drop(route);
+        pg_error_set(&e, PG_FATAL, SQLSTATE_NOT_IN_STATE, "database \"%s\" is disabled", l->database);
+        pg_error_hint(&e,
+                      "An administrator has disabled it; ENABLE on the admin console lets clients in again.");
+        client_end(c, END_DISABLED, &e);
+        return;
+    }
     if (route == NULL) {
         pg_error_set(&e, PG_FATAL, SQLSTATE_INVALID_DATABASE, "no such database: %s", l->database);
         pg_error_hint(&e, "The pooler's [databases] section has neither this name nor \"*\".");

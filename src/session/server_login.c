@@ -323,14 +323,9 @@ on_key(struct server *s, struct slice message)
 static bool
 on_ready(struct server *s)
 {
-    struct pool *pool = shard_pool(s->member.shard);
-    struct welcome *known;
-
     if (s->state == SERVER_AUTH) {
-        known = pool_welcome(pool);
-        if (known == NULL)
-            pool_set_welcome(pool, welcome_new(buf_slice(&s->login->parameters)));
-        welcome_drop(known);
+        if (pool_needs_welcome(&s->member))
+            pool_set_welcome(shard_pool(s->member.shard), welcome_new(buf_slice(&s->login->parameters)));
         if (s->route->connect_query[0] != '\0') {
             struct buf out;
 

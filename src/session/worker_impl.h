@@ -53,6 +53,7 @@ struct house {
     struct snapshots *snapshots;
     struct registry *registry;
     struct house_config *config; /* held; main thread */
+    struct loop *main_loop;      /* from house_attend() on */
     unsigned worker_count;
     struct worker *workers;
     _Atomic uint64_t last_client_id;
@@ -70,5 +71,10 @@ worker_settings(const struct worker *w)
 void worker_bury_later(struct worker *w);
 /* While draining: tells the house when this worker's last client and server are gone. */
 void worker_check_drained(struct worker *w);
+
+/* KILL: ends every client of DATABASE (NULL: of all), those in their login included. */
+void worker_end_clients(struct worker *w, char *database);
+/* A letter that must arrive, to a worker or the main thread. */
+void house_post(struct loop *to, struct letter *letter);
 
 #endif

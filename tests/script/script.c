@@ -37,6 +37,13 @@
 #define START_US (1000 * US_PER_S)
 #define MOST_ROUNDS 200000 /* of a house that does not come to rest */
 
+#define SCRIPT_MOST_WAITS 8
+
+struct admin_wait {
+    struct pools_wait wait;
+    struct script *script;
+};
+
 struct script {
     struct scene scene;
     const char *file;
@@ -55,6 +62,9 @@ struct script {
     unsigned came[3];                        /* the highest number that was there */
     size_t sent;
     unsigned fds_before;
+    struct loop *main_loop;
+    struct admin_wait waits[SCRIPT_MOST_WAITS]; /* of the admin's commands */
+    unsigned wait_count, answered_count;
     bool has_drained;
     bool has_failed;
 };
@@ -271,6 +281,11 @@ script_begin(const struct scene *scene, const char *file, unsigned line)
     params.worker_count = scene->workers == 0 ? 1 : scene->workers;
     if (house_new(&params, &s->house, &why) != ERR_NONE)
         script_fail(s, "the house: %s", why.text);
+    s->main_loop = loop_new(&s->clock, s, &why);
+    if (s->main_loop == NULL)
+        script_fail(s, "the main loop: %s", why.text);
+    if (!s->has_failed)
+        house_attend(s->house, s->main_loop);
     return s;
 }
 
@@ -305,6 +320,9 @@ script_end(struct script *s)
     if (!s->has_failed && s->scene.serve == NULL)
         check_nothing_unheard(s);
     house_free(s->house);
+    if (s->main_loop != NULL)
+        (void)loop_turn(s->main_loop); /* letters that outlive the house */
+    loop_free(s->main_loop);
     house_config_drop(s->config);
     for (unsigned kind = 0; kind < 3; kind++)
         for (unsigned i = 0; i <= SCRIPT_MOST; i++) {
@@ -616,6 +634,7 @@ script_settle(struct script *s)
         }
         for (unsigned i = 0; i < house_worker_count(s->house); i++)
             is_any |= loop_turn(house_worker_loop(s->house, i));
+        is_any |= loop_turn(s->main_loop);
         is_any |= actors_move(s);
         calm = is_any ? 0 : calm + 1;
     }
@@ -1090,14 +1109,87 @@ change_server(struct script *s, const char *words)
         listener_open(s);
 }
 
+static void
+on_answered(struct pools_wait *wait)
+{
+    CONTAINER_OF(wait, struct admin_wait, wait)->script->answered_count++;
+}
+
+static void
+on_hunted(void *arg, bool is_found)
+{
+    struct script *s = arg;
+
+    s->answered_count += is_found;
+}
+
+static const char *const answer_words[] = {
+    [POOLS_DONE] = "done",
+    [POOLS_NO_DATABASE] = "no-database",
+    [POOLS_ALREADY] = "already",
+    [POOLS_NOT_PAUSED] = "not-paused",
+};
+
+/* COMMAND [DATABASE] [-> ANSWER], KILL_CLIENT id, or `has NUMBER` of answers that took time. */
+static void
+administer(struct script *s, const char *words)
+{
+    struct pools *pools = house_pools(s->house);
+    char command[32] = "";
+    char name[64] = "-";
+    char wanted[32] = "done";
+    const char *arrow = strstr(words, "->");
+    const char *database;
+    enum pools_answer answer = POOLS_DONE;
+    struct admin_wait *slot = &s->waits[s->wait_count % SCRIPT_MOST_WAITS];
+    struct pools_wait *wait = &slot->wait;
+
+    if (sscanf(words, "%31s %63s", command, name) == 2 && strcmp(name, "->") == 0)
+        snprintf(name, sizeof name, "-");
+    if (arrow != NULL)
+        snprintf(wanted, sizeof wanted, "%s", arrow + 3);
+    database = strcmp(name, "-") == 0 ? NULL : strcmp(name, "app") == 0 ? "app" : "nowhere";
+    slot->script = s;
+    if (strcmp(command, "has") == 0) {
+        if (s->answered_count != strtoul(name, NULL, 10))
+            script_fail(s, "it has %u", s->answered_count);
+        return;
+    }
+    wait->on_done = on_answered;
+    if (strcmp(command, "PAUSE") == 0)
+        answer = pools_pause(pools, database, wait);
+    else if (strcmp(command, "WAIT_CLOSE") == 0)
+        answer = pools_wait_close(pools, database, wait);
+    else if (strcmp(command, "RESUME") == 0)
+        answer = pools_resume(pools, database);
+    else if (strcmp(command, "DISABLE") == 0)
+        answer = pools_disable(pools, database);
+    else if (strcmp(command, "ENABLE") == 0)
+        answer = pools_enable(pools, database);
+    else if (strcmp(command, "RECONNECT") == 0)
+        answer = pools_reconnect(pools, database);
+    else if (strcmp(command, "KILL") == 0)
+        answer = house_kill(s->house, database);
+    else if (strcmp(command, "KILL_CLIENT") == 0)
+        (void)house_kill_client(s->house, strtoul(name, NULL, 10), on_hunted, s);
+    else
+        script_fail(s, "no such command");
+    if (answer == POOLS_DONE && (strcmp(command, "PAUSE") == 0 || strcmp(command, "WAIT_CLOSE") == 0))
+        s->wait_count++;
+    if (strcmp(answer_words[answer], wanted) != 0)
+        script_fail(s, "the answer is %s", answer_words[answer]);
+}
+
 static const struct {
     const char *word;
     void (*act)(struct script *s, const char *words);
 } stage_words[] = {
-    { "counter", check_counter }, { "couriers", check_couriers }, { "drain", drain },
-    { "drained", check_drained }, { "limit", change_limit },      { "server", change_server },
-    { "servers", check_servers }, { "time", pass_time },          { "undrained", check_undrained },
-    { "reload", reload },         { "entry", change_entry },
+    { "admin", administer },        { "counter", check_counter },
+    { "couriers", check_couriers }, { "drain", drain },
+    { "drained", check_drained },   { "limit", change_limit },
+    { "server", change_server },    { "servers", check_servers },
+    { "time", pass_time },          { "undrained", check_undrained },
+    { "reload", reload },           { "entry", change_entry },
 };
 
 /* --- lines --- */

@@ -21,6 +21,8 @@
  *     drain   drained   undrained   house_drain(); whether on_drained() came
  *     reload pool_mode = session    house_reconfigure() with these settings (`|` between them) in place of the scene's
  *     entry connect_query='…'       house_reconfigure() with these words in the database's entry; `entry -`: no such database
+ *     admin PAUSE app -> done       what an administrator does (PAUSE, RESUME, DISABLE, ENABLE, RECONNECT, WAIT_CLOSE, KILL [app], KILL_CLIENT 1) and
+ *                                   the answer; admin has 1: so many answers have come that take their time
  *     limit 3                       what the budget's host may have
  *
  * Clients are numbered by the script, servers and couriers in the order in which they come. Servers log everybody in by

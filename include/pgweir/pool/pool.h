@@ -119,8 +119,6 @@ void pools_reload(struct pools *p, const struct settings *settings);
 void pools_each(struct pools *p, void (*each)(void *arg, struct pool *pool), void *arg);
 /* shard_close_down() for every shard of WORKER; in its thread. */
 void pools_close_down(struct pools *p, unsigned worker);
-/* Marks all members of all pools stale: at RECONNECT, or when TLS material changed. */
-void pools_reconnect(struct pools *p);
 
 struct shard *pool_shard(struct pool *pool, unsigned worker); /* made at first use */
 const char *pool_database(const struct pool *pool);
@@ -142,6 +140,8 @@ void welcome_drop(struct welcome *w);
 /* Adopts; wakes WISH_WELCOME waiters of all shards. Called for each new server before its shard_adopt(), at least when pool_welcome() is NULL, as it is
  * again after a reload that makes all servers stale: while logins wait for it, dials go on. */
 void pool_set_welcome(struct pool *pool, struct welcome *w);
+/* Whether M, whose dial has just ended well, should set it: there is none, or it speaks of servers that were to be replaced since. */
+bool pool_needs_welcome(const struct member *m);
 struct welcome *pool_welcome(struct pool *pool); /* NULL when not known; the caller drops it */
 
 /* --- one worker's part; all in its thread --- */

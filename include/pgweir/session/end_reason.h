@@ -28,6 +28,9 @@
     X(END_CLIENT_IDLE,        client_idle,         LOG_NOTICE_LEVEL,   "client_idle_timeout")                           \
     X(END_STATEMENT_MODE,     statement_mode,      LOG_NOTICE_LEVEL,                                                     \
       "transaction blocks not allowed in statement pooling mode")                                                        \
+    X(END_ADMIN,              admin,               LOG_NOTICE_LEVEL,   "admin forced disconnect")                       \
+    X(END_KILLED,             killed,              LOG_NOTICE_LEVEL,   "database removed")                              \
+    X(END_DISABLED,           disabled,            LOG_NOTICE_LEVEL,   "database is disabled")                          \
     X(END_SHUTDOWN,           shutdown,            LOG_NOTICE_LEVEL,   "server shutting down")
 
 /* clang-format on */

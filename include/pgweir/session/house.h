@@ -15,9 +15,10 @@
 #include "pgweir/net/address.h"
 #include "pgweir/net/loop.h"
 #include "pgweir/net/tls.h"
-#include "pgweir/pool/pool.h"
+#include "pgweir/pool/control.h"
 
 struct house;
+struct house_hunt;
 
 /* A configuration with its TLS contexts: immutable, reference counted, any thread. */
 struct house_config {
@@ -45,6 +46,18 @@ struct house_params {
 
 MUST_CHECK enum err house_new(const struct house_params *params, struct house **out, struct error *why);
 void house_free(struct house *h); /* after the worker threads have ended; closes what is left */
+
+/* LOOP is the main thread's: it hears the answers of what takes time (pools_attend() included). Once, before the first of those. */
+void house_attend(struct house *h, struct loop *loop);
+
+/* KILL: pauses DATABASE (NULL: all), tells its clients 57P01 "database removed" and closes them and their servers. POOLS_ALREADY while all
+ * are paused. pools_resume() lets clients come back. Main thread. */
+enum pools_answer house_kill(struct house *h, const char *database);
+/* KILL_CLIENT: the client of that id (client.id, shown as C-<id>) is told 57P01 "admin forced disconnect" and closed. Main thread; on_done comes
+ * there later, unless the hunt, which is valid until then, is cancelled. */
+struct house_hunt *house_kill_client(struct house *h, uint64_t id, void (*on_done)(void *arg, bool is_found),
+                                     void *arg);
+void house_hunt_cancel(struct house_hunt *hunt); /* NULL is fine */
 
 unsigned house_worker_count(const struct house *h);
 struct loop *house_worker_loop(struct house *h, unsigned worker);

@@ -2,6 +2,7 @@
 #include <CUnit/CUnit.h>
 #include <stdio.h>
 
+#include "pgweir/pool/control.h"
 #include "stage.h"
 
 void suite_exchange(void);
@@ -240,7 +241,7 @@ a_server_that_becomes_stale_on_its_way_serves_once_at_most(void)
     actor_ask(&f.actors[1][0]);
     loop_turn(f.st.loops[0]); /* it has left */
     CU_ASSERT_EQUAL(f.st.moved, 1);
-    pools_reconnect(f.st.pools);
+    pools_reconnect(f.st.pools, NULL);
     stage_settle(&f.st);
     CU_ASSERT_EQUAL(f.actors[1][0].state, CLIENT_SERVED); /* it arrived before the news */
     CU_ASSERT_TRUE(f.actors[1][0].server->member.is_stale);
@@ -259,7 +260,7 @@ a_server_that_arrives_after_the_news_that_made_it_stale_is_closed(void)
     actor_ask(&f.actors[1][0]);
     pool_set_welcome(f.pool, welcome_new(slice_of_text("S"))); /* worker 1's bell is in its mailbox, */
     loop_turn(f.st.loops[0]);                                  /* the server behind it, */
-    pools_reconnect(f.st.pools);                               /* and the bell has one more thing to say */
+    pools_reconnect(f.st.pools, NULL);                         /* and the bell has one more thing to say */
     loop_turn(f.st.loops[1]);
     CU_ASSERT_EQUAL(f.st.moved, 1);
     CU_ASSERT_EQUAL(f.st.retired[RETIRE_STALE], 1);

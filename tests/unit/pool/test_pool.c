@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pgweir/pool/control.h"
 #include "stage.h"
 
 void suite_pool(void);
@@ -323,7 +324,7 @@ reconnect_replaces_all_servers(void)
 
     fixture_init(&f, MAIN DATABASES);
     fixture_warm_up(&f);
-    pools_reconnect(f.st.pools);
+    pools_reconnect(f.st.pools, NULL);
     stage_settle(&f.st);
     CU_ASSERT_EQUAL(f.st.server_count, 2);
     actor_give(&f.actors[0][0]);

@@ -8,6 +8,7 @@
 
 #include "pgweir/base/mem.h"
 #include "pgweir/base/random.h"
+#include "pgweir/pool/control.h"
 #include "stage.h"
 
 void suite_schedule(void);
@@ -129,7 +130,7 @@ step(struct chaos *c)
         break;
     case 10:
         if (pick(c, 30) == 0)
-            pools_reconnect(c->st.pools);
+            pools_reconnect(c->st.pools, NULL);
         break;
     case 11:
         c->st.is_immovable = pick(c, 4) == 0;

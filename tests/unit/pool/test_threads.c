@@ -10,6 +10,7 @@
 
 #include "pgweir/base/mem.h"
 #include "pgweir/base/random.h"
+#include "pgweir/pool/control.h"
 #include "stage.h"
 
 void suite_threads(void);
@@ -312,7 +313,7 @@ four_workers_share_two_pools_and_every_client_makes_its_rounds(void)
         if (turns % 7 == 0)
             budget_set_limit(pool_account(pools[0])->host, LIMIT - turns % 3, "test");
         if (turns % 20 == 0)
-            pools_reconnect(play.pools);
+            pools_reconnect(play.pools, NULL);
         if (turns % 30 == 0)
             pools_reload(play.pools, settings);
     }
