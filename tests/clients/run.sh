@@ -1,0 +1,253 @@
+#!/bin/sh
+#
+# run.sh - real drivers, ORMs and tools through pgweir, each as its manual sets it up.
+#
+#     tests/clients/run.sh [-v] [WORD…]     run every program, or the one named WORD, or those with it in their name
+#     tests/clients/run.sh --direct [WORD…] the same without pgweir: what fails here is not its fault
+#     tests/clients/run.sh --list           the names
+#
+# Starts one PostgreSQL (tests/lib/pg.sh) and one pgweir (transaction pooling, 5 servers per pool) and gives each
+# program a database of its own, so that they run side by side. A program finds everything in its environment:
+#
+#     DATABASE_URL  its database through pgweir, as app_user, who owns it
+#     DIRECT_URL    the same without pgweir
+#     PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE      the same as DATABASE_URL, for libpq
+#     CLIENTS       how many clients it shall be at once (30)
+#
+# It prints a line `ok WHAT` or `FAILED WHAT: why` per thing that it tries, and `N passed, N failed` at the end.
+# Here one line per program is left of that, and the logs in build/clients/. What is not installed is skipped, and
+# said so.
+#
+# Environment: PGWEIR_BIN (build/dev/pgweir), CLIENT_SECONDS (60: the longest a program may take),
+# CLIENT_JOBS (3: how many at once), TOLD_LINES (60: how much is told here of a failure).
+
+set -u
+umask 022
+here=$(cd "$(dirname "$0")" && pwd -P) || exit 1
+top=$(cd "$here/../.." && pwd -P) || exit 1
+pg_sh=$top/tests/lib/pg.sh
+work=$top/build/clients
+: "${TOLD_LINES:=60}"
+export TOLD_LINES
+: "${PGWEIR_BIN:=$top/build/dev/pgweir}" "${CLIENT_SECONDS:=60}" "${CLIENT_JOBS:=3}" "${CLIENTS:=30}"
+export CLIENTS
+
+# name | what must be there (a command; its last word is told when it is not) | how it is run, in $here
+table()
+{
+    cat <<'END'
+psycopg3    | has_python psycopg     | $python python/use_psycopg3.py
+asyncpg     | has_python asyncpg     | $python python/use_asyncpg.py
+psycopg2    | has_python psycopg2    | $python python/use_psycopg2.py
+pg          | has_node pg            | node $node/use_pg.mjs
+postgres_js | has_node postgres      | node $node/use_postgres.mjs
+END
+}
+
+# Debian's packages are for Debian's python, which need not be the first in the PATH.
+python=/usr/bin/python3
+[ -x "$python" ] || python=python3
+
+has_python()
+{
+    "$python" -c "import $1"
+}
+
+# Programs for Node run in $work/node, because they find their packages beside themselves.
+node=$work/node
+
+has_node()
+{
+    command -v node && [ -d "$node/node_modules/$1" ]
+}
+
+# The row of program $1, its column $2, without the blanks around it.
+column()
+{
+    table | awk -F'|' -v name="$1" -v n="$2" '
+        { key = $1; gsub(/ /, "", key) }
+        key == name { text = $n; sub(/^ +/, "", text); sub(/ +$/, "", text); print text }'
+}
+
+# --- one program ---------------------------------------------------------------------------------------------
+
+# Runs in the environment that main() has made: $CLIENT_PORT, $DIRECT_PORT, $PG_SOCKET.
+run_one()
+{
+    name=$1
+    needs=$(column "$name" 2)
+    if ! $needs >"$work/$name.log" 2>&1; then
+        say "$name: skipped, there is no ${needs##* } here"
+        return 0
+    fi
+    database=client_$name
+    superuser_sql "CREATE DATABASE $database OWNER app_user" >"$work/$name.log" 2>&1
+    export PGHOST=127.0.0.1 PGPORT="$CLIENT_PORT" PGUSER=app_user PGPASSWORD=app_user_pw PGDATABASE="$database"
+    export DATABASE_URL="postgresql://app_user:app_user_pw@127.0.0.1:$CLIENT_PORT/$database"
+    export DIRECT_URL="postgresql://app_user:app_user_pw@127.0.0.1:$DIRECT_PORT/$database"
+    began=$(date +%s)
+    command=$(column "$name" 3)
+    (cd "$here" && eval "exec timeout --kill-after=5 $CLIENT_SECONDS $command") </dev/null >>"$work/$name.log" 2>&1
+    code=$?
+    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$work/$name.log" | tail -n 1)
+    passed=${line%% passed*}
+    failed=${line##*, }
+    failed=${failed%% failed}
+    : "${passed:=0}" "${failed:=0}"
+    if [ "$code" -ne 0 ] && [ "$failed" -eq 0 ]; then
+        failed=1
+        case $code in
+            124 | 137) echo "FAILED it was stopped after $CLIENT_SECONDS seconds" >>"$work/$name.log" ;;
+            *) echo "FAILED it ended with code $code" >>"$work/$name.log" ;;
+        esac
+    fi
+    echo "$passed $failed" >"$work/$name.result"
+    {
+        say "$name: $passed passed, $failed failed ($(($(date +%s) - began)) s)"
+        [ "$failed" -eq 0 ] || grep -A 12 '^FAILED' "$work/$name.log" | head -n "$TOLD_LINES" | cut -c1-200 | sed 's/^/    /'
+    } >"$work/$name.told"
+    cat "$work/$name.told"
+}
+
+say()
+{
+    printf '%s\n' "$*"
+}
+
+superuser_sql()
+{
+    env -u PGPASSWORD "$PSQL" -X -q -v ON_ERROR_STOP=1 -h "$PG_SOCKET" -p "$DIRECT_PORT" -U postgres -d postgres -c "$1"
+}
+
+# --- all of them ---------------------------------------------------------------------------------------------
+
+pgweir_pid=
+
+finish()
+{
+    trap '' INT TERM HUP
+    if [ -n "$pgweir_pid" ]; then
+        kill -TERM "$pgweir_pid" 2>/dev/null
+        waited=0
+        while kill -0 "$pgweir_pid" 2>/dev/null && [ "$waited" -lt 100 ]; do
+            waited=$((waited + 1))
+            sleep 0.1
+        done
+        kill -KILL "$pgweir_pid" 2>/dev/null
+    fi
+    sh "$pg_sh" remove "$work/pg"
+    exit "$1"
+}
+
+# Brings what package-lock.json names to $node, unless that is there. Without npm, or without a registry, those
+# programs are skipped.
+prepare_node()
+{
+    mkdir -p "$node"
+    cp "$here"/node/*.mjs "$here/node/package.json" "$here/node/package-lock.json" "$here/node/.npmrc" "$node/"
+    cmp -s "$here/node/package-lock.json" "$node/node_modules/installed.json" && return 0
+    command -v npm >/dev/null 2>&1 || { say 'there is no npm here'; return 1; }
+    if (cd "$node" && timeout 300 npm ci --ignore-scripts) >"$work/npm.log" 2>&1; then
+        cp "$here/node/package-lock.json" "$node/node_modules/installed.json"
+    else
+        say "npm ci failed, so there is nothing from Node: $(tail -n 3 "$work/npm.log")"
+        return 1
+    fi
+}
+
+# pgweir's files must be readable for the user that it becomes: they lie beside PostgreSQL's.
+start_pgweir()
+{
+    dir=$(sed -n 's/^dir=//p' "$work/pg.env")/weir
+    mkdir "$dir"
+    cat >"$dir/pgweir.ini" <<END
+[pgweir]
+listen_addr = 127.0.0.1
+listen_port = $CLIENT_PORT
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = $dir/../userlist.txt
+pool_mode = transaction
+default_pool_size = 5
+workers = 2
+$([ "$(id -u)" -ne 0 ] || echo 'user = postgres')
+
+[databases]
+* = host=127.0.0.1 port=$DIRECT_PORT
+END
+    "$PGWEIR_BIN" "$dir/pgweir.ini" </dev/null >"$work/pgweir.log" 2>&1 &
+    pgweir_pid=$!
+    waited=0
+    until grep -q 'process up: ' "$work/pgweir.log"; do
+        waited=$((waited + 1))
+        if [ "$waited" -gt 100 ] || ! kill -0 "$pgweir_pid" 2>/dev/null; then
+            cat "$work/pgweir.log"
+            say 'pgweir did not start'
+            finish 1
+        fi
+        sleep 0.1
+    done
+}
+
+main()
+{
+    direct=
+    names=
+    while [ $# -gt 0 ]; do
+        case $1 in
+            -v) ;;
+            --direct) direct=yes ;;
+            --list) table | cut -d' ' -f1; exit 0 ;;
+            *)
+                for name in $(table | cut -d' ' -f1); do
+                    case $name in "$1") names="$names $name" ; shift; continue 2 ;; esac
+                done
+                for name in $(table | cut -d' ' -f1); do
+                    case $name in *"$1"*) names="$names $name" ;; esac
+                done
+                [ -n "$names" ] || { say "no program is called $1"; exit 2; }
+                ;;
+        esac
+        shift
+    done
+    : "${names:=$(table | cut -d' ' -f1)}"
+    [ -n "$direct" ] || [ -x "$PGWEIR_BIN" ] || { say "$PGWEIR_BIN is not built"; exit 1; }
+
+    sh "$pg_sh" remove "$work/pg" 2>/dev/null
+    mkdir -p "$work"
+    rm -f "$work"/*.result "$work"/*.told "$work"/*.log
+    trap 'finish 1' INT TERM HUP
+    PSQL=$(sh "$pg_sh" bindir)/psql
+    # Drivers ask the catalogs in long queries: compiling those takes longer than running them.
+    PG_CONF='jit = off' sh "$pg_sh" start "$work/pg" 0 >"$work/pg.env" || exit 1
+    DIRECT_PORT=$(sed -n 's/^port=//p' "$work/pg.env")
+    PG_SOCKET=$(sed -n 's/^socket=//p' "$work/pg.env")
+    CLIENT_PORT=$DIRECT_PORT
+    if [ -z "$direct" ]; then
+        CLIENT_PORT=$(sh "$pg_sh" freeport 16432)
+        start_pgweir
+    fi
+    export PSQL DIRECT_PORT PG_SOCKET CLIENT_PORT CLIENT_SECONDS
+
+    prepare_node
+    # shellcheck disable=SC2086
+    printf '%s\n' $names | xargs -n 1 -P "$CLIENT_JOBS" sh "$here/run.sh" --one
+    passed=0 failed=0
+    for result in "$work"/*.result; do
+        [ -f "$result" ] || continue
+        read -r p f <"$result"
+        passed=$((passed + p)) failed=$((failed + f))
+    done
+    if [ -n "$pgweir_pid" ] && ! kill -0 "$pgweir_pid" 2>/dev/null; then
+        tail -n 40 "$work/pgweir.log"
+        say 'pgweir: FAILED, it has ended by itself'
+        failed=$((failed + 1))
+    fi
+    say "$passed passed, $failed failed"
+    finish "$([ "$failed" -eq 0 ]; echo $?)"
+}
+
+case ${1:-} in
+    --one) run_one "$2" ;;
+    *) main "$@" ;;
+esac
