@@ -1,5 +1,5 @@
 /*
- * log.c - lines to stderr and to a file.
+ * log.c - lines to stderr, to a file and to syslog.
  *
  *     No lock on the way of a line. The file has one descriptor number for the life of the process:
  *     log_open() opens the new file aside and lays it over that number with dup3(), so that a writer
@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,12 +28,33 @@ static const char *const level_words[] = {
     [LOG_NOTICE_LEVEL] = "LOG",  [LOG_INFO_LEVEL] = "LOG",    [LOG_DEBUG_LEVEL] = "DEBUG",
 };
 
+static const int priorities[] = {
+    /* as PgBouncer's */
+    [LOG_FATAL_LEVEL] = LOG_CRIT,  [LOG_ERROR_LEVEL] = LOG_ERR, [LOG_WARNING_LEVEL] = LOG_WARNING,
+    [LOG_NOTICE_LEVEL] = LOG_INFO, [LOG_INFO_LEVEL] = LOG_INFO, [LOG_DEBUG_LEVEL] = LOG_DEBUG,
+};
+
+static const int facilities[] = {
+    [FACILITY_AUTH] = LOG_AUTH,         [FACILITY_AUTHPRIV] = LOG_AUTHPRIV,
+    [FACILITY_DAEMON] = LOG_DAEMON,     [FACILITY_USER] = LOG_USER,
+    [FACILITY_LOCAL0] = LOG_LOCAL0,     [FACILITY_LOCAL0 + 1] = LOG_LOCAL1,
+    [FACILITY_LOCAL0 + 2] = LOG_LOCAL2, [FACILITY_LOCAL0 + 3] = LOG_LOCAL3,
+    [FACILITY_LOCAL0 + 4] = LOG_LOCAL4, [FACILITY_LOCAL0 + 5] = LOG_LOCAL5,
+    [FACILITY_LOCAL0 + 6] = LOG_LOCAL6, [FACILITY_LOCAL7] = LOG_LOCAL7,
+};
+
+#define IDENT_BYTES 64
+
 static struct {
-    atomic_int most;       /* enum log_level */
-    atomic_bool is_quiet;  /* nothing to stderr */
-    atomic_bool has_file;  /* file_fd leads to a file, not to /dev/null */
-    atomic_int file_fd;    /* -1 until the first file, then never changes */
-    pthread_mutex_t _open; /* one log_open() or log_close() at a time */
+    atomic_int most;      /* enum log_level */
+    atomic_bool is_quiet; /* nothing to stderr */
+    atomic_bool has_file; /* file_fd leads to a file, not to /dev/null */
+    atomic_int file_fd;   /* -1 until the first file, then never changes */
+    atomic_bool has_syslog;
+    pthread_mutex_t _open; /* one log_open(), log_close() or log_to_syslog() at a time */
+    /* syslog(3) keeps a pointer, under a lock of its own: it gets the other one of these two. */
+    char idents[2][IDENT_BYTES];
+    unsigned ident; /* the one in use */
 } log_state = {
     .most = LOG_NOTICE_LEVEL,
     .file_fd = -1,
@@ -98,6 +120,21 @@ log_close(void)
     (void)e;
 }
 
+void
+log_to_syslog(const char *ident, enum log_facility facility)
+{
+    pthread_mutex_lock(&log_state._open);
+    if (ident != NULL) {
+        log_state.ident ^= 1;
+        snprintf(log_state.idents[log_state.ident], IDENT_BYTES, "%s", ident);
+        openlog(log_state.idents[log_state.ident], LOG_PID | LOG_NDELAY, facilities[facility]);
+    } else if (atomic_load(&log_state.has_syslog)) {
+        closelog();
+    }
+    atomic_store(&log_state.has_syslog, ident != NULL);
+    pthread_mutex_unlock(&log_state._open);
+}
+
 bool
 log_wants(enum log_level level)
 {
@@ -108,6 +145,7 @@ log_wants(enum log_level level)
 struct line {
     char text[LINE_BYTES_MOST];
     size_t len;
+    size_t head; /* bytes of date, time, process and level, which syslog adds itself */
 };
 
 static void
@@ -123,6 +161,7 @@ line_begin(struct line *line, enum log_level level)
                    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
                    now.tv_nsec / 1000000, (long)getpid(), level_words[level]);
     line->len = len < 0 ? 0 : (size_t)len;
+    line->head = line->len;
 }
 
 static bool
@@ -256,5 +295,7 @@ log_line(enum log_level level, const char *format, ...)
         write_once(STDERR_FILENO, &line);
     if (atomic_load_explicit(&log_state.has_file, memory_order_acquire))
         write_once(atomic_load_explicit(&log_state.file_fd, memory_order_relaxed), &line);
+    if (atomic_load_explicit(&log_state.has_syslog, memory_order_relaxed))
+        syslog(priorities[level], "%.*s", (int)(line.len - line.head - 1), line.text + line.head);
     errno = errnum;
 }

@@ -392,6 +392,13 @@ ini_add(struct ini *ini, enum ini_section section, struct place place, const cha
     };
 }
 
+static void
+ini_add_header(struct ini *ini, struct place place)
+{
+    ini->pgbouncer = mem_grow(ini->pgbouncer, ini->pgbouncer_count + 1, sizeof(*ini->pgbouncer));
+    ini->pgbouncer[ini->pgbouncer_count++] = (struct ini_header){ .place = place, .at = ini->count };
+}
+
 /* What inih found in the line that it was given: ini_handler of ini_parse_stream(). */
 static int
 take_line(void *arg, const char *section_name, const char *name, const char *value)
@@ -404,6 +411,8 @@ take_line(void *arg, const char *section_name, const char *name, const char *val
         r->ini->has_section[section] = true;
         if (section == INI_UNKNOWN && r->key != NULL)
             section_complain(r);
+        else if (section == INI_PGBOUNCER)
+            ini_add_header(r->ini, reading_place(r));
     } else if (section == INI_NONE) {
         problem_add(r->problems, reading_place(r), "`%.60s` stands before the first section", r->key);
     } else if (section != INI_UNKNOWN) {
@@ -443,6 +452,7 @@ ini_fini(struct ini *ini)
     for (size_t i = 0; i < ini->file_count; i++)
         ini_file_free(ini->files[i]);
     free(ini->entries);
+    free(ini->pgbouncer);
     free(ini->files);
     *ini = (struct ini){ 0 };
 }

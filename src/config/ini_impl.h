@@ -39,6 +39,11 @@ struct ini_entry {
     char *value;        /* may be secret, so it is wiped */
 };
 
+struct ini_header {
+    struct place place;
+    size_t at; /* how many entries stand before it */
+};
+
 struct ini_file {
     char *path;
     struct file_facts facts;
@@ -50,6 +55,8 @@ struct ini {
     struct ini_file **files; /* all that were read, the main one first */
     size_t file_count;
     bool has_section[INI_SECTIONS]; /* empty ones count */
+    struct ini_header *pgbouncer;   /* each header of a [pgbouncer] section, in order */
+    size_t pgbouncer_count;
 };
 
 /*

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "option_impl.h"
+#include "pgweir/base/log.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
 #include "pgweir/config/settings.h"
@@ -201,6 +202,7 @@ const struct option options[] = {
       .type = OPT_TEXT,
       .preset = "",
       .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .is_sticky = true,
       .slot = SLOT(conffile),
       .group = PROCESS,
       .text = "File that the next reload reads. Empty: the one of the command line." },
@@ -217,6 +219,7 @@ const struct option options[] = {
       .type = OPT_TEXT,
       .preset = "",
       .scope = IN_GLOBAL, .when = OPT_RESTART,
+      .is_sticky = true,
       .slot = SLOT(user),
       .group = PROCESS,
       .text = "Operating system user to become after start; needed when started as root, for pgweir does not run "
@@ -226,6 +229,7 @@ const struct option options[] = {
       .type = OPT_COUNT,
       .preset = "0", .most = "3",
       .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .is_sticky = true,
       .slot = SLOT(verbose),
       .group = PROCESS,
       .text = "How much to log beyond the ordinary, 0 to 3; `-v` on the command line adds to it." },
@@ -343,6 +347,7 @@ const struct option options[] = {
       .type = OPT_TEXT,
       .preset = "",
       .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .is_sticky = true,
       .slot = SLOT(auth_file),
       .group = CLIENTS,
       .text = "File with user names and secrets, one `\"user\" \"secret\"` per line; a secret is a plain password, "
@@ -360,6 +365,7 @@ const struct option options[] = {
       .type = OPT_TEXT,
       .preset = "",
       .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .is_sticky = true,
       .slot = SLOT(auth_ident_file),
       .group = CLIENTS,
       .text = "Name maps for the rules in `auth_hba_file`, written as in pg_ident.conf." },
@@ -368,6 +374,7 @@ const struct option options[] = {
       .type = OPT_TEXT,
       .preset = "",
       .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_NEW_SESSIONS,
+      .is_sticky = true,
       .slot = SLOT(auth_user),
       .slot_inside = INSIDE(auth_user), .mark_inside = MARK(auth_user),
       .group = CLIENTS,
@@ -388,6 +395,7 @@ const struct option options[] = {
       .type = OPT_TEXT,
       .preset = "",
       .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_NEW_SESSIONS,
+      .is_sticky = true,
       .slot = SLOT(auth_dbname),
       .slot_inside = INSIDE(auth_dbname), .mark_inside = MARK(auth_dbname),
       .group = CLIENTS,
@@ -406,6 +414,7 @@ const struct option options[] = {
       .type = OPT_TEXT,
       .preset = "",
       .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .is_sticky = true,
       .slot = SLOT(auth_ldap_options),
       .group = CLIENTS,
       .text = "Settings for `auth_type = ldap`, written as in pg_hba.conf." },
@@ -597,6 +606,7 @@ const struct option options[] = {
       .type = OPT_TEXT,
       .preset = "",
       .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .is_sticky = true,
       .slot = SLOT(client_tls.ciphersuites),
       .group = CLIENT_TLS,
       .text = "Cipher suites of TLS 1.3 towards clients, in OpenSSL's notation. Empty: OpenSSL's own choice." },
@@ -773,7 +783,7 @@ const struct option options[] = {
 
     { .name = "server_connections",
       .type = OPT_AUTO_COUNT,
-      .preset = "auto", .least = "1", .most = "1000000",
+      .preset = "auto", .preset_pgbouncer = "1000000", .least = "1", .most = "1000000",
       .scope = IN_GLOBAL, .when = OPT_LIVE,
       .slot = SLOT(server_connections),
       .group = SERVERS,
@@ -809,16 +819,18 @@ const struct option options[] = {
     { .name = "server_connect_timeout",
       .type = OPT_DURATION, .unit = "s",
       .preset = "15",
-      .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_NEW_SESSIONS,
       .slot = SLOT(server_connect_timeout_us),
+      .slot_inside = INSIDE(server_connect_timeout_us), .mark_inside = MARK(server_connect_timeout),
       .group = SERVERS,
       .text = "Connecting and logging in to a server must be done within this time. 0: no limit." },
 
     { .name = "server_idle_timeout",
       .type = OPT_DURATION, .unit = "s",
       .preset = "600",
-      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_LIVE,
       .slot = SLOT(server_idle_timeout_us),
+      .slot_inside = INSIDE(server_idle_timeout_us), .mark_inside = MARK(server_idle_timeout),
       .group = SERVERS,
       .text = "Closes server connections that nobody has used for this long, but not below `min_pool_size`. 0: "
               "never." },
@@ -836,8 +848,9 @@ const struct option options[] = {
     { .name = "server_login_retry",
       .type = OPT_DURATION, .unit = "s",
       .preset = "15",
-      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_LIVE,
       .slot = SLOT(server_login_retry_us),
+      .slot_inside = INSIDE(server_login_retry_us), .mark_inside = MARK(server_login_retry),
       .group = SERVERS,
       .text = "Longest pause between attempts to reach a server that refuses connections or logins; the first "
               "pauses are shorter." },
@@ -865,8 +878,9 @@ const struct option options[] = {
     { .name = "server_parallel_logins",
       .type = OPT_COUNT,
       .preset = "16", .least = "1", .most = "10000",
-      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_LIVE,
       .slot = SLOT(server_parallel_logins),
+      .slot_inside = INSIDE(server_parallel_logins), .mark_inside = MARK(server_parallel_logins),
       .group = SERVERS,
       .text = "Most connections that one pool may be opening at the same time." },
 
@@ -1017,6 +1031,7 @@ const struct option options[] = {
       .type = OPT_TEXT,
       .preset = "",
       .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .is_sticky = true,
       .slot = SLOT(server_tls.ciphersuites),
       .group = SERVER_TLS,
       .text = "Cipher suites of TLS 1.3 towards servers, in OpenSSL's notation. Empty: OpenSSL's own choice." },

@@ -43,10 +43,10 @@ route_resolve(struct route *r, const struct overrides *all)
     r->idle_transaction_timeout_us = all->idle_transaction_timeout_us;
     r->client_idle_timeout_us = all->client_idle_timeout_us;
     r->server_lifetime_us = all->server_lifetime_us;
-    r->server_connect_timeout_us = s->server_connect_timeout_us;
-    r->server_idle_timeout_us = s->server_idle_timeout_us;
-    r->server_login_retry_us = s->server_login_retry_us;
-    r->server_parallel_logins = s->server_parallel_logins;
+    r->server_connect_timeout_us = all->server_connect_timeout_us;
+    r->server_idle_timeout_us = all->server_idle_timeout_us;
+    r->server_login_retry_us = all->server_login_retry_us;
+    r->server_parallel_logins = all->server_parallel_logins;
     r->server_reset_query = mem_text(s->server_reset_query);
     r->server_reset_query_always = s->server_reset_query_always;
 }

@@ -14,23 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pgweir/base/log.h"
 #include "pgweir/base/mem.h"
 #include "settings_impl.h"
 
 /* ---- life ---- */
 
 static void
-settings_preset(struct settings *s, bool is_pgbouncer)
+settings_preset(struct settings *s, const struct option *o)
 {
-    for (size_t i = 0; i < option_count; i++) {
-        const struct option *o = &options[i];
-        const char *preset = is_pgbouncer && o->preset_pgbouncer != NULL ? o->preset_pgbouncer : o->preset;
-        enum err e = option_parse(o, preset, option_slot(o, s), NULL);
+    const char *preset = s->content->is_pgbouncer && o->preset_pgbouncer != NULL ? o->preset_pgbouncer
+                                                                                 : o->preset;
+    enum err e = option_parse(o, preset, option_slot(o, s), NULL);
 
-        assert(e == ERR_NONE);
-        (void)e;
-    }
+    assert(e == ERR_NONE);
+    (void)e;
 }
 
 static struct settings *
@@ -46,7 +43,8 @@ settings_new(bool is_pgbouncer)
     map_init(&content->users_by_name);
     userlist_init(&content->secrets);
     s->content = content;
-    settings_preset(s, is_pgbouncer);
+    for (size_t i = 0; i < option_count; i++)
+        settings_preset(s, &options[i]);
     return s;
 }
 
@@ -264,16 +262,41 @@ load_entry(struct loading *l, struct ini_entry *entry, struct entry_reading *r)
     }
 }
 
+/* A further [pgbouncer] header: as in PgBouncer, what stood before it is back at its default. */
+static void
+load_header(struct loading *l, const struct ini_header *header)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < option_count; i++) {
+        if (options[i].is_sticky || l->set_at[i].file == NULL)
+            continue;
+        settings_preset(l->settings, &options[i]);
+        l->set_at[i] = (struct place){ 0 };
+        count++;
+    }
+    if (count > 0)
+        problem_add(&l->warnings, header->place,
+                    "[pgbouncer] begins anew here: what was set before it (%zu keys) is back at its default",
+                    count);
+}
+
 static void
 load_entries(struct loading *l)
 {
     bool *is_told = mem_new(option_count * sizeof(bool));
     struct entry_reading r = { .problems = &l->problems, .warnings = &l->warnings, .is_told = is_told };
     bool has_peers = false;
+    size_t headers = 0;
 
-    for (size_t i = 0; i < l->ini.count; i++) {
+    for (size_t i = 0; i <= l->ini.count; i++) {
         struct ini_entry *entry = &l->ini.entries[i];
 
+        for (; headers < l->ini.pgbouncer_count && l->ini.pgbouncer[headers].at == i; headers++)
+            if (headers > 0)
+                load_header(l, &l->ini.pgbouncer[headers]);
+        if (i == l->ini.count)
+            break;
         if (entry->section == INI_PEERS && !has_peers)
             problem_add(&l->warnings, entry->place, "[peers] is not implemented yet and has no effect");
         has_peers |= entry->section == INI_PEERS;
@@ -344,28 +367,9 @@ settings_load_through(file_reader *read, const char *file, struct settings **out
     return e;
 }
 
-static void
-warnings_log(struct buf *warnings)
-{
-    char *line, *rest;
-
-    buf_add_u8(warnings, '\0');
-    rest = (char *)warnings->at + warnings->start;
-    while ((line = strsep(&rest, "\n")) != NULL)
-        if (*line != '\0')
-            log_line(LOG_WARNING_LEVEL, "%s", line);
-}
-
 enum err
-settings_load(const char *file, struct settings **out, struct buf *problems, struct error *why)
+settings_load(const char *file, struct settings **out, struct buf *problems, struct buf *warnings,
+              struct error *why)
 {
-    struct buf warnings;
-    enum err e;
-
-    buf_init(&warnings);
-    e = settings_load_through(file_read, file, out, problems, &warnings, why);
-    if (e == ERR_NONE)
-        warnings_log(&warnings);
-    buf_release(&warnings);
-    return e;
+    return settings_load_through(file_read, file, out, problems, warnings, why);
 }

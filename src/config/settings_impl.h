@@ -24,8 +24,7 @@ struct settings_content {
 const struct database *settings_database(const struct settings *s, const char *name);
 const struct user *settings_user(const struct settings *s, const char *name);
 
-/* settings_load() with another way to files, and the warnings (one line each, NULL: dropped) handed over
- * instead of logged. */
+/* settings_load() with another way to files. */
 MUST_CHECK enum err settings_load_through(file_reader *read, const char *file, struct settings **out,
                                           struct buf *problems, struct buf *warnings, struct error *why);
 

@@ -15,7 +15,6 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,25 +113,6 @@ give_up_address(struct dial *d, int errnum)
 }
 
 static void
-set_number(int fd, int level, int option, int value)
-{
-    if (value > 0)
-        (void)setsockopt(fd, level, option, &value, sizeof(value));
-}
-
-static void
-set_options(int fd, const struct dial_params *p)
-{
-    if (p->tcp_keepalive) {
-        set_number(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-        set_number(fd, IPPROTO_TCP, TCP_KEEPIDLE, p->tcp_keepidle_s);
-        set_number(fd, IPPROTO_TCP, TCP_KEEPINTVL, p->tcp_keepintvl_s);
-        set_number(fd, IPPROTO_TCP, TCP_KEEPCNT, p->tcp_keepcnt);
-    }
-    set_number(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, p->tcp_user_timeout_ms);
-}
-
-static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct dial *d = arg;
@@ -184,7 +164,7 @@ begin_connect(struct dial *d)
     if (d->fd < 0)
         return errno;
     if (to->at.ss_family != AF_UNIX)
-        set_options(d->fd, &d->params);
+        tcp_set_options(d->fd, &d->params.tcp);
     return connect(d->fd, (const struct sockaddr *)&to->at, to->len) == 0 ? 0 : errno;
 }
 

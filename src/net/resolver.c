@@ -103,6 +103,13 @@ resolver_use_files(struct resolver *r, const char *resolv_conf, const char *host
     r->hosts_file = hosts;
 }
 
+void
+resolver_set_ttl(struct resolver *r, uint64_t ttl_us, uint64_t nxdomain_ttl_us)
+{
+    r->ttl_us = ttl_us;
+    r->nxdomain_ttl_us = nxdomain_ttl_us;
+}
+
 /* The files */
 
 static struct file_stamp

@@ -21,7 +21,4 @@ void lookup_init(struct lookup *l, void (*on_answer)(struct lookup *l, const str
 void lookup_cancel(struct lookup *l);
 void resolver_ask(struct resolver *r, const char *host, struct lookup *l);
 
-/* Instead of /etc/resolv.conf and /etc/hosts; for tests. Borrowed. */
-void resolver_use_files(struct resolver *r, const char *resolv_conf, const char *hosts);
-
 #endif

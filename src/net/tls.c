@@ -432,7 +432,7 @@ set_up_accept(struct tls_context *c, const struct tls_params *p, struct error *w
     if (e != ERR_NONE)
         return e;
     SSL_CTX_set_options(c->ssl_ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_dh_auto(c->ssl_ctx, 1);
+    SSL_CTX_set_dh_auto(c->ssl_ctx, p->is_without_dhe ? 0 : 1);
     SSL_CTX_set_session_id_context(c->ssl_ctx, id, sizeof(id) - 1);
     SSL_CTX_set_session_cache_mode(c->ssl_ctx, SSL_SESS_CACHE_OFF); /* tickets remember for us */
     SSL_CTX_set_num_tickets(c->ssl_ctx, 1);

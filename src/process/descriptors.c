@@ -7,8 +7,9 @@
 #include "pgweir/base/log.h"
 
 #define SERVERS_UNKNOWN 100u /* with server_connections = auto: PostgreSQL's own default of max_connections */
-#define OWN_FEW 64u          /* log, pid file, listeners, control connections, cancel requests */
-#define OWN_PER_WORKER 8u    /* epoll, mailbox, resolver */
+#define SERVERS_MOST 1000000u /* in a [pgbouncer] file: no limit of its own */
+#define OWN_FEW 64u           /* log, pid file, listeners, control connections, cancel requests */
+#define OWN_PER_WORKER 8u     /* epoll, mailbox, resolver */
 
 void
 descriptors_raise(void)
@@ -24,7 +25,8 @@ descriptors_raise(void)
 uint64_t
 descriptors_needed(const struct settings *settings, unsigned worker_count)
 {
-    uint64_t servers = settings->server_connections > 0 ? settings->server_connections : SERVERS_UNKNOWN;
+    unsigned given = settings->server_connections;
+    uint64_t servers = given > 0 && given < SERVERS_MOST ? given : SERVERS_UNKNOWN;
 
     return (uint64_t)settings->max_client_conn + servers + OWN_FEW + (uint64_t)worker_count * OWN_PER_WORKER;
 }

@@ -12,6 +12,7 @@
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
 #include "pgweir/net/listener.h"
+#include "systemd_impl.h"
 
 struct listeners {
     struct listener *at[LISTENERS_MOST + 1]; /* the last place is for the Unix socket */
@@ -183,8 +184,34 @@ open_unix(struct listeners *l, const struct opening *o, const struct settings *s
     return e == ERR_NONE ? open_one(l, o, &where, why) : e;
 }
 
+static enum err
+open_all(struct listeners *l, const struct opening *o, const struct settings *s, struct error *why)
+{
+    struct addresses addresses;
+    enum err e = addresses_of(s->listen_addr, s->listen_port, &addresses, why);
+
+    for (unsigned i = 0; e == ERR_NONE && i < addresses.count; i++)
+        e = open_one(l, o, &addresses.at[i], why);
+    return e == ERR_NONE ? open_unix(l, o, s, why) : e;
+}
+
+static enum err
+adopt_all(struct listeners *l, const struct opening *o, unsigned count, struct error *why)
+{
+    for (int fd = SYSTEMD_FIRST_FD; fd < SYSTEMD_FIRST_FD + (int)count; fd++) {
+        char text[160];
+        enum err e = listener_adopt(o->loop, fd, o->on_accept, on_trouble, o->arg, &l->at[l->count], why);
+
+        if (e != ERR_NONE)
+            return e;
+        address_text(listener_address(l->at[l->count++]), text, sizeof(text));
+        log_line(LOG_NOTICE_LEVEL, "listening on %s, handed over by the service manager", text);
+    }
+    return ERR_NONE;
+}
+
 enum err
-listeners_new(struct loop *loop, const struct settings *settings,
+listeners_new(struct loop *loop, const struct settings *settings, unsigned inherited,
               void (*on_accept)(void *arg, int fd, const struct address *peer), void *arg,
               struct listeners **out, struct error *why)
 {
@@ -192,20 +219,17 @@ listeners_new(struct loop *loop, const struct settings *settings,
         .loop = loop,
         .params = { .backlog = (int)settings->listen_backlog,
                     .tcp_defer_accept = settings->tcp_defer_accept,
+                    .reuse_port = settings->so_reuseport,
                     .unix_mode = (mode_t)settings->unix_socket_mode,
                     .unix_group = settings->unix_socket_group[0] != '\0' ? settings->unix_socket_group
                                                                          : NULL },
         .on_accept = on_accept,
         .arg = arg,
     };
-    struct addresses addresses;
     struct listeners *l = mem_new(sizeof(*l));
-    enum err e = addresses_of(settings->listen_addr, settings->listen_port, &addresses, why);
+    enum err e = inherited > 0 ? adopt_all(l, &opening, inherited, why)
+                               : open_all(l, &opening, settings, why);
 
-    for (unsigned i = 0; e == ERR_NONE && i < addresses.count; i++)
-        e = open_one(l, &opening, &addresses.at[i], why);
-    if (e == ERR_NONE)
-        e = open_unix(l, &opening, settings, why);
     if (e == ERR_NONE && l->count == 0)
         e = error_set(why, ERR_CONFIG, "nothing to listen on: set listen_addr or unix_socket_dir");
     if (e != ERR_NONE) {

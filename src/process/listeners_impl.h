@@ -21,9 +21,10 @@ struct addresses {
 MUST_CHECK enum err addresses_of(const char *listen_addr, unsigned port, struct addresses *out,
                                  struct error *why);
 
-/* Opens all of them or none, and logs each. ERR_CONFIG when there is nothing to listen on; ERR_IO with the
- * address, when it is in use for example. ON_ACCEPT owns its descriptors. */
-MUST_CHECK enum err listeners_new(struct loop *loop, const struct settings *settings,
+/* Opens all of them or none, and logs each; or, when a service manager has handed over INHERITED sockets
+ * (SYSTEMD_FIRST_FD and those behind it), listens on these and on nothing else. ERR_CONFIG when there is
+ * nothing to listen on; ERR_IO with the address, when it is in use for example. ON_ACCEPT owns its descriptors. */
+MUST_CHECK enum err listeners_new(struct loop *loop, const struct settings *settings, unsigned inherited,
                                   void (*on_accept)(void *arg, int fd, const struct address *peer), void *arg,
                                   struct listeners **out, struct error *why);
 void listeners_free(struct listeners *l); /* NULL is fine */

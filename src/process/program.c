@@ -34,6 +34,7 @@
 #include "pidfile_impl.h"
 #include "privileges_impl.h"
 #include "signals_impl.h"
+#include "systemd_impl.h"
 #include "workers_impl.h"
 
 enum program_state { PROGRAM_STARTING, PROGRAM_RUNNING, PROGRAM_DRAINING };
@@ -42,6 +43,7 @@ struct program {
     enum program_state state;
     struct command_line line;
     bool is_log_open;
+    struct buf warnings; /* of the start, until there is a log */
     struct daemon daemon;
     struct pidfile *pidfile; /* NULL: none configured */
     struct clock clock;
@@ -93,6 +95,12 @@ log_problem(const char *line)
 }
 
 static void
+log_warning(const char *line)
+{
+    log_line(LOG_WARNING_LEVEL, "%s", line);
+}
+
+static void
 log_change(const char *line)
 {
     log_line(LOG_NOTICE_LEVEL, "reload: %s", line);
@@ -128,21 +136,23 @@ open_log(struct program *p, const struct settings *s, struct error *why)
     enum err e = log_open(s->logfile, p->line.is_quiet || is_detached,
                           levels[verbose < COUNT_OF(levels) ? verbose : COUNT_OF(levels) - 1], why);
 
-    if (e == ERR_NONE)
-        p->is_log_open = true;
+    if (e != ERR_NONE)
+        return e;
+    log_to_syslog(s->syslog ? s->syslog_ident : NULL, (enum log_facility)s->syslog_facility);
+    p->is_log_open = true;
     return e;
 }
 
-/* Reads the file into *OUT. Problems are told line by line. */
+/* Reads FILE into *OUT, and what looks wrong in it into WARNINGS. Problems are told line by line. */
 static enum err
-load(const struct program *p, struct settings **out, void (*tell)(const char *line))
+load(const char *file, struct settings **out, struct buf *warnings, void (*tell)(const char *line))
 {
     struct buf problems;
     struct error why;
     enum err e;
 
     buf_init(&problems);
-    e = settings_load(p->line.file, out, &problems, &why);
+    e = settings_load(file, out, &problems, warnings, &why);
     if (e != ERR_NONE && buf_len(&problems) == 0)
         tell(why.text);
     else if (e != ERR_NONE)
@@ -165,27 +175,52 @@ tell_changes(const struct settings *before, const struct settings *after)
     buf_release(&changes);
 }
 
-/* The whole of it or nothing: ERR_CONFIG with the problems logged. */
+/* The file of the next reload. */
+static const char *
+next_file(const struct program *p)
+{
+    const char *conffile = p->config->settings->conffile;
+
+    return conffile[0] != '\0' ? conffile : p->line.file;
+}
+
+/* The next configuration, checked and with the log open as it wants it; WARNINGS as for load(). Problems are
+ * logged. */
+static enum err
+prepare(struct program *p, struct house_config **out, struct buf *warnings)
+{
+    struct settings *settings;
+    struct error why;
+    enum err e = load(next_file(p), &settings, warnings, log_problem);
+
+    if (e != ERR_NONE)
+        return e;
+    e = house_config_new(settings, out, &why);
+    if (e == ERR_NONE && open_log(p, settings, &why) != ERR_NONE) {
+        house_config_drop(*out);
+        e = ERR_CONFIG;
+    }
+    settings_drop(settings);
+    if (e != ERR_NONE)
+        log_problem(why.text);
+    return e;
+}
+
+/* The whole of it or nothing. */
 static enum err
 try_reload(struct program *p)
 {
     struct house_config *config, *before = p->config;
-    struct settings *settings;
-    struct error why;
-    enum err e = load(p, &settings, log_problem);
+    struct buf warnings;
+    enum err e;
 
+    buf_init(&warnings);
+    e = prepare(p, &config, &warnings);
+    if (e == ERR_NONE)
+        each_line(&warnings, log_warning);
+    buf_release(&warnings);
     if (e != ERR_NONE)
         return e;
-    e = house_config_new(settings, &config, &why);
-    if (e == ERR_NONE && open_log(p, settings, &why) != ERR_NONE) {
-        house_config_drop(config);
-        e = ERR_CONFIG;
-    }
-    settings_drop(settings);
-    if (e != ERR_NONE) {
-        log_problem(why.text);
-        return e;
-    }
     p->config = config;
     tell_changes(before->settings, config->settings);
     if (before->settings->max_client_conn != config->settings->max_client_conn)
@@ -199,9 +234,14 @@ try_reload(struct program *p)
 static void
 reload(struct program *p)
 {
+    enum err e;
+
     log_line(LOG_NOTICE_LEVEL, "got SIGHUP, re-reading config");
-    if (try_reload(p) != ERR_NONE)
+    systemd_tell_reloading(clock_now_us(&p->clock));
+    e = try_reload(p);
+    if (e != ERR_NONE)
         log_line(LOG_ERROR_LEVEL, "reload failed: the configuration from before stays in force");
+    systemd_tell_ready(e == ERR_NONE ? "serving" : "serving; the last reload failed, see the log");
 }
 
 /* --- the end --- */
@@ -248,6 +288,7 @@ static void
 drain(struct program *p, uint64_t limit_us)
 {
     p->state = PROGRAM_DRAINING;
+    systemd_tell_stopping("letting transactions end");
     listeners_free(p->listeners);
     p->listeners = NULL;
     if (limit_us > 0)
@@ -316,7 +357,9 @@ end(struct program *p)
     loop_free(p->loop);
     house_config_drop(p->config);
     pidfile_give(p->pidfile);
+    log_to_syslog(NULL, FACILITY_DAEMON);
     log_close();
+    buf_release(&p->warnings);
     libevent_global_shutdown();
 }
 
@@ -355,8 +398,9 @@ start_process(struct program *p, const struct settings *s, struct error *why)
         e = pidfile_take(s->pidfile, &p->pidfile, why);
     if (e != ERR_NONE)
         return e;
-    if (p->line.is_daemon && s->logfile[0] == '\0')
-        log_line(LOG_WARNING_LEVEL, "a daemon without `logfile` logs nothing");
+    each_line(&p->warnings, log_warning);
+    if (p->line.is_daemon && s->logfile[0] == '\0' && !s->syslog)
+        log_line(LOG_WARNING_LEVEL, "a daemon without `logfile` and `syslog` logs nothing");
     if (access(p->line.file, R_OK) != 0)
         log_line(LOG_WARNING_LEVEL, "configuration file %s cannot be read by this user: a reload will fail",
                  p->line.file);
@@ -394,7 +438,7 @@ start_service(struct program *p, struct error *why)
     if (e != ERR_NONE)
         return e;
     p->census = census_new(p->loop, p->house, p->config);
-    e = listeners_new(p->loop, p->config->settings, on_accept, p, &p->listeners, why);
+    e = listeners_new(p->loop, p->config->settings, systemd_listen_fds(), on_accept, p, &p->listeners, why);
     if (e == ERR_NONE)
         e = signals_new(p->loop, on_signal, p, &p->signals, why);
     if (e == ERR_NONE)
@@ -408,6 +452,7 @@ start_serving(struct program *p, struct error *why)
 {
     p->state = PROGRAM_RUNNING;
     daemon_ready(&p->daemon);
+    systemd_tell_ready("serving");
     log_line(LOG_NOTICE_LEVEL, "process up: %s, libevent %s (%s), adns: evdns2, tls: %s",
              PGWEIR_NAME_AND_VERSION, event_get_version(), event_base_get_method(loop_base(p->loop)),
              OpenSSL_version(OPENSSL_VERSION));
@@ -436,11 +481,15 @@ run(const struct command_line *line)
     struct error why;
     enum err e;
 
+    systemd_init();
     daemon_init(&p.daemon);
+    buf_init(&p.warnings);
     timer_init(&p.shutdown, on_shutdown_timeout);
     p.drained.on_arrival = on_drained_arrival;
-    if (load(&p, &settings, tell_on_stderr) != ERR_NONE)
+    if (load(line->file, &settings, &p.warnings, tell_on_stderr) != ERR_NONE) {
+        buf_release(&p.warnings);
         return 1;
+    }
     e = start(&p, settings, &why);
     settings_drop(settings);
     if (e == ERR_NONE)

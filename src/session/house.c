@@ -43,6 +43,7 @@ house_config_new(const struct settings *settings, struct house_config **out, str
     c->settings = settings_hold(settings);
     if (settings->client_tls.sslmode != SSL_DISABLE) {
         params = tls_params_of(&settings->client_tls);
+        params.is_without_dhe = settings->client_tls_dheparams == DHE_NONE;
         e = tls_context_new_accept(&params, &c->client_tls, why);
     }
     if (e == ERR_NONE && settings->server_tls.sslmode != SSL_DISABLE) {
@@ -55,6 +56,17 @@ house_config_new(const struct settings *settings, struct house_config **out, str
     }
     *out = c;
     return ERR_NONE;
+}
+
+struct tcp_options
+tcp_options_of(const struct settings *s)
+{
+    return (struct tcp_options){ .keepalive = s->tcp_keepalive,
+                                 .keepidle_s = (int)s->tcp_keepidle_s,
+                                 .keepintvl_s = (int)s->tcp_keepintvl_s,
+                                 .keepcnt = (int)s->tcp_keepcnt,
+                                 .user_timeout_ms = (int)s->tcp_user_timeout_ms,
+                                 .buffer_bytes = (int)s->tcp_socket_buffer };
 }
 
 struct house_config *
@@ -135,6 +147,8 @@ worker_init(struct worker *w, struct house *house, unsigned index, struct error 
         return ERR_IO;
     w->resolver = resolver_new(w->loop, house->config->settings->dns_max_ttl_us,
                                house->config->settings->dns_nxdomain_ttl_us);
+    if (house->resolv_conf != NULL)
+        resolver_use_files(w->resolver, house->resolv_conf, "/etc/hosts");
     return ERR_NONE;
 }
 
@@ -252,6 +266,11 @@ house_deliver(struct house *h, int fd, const struct address *peer)
             atomic_load_explicit(&least->client_count, memory_order_relaxed))
             least = &h->workers[i];
     atomic_fetch_add_explicit(&least->client_count, 1, memory_order_relaxed);
+    if (peer->at.ss_family != AF_UNIX) {
+        struct tcp_options tcp = tcp_options_of(h->config->settings);
+
+        tcp_set_options(fd, &tcp);
+    }
     d->letter.on_arrival = on_delivery;
     d->fd = fd;
     d->is_unix = peer->at.ss_family == AF_UNIX;
@@ -302,6 +321,8 @@ on_notice(struct letter *letter, void *recipient)
     } else {
         house_config_drop(w->config);
         w->config = n->config;
+        resolver_set_ttl(w->resolver, w->config->settings->dns_max_ttl_us,
+                         w->config->settings->dns_nxdomain_ttl_us);
     }
     free(n);
 }
@@ -368,6 +389,8 @@ house_new(const struct house_params *params, struct house **out, struct error *w
     h->snapshots = snapshots_new();
     h->registry = registry_new(params->config->settings->prepared_statements_memory);
     h->worker_count = params->worker_count;
+    if (params->config->settings->resolv_conf[0] != '\0')
+        h->resolv_conf = mem_text(params->config->settings->resolv_conf);
     h->workers = mem_new(h->worker_count * sizeof *h->workers);
     atomic_init(&h->undrained, h->worker_count);
     for (unsigned i = 0; i < h->worker_count; i++) {
@@ -430,6 +453,7 @@ house_free(struct house *h)
     snapshots_free(h->snapshots);
     registry_free(h->registry);
     house_config_drop(h->config);
+    free(h->resolv_conf);
     free(h->workers);
     free(h);
 }

@@ -525,11 +525,7 @@ dial_host(struct server *s)
         .host = h->host,
         .port = (uint16_t)h->port,
         .timeout_us = s->route->server_connect_timeout_us,
-        .tcp_keepalive = settings->tcp_keepalive,
-        .tcp_keepidle_s = (int)settings->tcp_keepidle_s,
-        .tcp_keepintvl_s = (int)settings->tcp_keepintvl_s,
-        .tcp_keepcnt = (int)settings->tcp_keepcnt,
-        .tcp_user_timeout_ms = (int)settings->tcp_user_timeout_ms,
+        .tcp = tcp_options_of(settings),
     };
 
     s->host = h->host;

@@ -54,6 +54,7 @@ struct house {
     struct registry *registry;
     struct house_config *config; /* held; main thread */
     struct loop *main_loop;      /* from house_attend() on */
+    char *resolv_conf;           /* owned; NULL: the system's */
     unsigned worker_count;
     struct worker *workers;
     _Atomic uint64_t last_client_id;

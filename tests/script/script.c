@@ -190,7 +190,7 @@ load(struct script *s)
     write_ini(s, path);
     buf_init(&problems);
     CU_ASSERT_EQUAL(chdir(s->dir), 0);
-    if (settings_load(path, &settings, &problems, &why) != ERR_NONE) {
+    if (settings_load(path, &settings, &problems, NULL, &why) != ERR_NONE) {
         buf_add_u8(&problems, 0);
         script_fail(s, "the settings: %s\n%s", why.text, (const char *)buf_slice(&problems).at);
     } else if (house_config_new(settings, &s->config, &why) != ERR_NONE) {

@@ -24,6 +24,19 @@ enum log_level {                    /* PgBouncer's words in the line */
  * to reopen the file: the old descriptor is closed when the new one is open. Thread-safe. */
 MUST_CHECK enum err log_open(const char *file, bool quiet, enum log_level most, struct error *why);
 void log_close(void);
+
+/* The facilities of syslog(3) that an ordinary process may use. */
+enum log_facility {
+    FACILITY_AUTH,
+    FACILITY_AUTHPRIV,
+    FACILITY_DAEMON,
+    FACILITY_USER,
+    FACILITY_LOCAL0, /* to LOCAL7, in order */
+    FACILITY_LOCAL7 = FACILITY_LOCAL0 + 7
+};
+/* Lines go to syslog too, under IDENT (copied, at most 63 bytes); NULL: not, or no longer. Thread-safe. */
+void log_to_syslog(const char *ident, enum log_facility facility);
+
 bool log_wants(enum log_level level); /* one relaxed load */
 void log_line(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 

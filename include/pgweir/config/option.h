@@ -44,6 +44,7 @@ struct option {
     const char *preset_pgbouncer; /* default in a [pgbouncer] file where it differs; NULL: the same */
     const char *least, *most;     /* as written in a file; NULL: no bound */
     const char *const *choices;   /* OPT_CHOICE: NULL-terminated, in the order of its enum */
+    bool is_sticky; /* PgBouncer has no default for it: a further [pgbouncer] header leaves it as it is */
     bool zero_inside_inherits; /* 0 in [databases] or [users] means "as if not given" (PgBouncer's meaning) */
     unsigned scope;            /* of enum option_scope */
     enum option_when when;

@@ -28,14 +28,6 @@ enum auth_type {
 };
 enum load_balance { BALANCE_ROUND_ROBIN, BALANCE_DISABLE };
 enum dhe_params { DHE_AUTO, DHE_NONE, DHE_LEGACY };
-enum log_facility {
-    FACILITY_AUTH,
-    FACILITY_AUTHPRIV,
-    FACILITY_DAEMON,
-    FACILITY_USER,
-    FACILITY_LOCAL0, /* to LOCAL7, in order */
-    FACILITY_LOCAL7 = FACILITY_LOCAL0 + 7
-};
 enum sslmode { SSL_DISABLE, SSL_ALLOW, SSL_PREFER, SSL_REQUIRE, SSL_VERIFY_CA, SSL_VERIFY_FULL };
 
 struct tls_files { /* one side's TLS options; texts never NULL */
@@ -65,7 +57,7 @@ struct settings {
     char *job_name;
     unsigned verbose;
     bool syslog;
-    int syslog_facility; /* enum log_facility */
+    int syslog_facility; /* enum log_facility of log.h */
     char *syslog_ident;
     bool log_connections, log_disconnections, log_pooler_errors, log_stats;
     uint64_t stats_period_us;
@@ -144,14 +136,16 @@ struct overrides {
             client_idle_timeout, server_lifetime, auth_user, auth_query, auth_dbname,
             max_db_client_connections, max_user_client_connections, reserve_pool_size, reserve_pool_timeout,
             max_db_connections, max_user_connections, transaction_timeout, load_balance_hosts,
-            password_command;
+            password_command, server_connect_timeout, server_idle_timeout, server_login_retry,
+            server_parallel_logins;
     } is_set;
     int pool_mode;
     unsigned pool_size, min_pool_size;
     uint64_t query_wait_timeout_us, query_timeout_us, idle_transaction_timeout_us, client_idle_timeout_us,
-        server_lifetime_us, reserve_pool_timeout_us, transaction_timeout_us;
-    unsigned reserve_pool_size, max_db_connections, max_user_connections, max_db_client_connections,
-        max_user_client_connections;
+        server_lifetime_us, reserve_pool_timeout_us, transaction_timeout_us, server_connect_timeout_us,
+        server_idle_timeout_us, server_login_retry_us;
+    unsigned server_parallel_logins, reserve_pool_size, max_db_connections, max_user_connections,
+        max_db_client_connections, max_user_client_connections;
     int load_balance_hosts;
     char *auth_user, *auth_query, *auth_dbname, *password_command;
 };
@@ -161,10 +155,11 @@ struct overrides {
  * problem found is appended to PROBLEMS as one line "file:line: what is wrong (and what was probably meant)".
  * Any problem fails the load: ERR_CONFIG, ERR_NOT_FOUND or ERR_IO, with the first in *WHY. Relative paths
  * hang on the working directory, as PgBouncer's do. The auth file is read too; a missing or unreadable one is
- * a problem. What loads but looks wrong or has no effect yet is logged, one WARNING each.
+ * a problem. What loads but looks wrong or has no effect is appended to WARNINGS in the same way. Either may be
+ * NULL.
  */
 MUST_CHECK enum err settings_load(const char *file, struct settings **out, struct buf *problems,
-                                  struct error *why);
+                                  struct buf *warnings, struct error *why);
 const struct settings *settings_hold(const struct settings *s);
 void settings_drop(const struct settings *s); /* any thread; NULL is fine */
 

@@ -7,6 +7,7 @@
 
 #include "pgweir/net/address.h"
 #include "pgweir/net/loop.h"
+#include "pgweir/net/tcp.h"
 
 struct dial;
 struct resolver;
@@ -14,6 +15,10 @@ struct resolver;
 /* Names to addresses for one loop, with a small cache (answers kept TTL_US, failures NXDOMAIN_TTL_US).
  * /etc/hosts is honoured. */
 struct resolver *resolver_new(struct loop *loop, uint64_t ttl_us, uint64_t nxdomain_ttl_us);
+/* Instead of /etc/resolv.conf and /etc/hosts. Borrowed. */
+void resolver_use_files(struct resolver *r, const char *resolv_conf, const char *hosts);
+/* How long answers, and failures, are remembered from now on. */
+void resolver_set_ttl(struct resolver *r, uint64_t ttl_us, uint64_t nxdomain_ttl_us);
 void resolver_free(struct resolver *r); /* after the dials that use it; NULL is fine */
 /* Forgets what is cached for HOST: after a failed connect, so that a failover in DNS is seen at once. */
 void resolver_forget(struct resolver *r, const char *host);
@@ -25,9 +30,7 @@ struct dial_params {
         host;
     uint16_t port;
     uint64_t timeout_us; /* resolving and connecting together; 0: none */
-    bool tcp_keepalive;
-    int tcp_keepidle_s, tcp_keepintvl_s, tcp_keepcnt; /* 0: the system's */
-    int tcp_user_timeout_ms;
+    struct tcp_options tcp;
 };
 
 struct dial_handler {

@@ -26,6 +26,7 @@ struct tls_params { /* "" or NULL: not given */
     const char *ciphersuites; /* TLS 1.3 */
     const char *ecdhcurve;    /* "auto", "none" or a name */
     enum tls_verify verify;
+    bool is_without_dhe; /* accepting: no finite-field Diffie-Hellman */
 };
 
 /* Accepting side: cert and key are required; session tickets on; ALPN `postgresql` is chosen when offered,

@@ -14,6 +14,7 @@
 #include "pgweir/config/settings.h"
 #include "pgweir/net/address.h"
 #include "pgweir/net/loop.h"
+#include "pgweir/net/tcp.h"
 #include "pgweir/net/tls.h"
 #include "pgweir/pool/control.h"
 
@@ -32,6 +33,9 @@ MUST_CHECK enum err house_config_new(const struct settings *settings, struct hou
                                      struct error *why);
 struct house_config *house_config_hold(struct house_config *c);
 void house_config_drop(struct house_config *c); /* NULL is fine */
+
+/* What S wants of TCP connections. */
+struct tcp_options tcp_options_of(const struct settings *s);
 
 struct house_params {
     struct house_config *config; /* held */

@@ -261,8 +261,8 @@ a_file_that_cannot_be_read_is_its_own_error(void)
     CU_ASSERT_TRUE(has_problem(&f, "cannot open `no.ini`"));
     fixture_load_file(&f, ".");
     CU_ASSERT_EQUAL(f.result, ERR_IO);
-    CU_ASSERT_EQUAL(settings_load("no.ini", &none, NULL, &why), ERR_NOT_FOUND);
-    CU_ASSERT_EQUAL(settings_load("no.ini", &none, NULL, NULL), ERR_NOT_FOUND);
+    CU_ASSERT_EQUAL(settings_load("no.ini", &none, NULL, NULL, &why), ERR_NOT_FOUND);
+    CU_ASSERT_EQUAL(settings_load("no.ini", &none, NULL, NULL, NULL), ERR_NOT_FOUND);
     CU_ASSERT_PTR_NULL(none);
     fixture_fini(&f);
 }
@@ -422,7 +422,7 @@ a_pgbouncer_file_without_databases_loads(void)
 }
 
 static void
-warnings_of_a_load_are_logged(void)
+warnings_are_handed_over_with_the_settings(void)
 {
     struct settings *settings = NULL;
     struct fixture f;
@@ -430,13 +430,37 @@ warnings_of_a_load_are_logged(void)
 
     fixture_init(&f);
     fixture_write(MAIN_INI, SOMEWHERE TRUSTING "pkt_buf = 60\n");
-    CU_ASSERT_EQUAL(log_open("log.txt", true, LOG_NOTICE_LEVEL, &why), ERR_NONE);
-    CU_ASSERT_EQUAL(settings_load(MAIN_INI, &settings, &f.problems, &why), ERR_NONE);
-    log_close();
+    CU_ASSERT_EQUAL(settings_load(MAIN_INI, &settings, &f.problems, &f.warnings, &why), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(buf_text(&f.warnings),
+                           "main.ini:5: `pkt_buf` has no effect: connections share one large buffer\n");
     settings_drop(settings);
-    CU_ASSERT_EQUAL(file_read("log.txt", &f.warnings, &(struct file_facts){ 0 }, &why), ERR_NONE);
-    CU_ASSERT_TRUE(
-        has_warning(&f, "WARNING main.ini:5: `pkt_buf` has no effect: connections share one large buffer\n"));
+    fixture_fini(&f);
+}
+
+static void
+a_further_pgbouncer_header_resets_what_has_a_default(void)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    fixture_write("users.txt", "\"joe\" \"x\"\n");
+    fixture_load(&f, "[pgbouncer]\nauth_file = users.txt\nmax_client_conn = 7\nverbose = 2\nlisten_port = 1\n"
+                     "[databases]\na = host=x\n[pgbouncer]\nlisten_port = 2\n");
+    CU_ASSERT_EQUAL_FATAL(f.result, ERR_NONE);
+    CU_ASSERT_EQUAL(f.settings->max_client_conn, 100);
+    CU_ASSERT_EQUAL(f.settings->listen_port, 2);
+    CU_ASSERT_EQUAL(f.settings->verbose, 2);
+    CU_ASSERT_STRING_EQUAL(f.settings->auth_file, "users.txt");
+    CU_ASSERT_STRING_EQUAL(
+        buf_text(&f.warnings),
+        "main.ini:8: [pgbouncer] begins anew here: what was set before it (2 keys) is back "
+        "at its default\n");
+    fixture_load(
+        &f, "[pgbouncer]\nauth_type = trust\nmax_client_conn = 7\n[databases]\na = host=x\n[pgbouncer]\n");
+    CU_ASSERT_EQUAL(f.result, ERR_CONFIG); /* md5 without a file again: an empty section resets too */
+    fixture_load(&f, TRUSTING "max_client_conn = 7\n" SOMEWHERE "[pgweir]\nlisten_port = 2\n");
+    CU_ASSERT_EQUAL_FATAL(f.result, ERR_NONE);
+    CU_ASSERT_EQUAL(f.settings->max_client_conn, 7);
     fixture_fini(&f);
 }
 
@@ -514,7 +538,8 @@ suite_settings(void)
     CU_ADD_TEST(suite, secrets_that_everybody_can_read_are_warned_of);
     CU_ADD_TEST(suite, what_loads_but_cannot_be_meant_is_warned_of);
     CU_ADD_TEST(suite, a_pgbouncer_file_without_databases_loads);
-    CU_ADD_TEST(suite, warnings_of_a_load_are_logged);
+    CU_ADD_TEST(suite, warnings_are_handed_over_with_the_settings);
+    CU_ADD_TEST(suite, a_further_pgbouncer_header_resets_what_has_a_default);
     CU_ADD_TEST(suite, a_database_that_comes_again_replaces_itself);
     CU_ADD_TEST(suite, settings_live_as_long_as_somebody_holds_them);
     CU_ADD_TEST(suite, ten_thousand_databases_load);

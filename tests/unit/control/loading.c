@@ -39,7 +39,7 @@ load_settings(const char *ini, const char *users)
     write_file(users_path, users);
     umask(mask);
     buf_init(&problems);
-    if (settings_load(ini_path, &settings, &problems, &why) != ERR_NONE)
+    if (settings_load(ini_path, &settings, &problems, NULL, &why) != ERR_NONE)
         CU_FAIL_FATAL(why.text);
     buf_release(&problems);
     unlink(ini_path);

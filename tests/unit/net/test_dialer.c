@@ -226,9 +226,9 @@ options_of_the_socket_are_set(void)
     socklen_t len = sizeof(value);
 
     fixture_init(&f);
-    f.params.tcp_keepalive = true;
-    f.params.tcp_keepidle_s = 77;
-    f.params.tcp_user_timeout_ms = 12345;
+    f.params.tcp.keepalive = true;
+    f.params.tcp.keepidle_s = 77;
+    f.params.tcp.user_timeout_ms = 12345;
     start(&f, &c, "127.0.0.1");
     turn_until(f.loop, &c.done);
     CU_ASSERT_TRUE_FATAL(c.fd >= 0);

@@ -33,7 +33,7 @@ settings_of(const char *ini)
             databases == NULL ? "[databases]\n* = host=h port=1" : databases);
     fclose(file);
     buf_init(&problems);
-    if (settings_load(name, &s, &problems, &why) != ERR_NONE)
+    if (settings_load(name, &s, &problems, NULL, &why) != ERR_NONE)
         fprintf(stderr, "\n%.*s%s\n", (int)buf_slice(&problems).len, (const char *)buf_slice(&problems).at,
                 why.text);
     buf_release(&problems);

@@ -20,6 +20,9 @@ every_client_and_server_needs_one(void)
     CU_ASSERT(descriptors_needed(&s, 3) > needed + 1010);
     s.server_connections = 0; /* auto: something is assumed */
     CU_ASSERT(descriptors_needed(&s, 2) > needed + 1000);
+    needed = descriptors_needed(&s, 2);
+    s.server_connections = 1000000; /* no limit: likewise */
+    CU_ASSERT_EQUAL(descriptors_needed(&s, 2), needed);
 }
 
 static int

@@ -169,7 +169,7 @@ a_unix_socket_has_its_name_and_mode(void)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     fixture_init(&f);
-    CU_ASSERT_EQUAL_FATAL(listeners_new(f.loop, &f.settings, on_accept, &f, &l, &why), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(listeners_new(f.loop, &f.settings, 0, on_accept, &f, &l, &why), ERR_NONE);
     CU_ASSERT_EQUAL_FATAL(stat(place_path(&f.place, ".s.PGSQL.6432"), &st), 0);
     CU_ASSERT(S_ISSOCK(st.st_mode));
     CU_ASSERT_EQUAL(st.st_mode & 0777, 0750);
@@ -196,7 +196,7 @@ nothing_to_listen_on_is_a_mistake(void)
 
     fixture_init(&f);
     f.settings.unix_socket_dir = nothing;
-    CU_ASSERT_EQUAL(listeners_new(f.loop, &f.settings, on_accept, &f, &l, &why), ERR_CONFIG);
+    CU_ASSERT_EQUAL(listeners_new(f.loop, &f.settings, 0, on_accept, &f, &l, &why), ERR_CONFIG);
     CU_ASSERT_STRING_EQUAL(why.text, "nothing to listen on: set listen_addr or unix_socket_dir");
     CU_ASSERT_PTR_NULL(l);
     fixture_fini(&f);
@@ -220,7 +220,7 @@ a_port_in_use_is_told_and_undoes_the_rest(void)
     fixture_init(&f);
     f.settings.listen_addr = both;
     f.settings.listen_port = ntohs(at.sin_port);
-    CU_ASSERT_EQUAL(listeners_new(f.loop, &f.settings, on_accept, &f, &l, &why), ERR_IO);
+    CU_ASSERT_EQUAL(listeners_new(f.loop, &f.settings, 0, on_accept, &f, &l, &why), ERR_IO);
     snprintf(expected, sizeof(expected), "127.0.0.1:%u", f.settings.listen_port);
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, expected));
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "in use"));
