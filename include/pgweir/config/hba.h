@@ -1,0 +1,71 @@
+/*
+ * hba.h - who may log in from where, and how it is proved: the rules of auth_hba_file, as in PostgreSQL's pg_hba.conf. Immutable once read.
+ *
+ * source PostgreSQL docs, auth-pg-hba-conf.
+ */
+#ifndef PGWEIR_CONFIG_HBA_H
+#define PGWEIR_CONFIG_HBA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum hba_method {
+    HBA_TRUST,
+    HBA_REJECT,
+    HBA_MD5,
+    HBA_PASSWORD,
+    HBA_SCRAM,
+    HBA_PEER,
+    HBA_CERT,
+    HBA_PAM,
+};
+
+struct hba_rule {
+    enum hba_method method;
+    bool
+        wants_certificate; /* clientcert=verify-ca or more: a certificate that our CA vouches for, whatever the method */
+    bool wants_name;         /* clientcert=verify-full, and cert: it must lead to the user's name */
+    bool is_dn;              /* clientname=DN: that name is the subject, not its common name */
+    const char *map;         /* NULL: the names must be equal */
+    const char *pam_service; /* NULL: the default */
+    const char *file;        /* where it stands */
+    unsigned line;
+};
+
+struct hba_ip {
+    uint8_t at[16];
+    uint8_t len; /* 4, 16; 0: a Unix socket */
+};
+/* An IPv4 address mapped into IPv6 becomes an IPv4 one. */
+struct hba_ip hba_ip_of(const struct sockaddr *address);
+
+struct hba_network { /* of one of our own interfaces */
+    struct hba_ip address;
+    struct hba_ip mask;
+};
+
+struct hba_question {
+    const char *database;
+    const char *user;
+    struct hba_ip from;
+    bool is_tls;
+    bool is_replication; /* physical: asks for no database */
+    const struct hba_network *own;
+    size_t own_count;
+};
+
+struct hba;
+
+/* The first rule that fits; NULL when none does. Any thread. */
+const struct hba_rule *hba_find(const struct hba *hba, const struct hba_question *q);
+/* Whether some rule says samehost or samenet, so that questions need `own`. */
+bool hba_wants_networks(const struct hba *hba);
+/* Whether some rule looks at client certificates. */
+bool hba_wants_certificates(const struct hba *hba);
+
+/* What people call METHOD. */
+const char *hba_method_word(enum hba_method method);
+
+#endif
