@@ -73,21 +73,110 @@ check_unix_socket(struct loading *l)
         problem_add(&l->problems, place, "unix_socket_dir: `%.120s` is not a directory", dir);
 }
 
+/* Whether users may be known by other means than the auth file. */
+static bool
+has_auth_query(const struct settings *s)
+{
+    if (s->auth_user[0] != '\0')
+        return true;
+    for (size_t i = 0; i < s->content->database_count; i++)
+        if (s->content->databases[i]->own.is_set.auth_user)
+            return true;
+    return false;
+}
+
+static void
+check_auth_dbname(struct loading *l, const char *name, struct place place)
+{
+    if (strcmp(name, "pgbouncer") == 0 || strcmp(name, "pgweir") == 0)
+        problem_add(&l->problems, place, "cannot use the reserved \"%s\" database as an auth_dbname", name);
+    else if (name[0] != '\0' && settings_database(l->settings, name) == NULL &&
+             settings_database(l->settings, "*") == NULL)
+        problem_add(
+            &l->warnings, place,
+            "auth_dbname: authentication database \"%.63s\" is not configured, so auth_query will fail",
+            name);
+}
+
+static void
+check_auth_query(struct loading *l)
+{
+    const struct settings *s = l->settings;
+
+    if (!has_auth_query(s))
+        return;
+    check_auth_dbname(l, s->auth_dbname, loading_place(l, SLOT(auth_dbname)));
+    for (size_t i = 0; i < s->content->database_count; i++) {
+        const struct database *db = s->content->databases[i];
+
+        if (db->own.is_set.auth_dbname)
+            check_auth_dbname(l, db->own.auth_dbname, (struct place){ db->file, db->line });
+    }
+}
+
+/* Rules that the rest of the settings makes pointless, or that ask for what is not there. */
+static void
+check_hba(struct loading *l)
+{
+    const struct settings *s = l->settings;
+    const struct hba_rule *rule;
+
+    if (s->auth_hba_file[0] == '\0') {
+        problem_add(&l->problems, loading_place(l, SLOT(auth_type)), "auth_type hba needs auth_hba_file");
+        return;
+    }
+    for (size_t i = 0; (rule = hba_rule_at(s->content->hba, i)) != NULL; i++) {
+        struct place place = { rule->file, rule->line };
+
+        if (rule->wants_certificate && s->client_tls.sslmode == SSL_DISABLE)
+            problem_add(&l->warnings, place, "client_tls_sslmode is disable, so this rule never fits");
+        else if (rule->wants_certificate && s->client_tls.ca_file[0] == '\0')
+            problem_add(&l->problems, place,
+                        "a rule that wants client certificates needs client_tls_ca_file");
+        if (rule->map != NULL && !ident_has_map(s->content->ident, rule->map))
+            problem_add(&l->warnings, place, "there is no map `%.60s` in auth_ident_file, so nobody can pass",
+                        rule->map);
+        if (rule->method == HBA_PAM)
+            problem_add(&l->problems, place, "method pam is not built in");
+    }
+}
+
 static void
 check_auth(struct loading *l)
 {
     const struct settings *s = l->settings;
-    bool needs_secrets = s->auth_type != AUTH_TYPE_ANY && s->auth_type != AUTH_TYPE_TRUST;
+    struct place place = loading_place(l, SLOT(auth_type));
 
-    if (s->auth_type > AUTH_TYPE_SCRAM) {
-        problem_add(&l->problems, loading_place(l, SLOT(auth_type)), "auth_type %s is not implemented yet",
+    check_auth_query(l);
+    switch ((enum auth_type)s->auth_type) {
+    case AUTH_TYPE_ANY:
+    case AUTH_TYPE_TRUST:
+    case AUTH_TYPE_PEER:
+        break;
+    case AUTH_TYPE_PLAIN:
+    case AUTH_TYPE_MD5:
+    case AUTH_TYPE_SCRAM:
+        if (s->auth_file[0] == '\0' && !has_auth_query(s))
+            problem_add(
+                &l->problems, place,
+                "auth_file is missing: auth_type %s needs to know users and their secrets (or auth_user, "
+                "to ask for them with auth_query)",
+                option_find("auth_type")->choices[s->auth_type]);
+        break;
+    case AUTH_TYPE_CERT:
+        if (s->client_tls.sslmode < SSL_VERIFY_CA)
+            problem_add(&l->problems, place,
+                        "auth_type cert needs client_tls_sslmode = verify-full and client_tls_ca_file");
+        break;
+    case AUTH_TYPE_HBA:
+        check_hba(l);
+        break;
+    case AUTH_TYPE_PAM:
+    case AUTH_TYPE_LDAP:
+        problem_add(&l->problems, place, "auth_type %s is not built in",
                     option_find("auth_type")->choices[s->auth_type]);
-        return;
+        break;
     }
-    if (needs_secrets && s->auth_file[0] == '\0')
-        problem_add(&l->problems, loading_place(l, SLOT(auth_type)),
-                    "auth_file is missing: auth_type %s needs to know users and their secrets",
-                    option_find("auth_type")->choices[s->auth_type]);
 }
 
 /* ---- TLS ---- */

@@ -14,6 +14,7 @@ static const struct {
     const char *note; /* behind the name */
 } notes[] = {
     /* for good */
+    { "auth_ldap_options", "has no effect: there is no login by LDAP" },
     { "dns_zone_check_period", "has no effect: host names are looked up again after `dns_max_ttl`" },
     { "job_name", "has no effect: it names a service on Windows" },
     { "pkt_buf", "has no effect: connections share one large buffer" },
@@ -23,9 +24,6 @@ static const struct {
     { "admin_users", TO_COME },
     { "application_name_add_host", TO_COME },
     { "auth_dbname", TO_COME },
-    { "auth_hba_file", TO_COME },
-    { "auth_ident_file", TO_COME },
-    { "auth_ldap_options", TO_COME },
     { "auth_query", TO_COME },
     { "auth_query_cache", TO_COME },
     { "auth_user", TO_COME },

@@ -341,7 +341,9 @@ const struct option options[] = {
       .group = CLIENTS,
       .text = "How clients prove who they are. `any`: not at all, and every database must name its `user`; "
               "`trust`: not at all; `plain`: clear-text password; `md5`: md5, or SCRAM where the stored secret is "
-              "SCRAM; `scram-sha-256`: SCRAM only." },
+              "SCRAM; `scram-sha-256`: SCRAM only; `cert`: by the common name of a client certificate; `peer`: "
+              "by the operating system's user at the other end of the Unix socket; `hba`: as the first rule in "
+              "`auth_hba_file` says that fits." },
 
     { .name = "auth_file",
       .type = OPT_TEXT,
@@ -359,7 +361,8 @@ const struct option options[] = {
       .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
       .slot = SLOT(auth_hba_file),
       .group = CLIENTS,
-      .text = "Rules for `auth_type = hba`, written as in pg_hba.conf." },
+      .text = "Rules for `auth_type = hba`, written as in pg_hba.conf. It is read at start and at every reload; "
+              "a line that is wrong fails both." },
 
     { .name = "auth_ident_file",
       .type = OPT_TEXT,

@@ -148,17 +148,85 @@ is_console(const char *database)
     return strcmp(database, "pgbouncer") == 0 || strcmp(database, "pgweir") == 0;
 }
 
-struct route *
-settings_route(const struct settings *s, const char *database, const char *user)
+/* The entry that clients of DATABASE get; NULL when there is none. */
+static const struct database *
+entry_for(const struct settings *s, const char *database)
 {
     const struct database *db;
 
     if (strlen(database) > NAME_BYTES_MOST || is_console(database))
         return NULL;
     db = settings_database(s, database);
-    if (db == NULL)
-        db = settings_database(s, "*");
+    return db != NULL ? db : settings_database(s, "*");
+}
+
+struct route *
+settings_route(const struct settings *s, const char *database, const char *user)
+{
+    const struct database *db = entry_for(s, database);
+
     return db == NULL ? NULL : route_new(s, db, database, user);
+}
+
+/* ---- auth_query ---- */
+
+/* What holds for the users of one database; texts are borrowed. */
+struct asking {
+    const char *user;  /* "": nobody asks */
+    const char *query; /* "": likewise */
+    const char *database;
+};
+
+static struct asking
+asking_for(const struct settings *s, const char *database)
+{
+    const struct database *db = entry_for(s, database);
+    struct asking a = { s->auth_user, s->auth_query, s->auth_dbname };
+
+    if (db != NULL && db->own.is_set.auth_user)
+        a.user = db->own.auth_user;
+    if (db != NULL && db->own.is_set.auth_query)
+        a.query = db->own.auth_query;
+    if (db != NULL && db->own.is_set.auth_dbname)
+        a.database = db->own.auth_dbname;
+    if (a.database[0] == '\0')
+        a.database = db != NULL ? database : "";
+    return a;
+}
+
+bool
+settings_asks_for_users(const struct settings *s, const char *database)
+{
+    struct asking a = asking_for(s, database);
+
+    return a.user[0] != '\0' && a.query[0] != '\0' && a.database[0] != '\0';
+}
+
+struct route *
+settings_auth_route(const struct settings *s, const char *database, const char **missing)
+{
+    struct asking a = asking_for(s, database);
+    const struct database *db = entry_for(s, a.database);
+    const char *secret;
+    struct route *r;
+
+    *missing = NULL;
+    if (!settings_asks_for_users(s, database))
+        return NULL;
+    if (db == NULL) {
+        *missing = a.database;
+        return NULL;
+    }
+    r = route_new(s, db, a.database, a.user);
+    secret = settings_auth_secret(s, a.user);
+    if (secret == NULL || secret[0] == '\0')
+        secret = db->user == NULL || strcmp(db->user, a.user) == 0 ? db->password : NULL;
+    free(r->user);
+    r->user = mem_text(a.user);
+    mem_free_secret(r->password);
+    r->password = mem_text(secret);
+    r->auth_query = a.query;
+    return r;
 }
 
 static void

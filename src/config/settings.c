@@ -60,6 +60,8 @@ content_free(struct settings_content *content)
         user_free(content->users[i]);
     free(content->users);
     userlist_fini(&content->secrets);
+    hba_free(content->hba);
+    ident_free(content->ident);
     free(content);
 }
 
@@ -136,6 +138,18 @@ settings_auth_secret(const struct settings *s, const char *user)
     const struct userlist_user *found = userlist_find(&s->content->secrets, user);
 
     return found == NULL ? NULL : found->secret;
+}
+
+const struct hba *
+settings_hba(const struct settings *s)
+{
+    return s->content->hba;
+}
+
+const struct ident *
+settings_ident(const struct settings *s)
+{
+    return s->content->ident;
 }
 
 unsigned
@@ -329,10 +343,26 @@ load_secrets(struct loading *l)
 }
 
 static void
+load_rules(struct loading *l)
+{
+    struct settings *s = l->settings;
+
+    if (s->auth_type == AUTH_TYPE_HBA && s->auth_hba_file[0] != '\0')
+        s->content->hba = hba_read(s->auth_hba_file,
+                                   loading_place(l, offsetof(struct settings, auth_hba_file)), l->read,
+                                   &l->problems, &l->warnings);
+    if (s->auth_ident_file[0] != '\0')
+        s->content->ident = ident_read(s->auth_ident_file,
+                                       loading_place(l, offsetof(struct settings, auth_ident_file)), l->read,
+                                       &l->problems);
+}
+
+static void
 load_all(struct loading *l)
 {
     load_entries(l);
     load_secrets(l);
+    load_rules(l);
     settings_check(l);
     problems_finish(&l->problems);
     problems_finish(&l->warnings);

@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 
 #include "entry_impl.h"
+#include "hba_impl.h"
+#include "ident_impl.h"
 #include "userlist_impl.h"
 
 struct settings_content {
@@ -19,6 +21,8 @@ struct settings_content {
     size_t user_count;
     struct map users_by_name;
     struct userlist secrets; /* the auth file */
+    struct hba *hba;         /* owned; NULL unless auth_type is hba */
+    struct ident *ident;     /* owned; NULL: none */
 };
 
 const struct database *settings_database(const struct settings *s, const char *name);

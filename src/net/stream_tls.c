@@ -593,18 +593,35 @@ stream_tls_endpoint(const struct stream *s, uint8_t out[64])
     return len;
 }
 
-bool
-stream_tls_peer_name(const struct stream *s, char *out, size_t size)
+/* The peer's certificate, if the CA vouches for it; else NULL. */
+static X509 *
+peer_certificate(const struct stream *s)
 {
     SSL *ssl = stream_tls_ssl(s);
     X509 *cert = ssl == NULL ? NULL : SSL_get0_peer_certificate(ssl);
+
+    if (cert == NULL || s->tls->context->verify == TLS_VERIFY_NONE || SSL_get_verify_result(ssl) != X509_V_OK)
+        return NULL;
+    return cert;
+}
+
+bool
+stream_tls_has_peer(const struct stream *s)
+{
+    return peer_certificate(s) != NULL;
+}
+
+bool
+stream_tls_peer_name(const struct stream *s, char *out, size_t size)
+{
+    X509 *cert = peer_certificate(s);
     X509_NAME *subject;
     unsigned char *text = NULL;
     bool is_good;
     int at;
     int len;
 
-    if (cert == NULL || s->tls->context->verify == TLS_VERIFY_NONE || SSL_get_verify_result(ssl) != X509_V_OK)
+    if (cert == NULL)
         return false;
     subject = X509_get_subject_name(cert);
     at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
@@ -621,5 +638,29 @@ stream_tls_peer_name(const struct stream *s, char *out, size_t size)
         out[len] = '\0';
     }
     OPENSSL_free(text);
+    return is_good;
+}
+
+bool
+stream_tls_peer_subject(const struct stream *s, char *out, size_t size)
+{
+    X509 *cert = peer_certificate(s);
+    BIO *text = cert == NULL ? NULL : BIO_new(BIO_s_mem());
+    bool is_good = false;
+    char *at;
+    long len;
+
+    if (text == NULL)
+        return false;
+    if (X509_NAME_print_ex(text, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) >= 0) {
+        len = BIO_get_mem_data(text, &at);
+        is_good = len > 0 && (size_t)len < size && memchr(at, '\0', (size_t)len) == NULL;
+        if (is_good) {
+            memcpy(out, at, (size_t)len);
+            out[len] = '\0';
+        }
+    }
+    ERR_clear_error();
+    BIO_free(text);
     return is_good;
 }

@@ -408,18 +408,20 @@ choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const u
 }
 
 static enum err
-demand_client_certificate(SSL_CTX *ctx, const char *ca_file, struct error *why)
+ask_for_client_certificate(SSL_CTX *ctx, const struct tls_params *p, struct error *why)
 {
+    int mode = p->verify == TLS_VERIFY_OFFERED ? SSL_VERIFY_PEER
+                                               : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     STACK_OF(X509_NAME) * names;
-    enum err e = load_ca(ctx, ca_file, why);
+    enum err e = load_ca(ctx, p->ca_file, why);
 
     if (e != ERR_NONE)
         return e;
-    names = SSL_load_client_CA_file(ca_file);
+    names = SSL_load_client_CA_file(p->ca_file);
     if (names == NULL)
-        return file_error(why, "CA certificates", ca_file);
+        return file_error(why, "CA certificates", p->ca_file);
     SSL_CTX_set_client_CA_list(ctx, names);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_verify(ctx, mode, NULL);
     return ERR_NONE;
 }
 
@@ -439,7 +441,7 @@ set_up_accept(struct tls_context *c, const struct tls_params *p, struct error *w
     SSL_CTX_set_alpn_select_cb(c->ssl_ctx, choose_alpn, NULL);
     e = load_certificate(c->ssl_ctx, p, why);
     if (e == ERR_NONE && p->verify != TLS_VERIFY_NONE)
-        e = demand_client_certificate(c->ssl_ctx, p->ca_file, why);
+        e = ask_for_client_certificate(c->ssl_ctx, p, why);
     return e;
 }
 

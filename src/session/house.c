@@ -10,6 +10,7 @@
 #include "client_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/random.h"
+#include "pgweir/config/hba.h"
 #include "server_impl.h"
 #include "worker_impl.h"
 
@@ -44,6 +45,9 @@ house_config_new(const struct settings *settings, struct house_config **out, str
     if (settings->client_tls.sslmode != SSL_DISABLE) {
         params = tls_params_of(&settings->client_tls);
         params.is_without_dhe = settings->client_tls_dheparams == DHE_NONE;
+        if (params.verify == TLS_VERIFY_NONE && settings_hba(settings) != NULL &&
+            hba_wants_certificates(settings_hba(settings)))
+            params.verify = TLS_VERIFY_OFFERED;
         e = tls_context_new_accept(&params, &c->client_tls, why);
     }
     if (e == ERR_NONE && settings->server_tls.sslmode != SSL_DISABLE) {

@@ -1,4 +1,4 @@
-/* keyring.c - three maps under one lock: verifiers for clients, keys learnt from clients, keys derived for servers. */
+/* keyring.c - maps under one lock: verifiers for clients, keys and secrets learnt from clients, keys derived for servers. */
 #include "pgweir/session/keyring.h"
 
 #include <pthread.h>
@@ -21,7 +21,8 @@ struct key {
 struct keyring {
     pthread_mutex_t lock;
     struct map verifiers; /* by user */
-    struct map learnt;    /* by user */
+    struct map learnt;    /* by user, or by user and database */
+    struct map secrets;   /* by user and database; only `stored` */
     struct map derived;   /* by password, salt and iterations */
     uint8_t mock_secret[32];
     uint8_t nonce_salt[16]; /* salt of the verifiers that we make */
@@ -35,6 +36,7 @@ keyring_new(void)
     pthread_mutex_init(&k->lock, NULL);
     map_init(&k->verifiers);
     map_init(&k->learnt);
+    map_init(&k->secrets);
     map_init(&k->derived);
     random_secret(k->mock_secret, sizeof k->mock_secret);
     random_secret(k->nonce_salt, sizeof k->nonce_salt);
@@ -66,9 +68,11 @@ keyring_free(struct keyring *k)
         return;
     empty(&k->verifiers);
     empty(&k->learnt);
+    empty(&k->secrets);
     empty(&k->derived);
     map_fini(&k->verifiers);
     map_fini(&k->learnt);
+    map_fini(&k->secrets);
     map_fini(&k->derived);
     pthread_mutex_destroy(&k->lock);
     mem_wipe(k, sizeof *k);
@@ -184,6 +188,59 @@ bool
 keyring_learnt(struct keyring *k, const char *user, struct scram_keys *out)
 {
     return look_up(k, &k->learnt, &(struct wanted){ .name = user }, out);
+}
+
+/* The name of a user of a database; owned by the caller. */
+static char *
+scoped(const char *database, const char *user)
+{
+    return mem_format("%s\n%s", user, database);
+}
+
+void
+keyring_learn_in(struct keyring *k, const char *database, const char *user, const struct scram_keys *keys)
+{
+    char *name = scoped(database, user);
+
+    keyring_learn(k, name, keys);
+    free(name);
+}
+
+bool
+keyring_learnt_in(struct keyring *k, const char *database, const char *user, struct scram_keys *out)
+{
+    char *name = scoped(database, user);
+    bool is_known = keyring_learnt(k, name, out);
+
+    free(name);
+    return is_known;
+}
+
+void
+keyring_learn_secret(struct keyring *k, const char *database, const char *user, const char *secret)
+{
+    static const struct scram_keys no_keys;
+    char *name = scoped(database, user);
+
+    keep(k, &k->secrets, &(struct wanted){ .name = name, .stored = secret }, &no_keys);
+    free(name);
+}
+
+char *
+keyring_learnt_secret(struct keyring *k, const char *database, const char *user)
+{
+    char *name = scoped(database, user);
+    struct wanted w = { .name = name };
+    struct map_node *node;
+    char *secret = NULL;
+
+    pthread_mutex_lock(&k->lock);
+    node = map_find(&k->secrets, map_hash(slice_of_text(name)), same, &w);
+    if (node != NULL)
+        secret = mem_text(CONTAINER_OF(node, struct key, in_map)->stored);
+    pthread_mutex_unlock(&k->lock);
+    free(name);
+    return secret;
 }
 
 void

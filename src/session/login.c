@@ -14,11 +14,8 @@
 #include "cancel_impl.h"
 #include "login_impl.h"
 #include "pgweir/base/mem.h"
-#include "pgweir/base/random.h"
 #include "pgweir/base/text.h"
 #include "pgweir/wire/back.h"
-#include "pgweir/wire/front.h"
-#include "pgweir/wire/rules.h"
 #include "relay_impl.h"
 #include "session_settings_impl.h"
 
@@ -39,7 +36,11 @@ login_free(struct login *l)
         return;
     scram_fini(&l->scram);
     buf_release(&l->reported);
+    secret_ask_forget(l->ask);
     mem_free_secret(l->stored);
+    mem_free_secret(l->old_stored);
+    mem_free_secret(l->response);
+    free(l->pam_service);
     mem_wipe(&l->keys, sizeof l->keys);
     free(l->user);
     free(l->database);
@@ -54,8 +55,8 @@ tls_is_on(const struct client *c)
     return c->worker->config->client_tls != NULL && !c->is_unix;
 }
 
-static void
-refuse(struct client *c, enum end_reason reason, const char *sqlstate, const char *text)
+void
+login_refuse(struct client *c, enum end_reason reason, const char *sqlstate, const char *text)
 {
     struct pg_error e;
 
@@ -63,8 +64,8 @@ refuse(struct client *c, enum end_reason reason, const char *sqlstate, const cha
     client_end(c, reason, &e);
 }
 
-static void
-ask(struct client *c, struct buf *out)
+void
+login_send(struct client *c, struct buf *out)
 {
     client_send(c, buf_slice(out));
     buf_wipe(out);
@@ -78,16 +79,16 @@ answer_encryption(struct client *c, bool is_ssl, size_t extra)
     bool *asked = is_ssl ? &c->is_tls_asked : &c->is_gss_asked;
 
     if (*asked || stream_is_tls(&c->stream)) {
-        refuse(c, END_STARTUP_BAD, SQLSTATE_PROTOCOL_VIOLATION, "unexpected encryption request");
+        login_refuse(c, END_STARTUP_BAD, SQLSTATE_PROTOCOL_VIOLATION, "unexpected encryption request");
         return;
     }
     *asked = true;
     if (extra > 0) {
         client_log(c, LOG_WARNING_LEVEL, "received unencrypted data after %s request",
                    is_ssl ? "SSL" : "GSSAPI encryption");
-        refuse(c, END_STARTUP_BAD, SQLSTATE_PROTOCOL_VIOLATION,
-               is_ssl ? "received unencrypted data after SSL request"
-                      : "received unencrypted data after GSSAPI encryption request");
+        login_refuse(c, END_STARTUP_BAD, SQLSTATE_PROTOCOL_VIOLATION,
+                     is_ssl ? "received unencrypted data after SSL request"
+                            : "received unencrypted data after GSSAPI encryption request");
         return;
     }
     if (!is_ssl || !tls_is_on(c)) {
@@ -182,16 +183,16 @@ read_parameters(struct client *c, uint16_t minor, struct slice pairs)
         } else if (strcmp(pair.name, "replication") == 0 && !text_equal_nocase(pair.value, "false") &&
                    !text_equal_nocase(pair.value, "off") && !text_equal_nocase(pair.value, "no") &&
                    strcmp(pair.value, "0") != 0) {
-            refuse(c, END_UNSUPPORTED, SQLSTATE_FEATURE_NOT_SUPPORTED,
-                   "replication connections are not supported; connect to the server directly");
+            login_refuse(c, END_UNSUPPORTED, SQLSTATE_FEATURE_NOT_SUPPORTED,
+                         "replication connections are not supported; connect to the server directly");
             return false;
         } else if (strncmp(pair.name, "_pq_.", 5) == 0) {
             unknown[unknown_count++] = pair.name;
         }
     }
     if (l->user == NULL || l->user[0] == '\0') {
-        refuse(c, END_STARTUP_BAD, SQLSTATE_INVALID_AUTHORIZATION,
-               "no PostgreSQL user name specified in startup packet");
+        login_refuse(c, END_STARTUP_BAD, SQLSTATE_INVALID_AUTHORIZATION,
+                     "no PostgreSQL user name specified in startup packet");
         return false;
     }
     if (l->database == NULL || l->database[0] == '\0') {
@@ -201,7 +202,7 @@ read_parameters(struct client *c, uint16_t minor, struct slice pairs)
     if (minor > 0 || unknown_count > 0) {
         buf_init(&out);
         build_negotiate(&out, 0, unknown, unknown_count);
-        ask(c, &out);
+        login_send(c, &out);
     }
     return true;
 }
@@ -230,7 +231,7 @@ on_startup(struct client *c, const struct startup *packet)
     const struct settings *settings = worker_settings(c->worker);
 
     if (settings->client_tls.sslmode >= SSL_REQUIRE && !stream_is_tls(&c->stream) && !c->is_unix) {
-        refuse(c, END_TLS_REQUIRED, SQLSTATE_INVALID_AUTHORIZATION, "SSL required");
+        login_refuse(c, END_TLS_REQUIRED, SQLSTATE_INVALID_AUTHORIZATION, "SSL required");
         return;
     }
     if (c->worker->is_draining) {
@@ -284,310 +285,6 @@ read_startup(struct client *c, struct slice in)
     return packet.bytes;
 }
 
-/* --- the proof --- */
-
-static void
-ask_scram(struct client *c)
-{
-    static const char *const with_plus[] = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", NULL };
-    struct login *l = c->login;
-    uint8_t endpoint[64];
-    bool has_plus = stream_tls_endpoint(&c->stream, endpoint) > 0;
-    struct keyring *keyring = c->worker->house->keyring;
-    unsigned iterations = worker_settings(c->worker)->scram_iterations;
-    struct buf out;
-
-    if (l->stored != NULL)
-        l->is_known = keyring_verifier(keyring, l->user, l->stored, iterations, &l->keys);
-    if (!l->is_known)
-        keyring_mock(keyring, l->user, iterations, &l->keys);
-    buf_init(&out);
-    build_auth_sasl(&out, has_plus ? with_plus : with_plus + 1);
-    ask(c, &out);
-    l->expects = LOGIN_SASL_FIRST;
-}
-
-static void
-ask_md5(struct client *c)
-{
-    struct login *l = c->login;
-    struct buf out;
-
-    l->is_known = l->stored != NULL && l->stored[0] != '\0';
-    random_secret(l->md5_salt, sizeof l->md5_salt);
-    buf_init(&out);
-    build_auth_md5(&out, l->md5_salt);
-    ask(c, &out);
-    l->expects = LOGIN_MD5;
-}
-
-static void
-ask_plain(struct client *c)
-{
-    struct login *l = c->login;
-    struct buf out;
-
-    l->is_known = l->stored != NULL && l->stored[0] != '\0';
-    buf_init(&out);
-    build_auth(&out, AUTH_CLEARTEXT);
-    ask(c, &out);
-    l->expects = LOGIN_PLAIN;
-}
-
-static void
-refuse_proof(struct client *c)
-{
-    struct pg_error e;
-
-    pg_error_set(&e, PG_FATAL, SQLSTATE_INVALID_PASSWORD, "password authentication failed for user \"%s\"",
-                 c->login->user);
-    client_end(c, END_LOGIN_FAILED, &e);
-}
-
-void
-login_begin_auth(struct client *c)
-{
-    const struct settings *settings = worker_settings(c->worker);
-    struct login *l = c->login;
-
-    l->stored = mem_text(settings_auth_secret(settings, l->user));
-    switch ((enum auth_type)settings->auth_type) {
-    case AUTH_TYPE_ANY:
-        client_feed(c, EV_PROVED);
-        break;
-    case AUTH_TYPE_TRUST:
-        if (settings->auth_file[0] != '\0' && l->stored == NULL) {
-            refuse(c, END_LOGIN_FAILED, SQLSTATE_INVALID_AUTHORIZATION, "\"trust\" authentication failed");
-            break;
-        }
-        client_feed(c, EV_PROVED);
-        break;
-    case AUTH_TYPE_PLAIN:
-        ask_plain(c);
-        break;
-    case AUTH_TYPE_MD5:
-        if (l->stored != NULL && secret_kind_of(l->stored) == SECRET_SCRAM)
-            ask_scram(c);
-        else
-            ask_md5(c);
-        break;
-    case AUTH_TYPE_SCRAM:
-        ask_scram(c);
-        break;
-    case AUTH_TYPE_CERT:
-    case AUTH_TYPE_HBA:
-    case AUTH_TYPE_PAM:
-    case AUTH_TYPE_LDAP:
-    case AUTH_TYPE_PEER: /* settings_load() refuses these */
-        refuse(c, END_LOGIN_FAILED, SQLSTATE_INVALID_AUTHORIZATION, "no authentication method is found");
-        break;
-    }
-}
-
-static bool
-plain_fits(struct client *c, const char *password)
-{
-    struct login *l = c->login;
-    char stored[MD5_TEXT];
-    struct scram_keys keys;
-    bool fits = false;
-
-    switch (secret_kind_of(l->stored)) {
-    case SECRET_PLAIN:
-        return strlen(password) == strlen(l->stored) && secret_equal(password, l->stored, strlen(l->stored));
-    case SECRET_MD5:
-        md5_stored(password, l->user, stored);
-        return strlen(l->stored) == strlen(stored) && secret_equal(stored, l->stored, strlen(stored));
-    case SECRET_SCRAM:
-        if (scram_verifier_read(l->stored, &l->keys, NULL) != ERR_NONE)
-            return false;
-        keyring_derive(c->worker->house->keyring, password, slice_of(l->keys.salt, l->keys.salt_len),
-                       l->keys.iterations, &keys);
-        fits = secret_equal(keys.stored_key, l->keys.stored_key, SCRAM_KEY);
-        if (fits)
-            keyring_learn(c->worker->house->keyring, l->user, &keys);
-        mem_wipe(&keys, sizeof keys);
-        return fits;
-    case SECRET_NONE:
-        break;
-    }
-    return false;
-}
-
-static bool
-md5_fits(struct client *c, const char *response)
-{
-    struct login *l = c->login;
-    char stored[MD5_TEXT];
-    char expected[MD5_TEXT];
-    bool fits;
-
-    if (secret_kind_of(l->stored) == SECRET_MD5)
-        snprintf(stored, sizeof stored, "%s", l->stored);
-    else
-        md5_stored(l->stored, l->user, stored);
-    md5_response(stored, l->md5_salt, expected);
-    fits = strlen(response) == strlen(expected) && secret_equal(response, expected, strlen(expected));
-    mem_wipe(stored, sizeof stored);
-    return fits;
-}
-
-static void
-on_password(struct client *c, struct slice message)
-{
-    struct login *l = c->login;
-    struct slice sent;
-    char *password;
-    bool fits;
-
-    if (front_password_read(message, &sent) != PARSE_DONE) {
-        refuse(c, END_PROTOCOL, SQLSTATE_PROTOCOL_VIOLATION, "invalid password message");
-        return;
-    }
-    password = mem_text_of(sent);
-    fits = l->is_known && (l->expects == LOGIN_PLAIN ? plain_fits(c, password) : md5_fits(c, password));
-    mem_free_secret(password);
-    if (fits)
-        client_feed(c, EV_PROVED);
-    else
-        refuse_proof(c);
-}
-
-static void
-refuse_scram(struct client *c, const struct error *why)
-{
-    if (why->code == ERR_AUTH) {
-        refuse_proof(c);
-        return;
-    }
-    client_log(c, LOG_NOTICE_LEVEL, "SASL authentication failed: %s", why->text);
-    refuse(c, END_LOGIN_FAILED, SQLSTATE_PROTOCOL_VIOLATION, "SASL authentication failed");
-}
-
-static void
-on_sasl_first(struct client *c, struct slice message)
-{
-    struct login *l = c->login;
-    struct sasl_initial initial;
-    uint8_t nonce[SCRAM_NONCE_RAW];
-    uint8_t endpoint[64];
-    size_t endpoint_len = stream_tls_endpoint(&c->stream, endpoint);
-    struct buf first;
-    struct buf out;
-    struct error why;
-
-    if (front_sasl_initial_read(message, &initial) != PARSE_DONE || !initial.has_response) {
-        refuse(c, END_PROTOCOL, SQLSTATE_PROTOCOL_VIOLATION, "invalid SASLInitialResponse message");
-        return;
-    }
-    l->is_plus = endpoint_len > 0 && slice_is(initial.mechanism, "SCRAM-SHA-256-PLUS");
-    if (!l->is_plus && !slice_is(initial.mechanism, "SCRAM-SHA-256")) {
-        refuse(c, END_PROTOCOL, SQLSTATE_PROTOCOL_VIOLATION,
-               "client selected an invalid SASL authentication mechanism");
-        return;
-    }
-    random_secret(nonce, sizeof nonce);
-    buf_init(&first);
-    if (scram_server_first(&l->scram, initial.response, l->is_plus, endpoint_len > 0,
-                           slice_of(endpoint, endpoint_len), &l->keys, nonce, &first, &why) != ERR_NONE) {
-        buf_release(&first);
-        refuse_scram(c, &why);
-        return;
-    }
-    buf_init(&out);
-    build_auth_sasl_data(&out, AUTH_SASL_CONTINUE, buf_slice(&first));
-    buf_wipe(&first);
-    ask(c, &out);
-    l->expects = LOGIN_SASL_FINAL;
-}
-
-static void
-on_sasl_final(struct client *c, struct slice message)
-{
-    struct login *l = c->login;
-    struct slice response;
-    struct buf final;
-    struct buf out;
-    struct error why;
-
-    if (front_sasl_response_read(message, &response) != PARSE_DONE) {
-        refuse(c, END_PROTOCOL, SQLSTATE_PROTOCOL_VIOLATION, "invalid SASLResponse message");
-        return;
-    }
-    buf_init(&final);
-    if (scram_server_final(&l->scram, response, &l->keys, &final, &why) != ERR_NONE) {
-        buf_release(&final);
-        refuse_scram(c, &why);
-        return;
-    }
-    if (!l->is_known) { /* the made-up verifier cannot be met, but nothing may hang on that */
-        buf_wipe(&final);
-        refuse_proof(c);
-        return;
-    }
-    buf_init(&out);
-    build_auth_sasl_data(&out, AUTH_SASL_FINAL, buf_slice(&final));
-    buf_wipe(&final);
-    ask(c, &out);
-    memcpy(l->keys.client_key, l->scram.client_key, SCRAM_KEY);
-    l->keys.has_client_key = true;
-    keyring_learn(c->worker->house->keyring, l->user, &l->keys);
-    client_feed(c, EV_PROVED);
-}
-
-static void
-on_login_message(struct client *c, const struct scan_span *span)
-{
-    if (span->type == 'X') {
-        client_end(c, END_CLIENT_LEFT, NULL);
-        return;
-    }
-    if (span->type != 'p' || !span->is_last) {
-        struct pg_error e;
-
-        pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION,
-                     "expected password response, got message type %u", span->type);
-        client_end(c, END_PROTOCOL, &e);
-        return;
-    }
-    switch (c->login->expects) {
-    case LOGIN_PLAIN:
-    case LOGIN_MD5:
-        on_password(c, span->bytes);
-        break;
-    case LOGIN_SASL_FIRST:
-        on_sasl_first(c, span->bytes);
-        break;
-    case LOGIN_SASL_FINAL:
-        on_sasl_final(c, span->bytes);
-        break;
-    case LOGIN_NOTHING:
-        break;
-    }
-}
-
-static size_t
-read_proof(struct client *c, struct slice in)
-{
-    struct slice rest = in;
-    struct scanner scanner;
-    struct scan_span span;
-
-    scanner_init(&scanner, &front_login_rules, STARTUP_MOST_BYTES, STARTUP_MOST_BYTES);
-    switch (scan_next(&scanner, &rest, &span)) {
-    case SCAN_MESSAGE:
-        on_login_message(c, &span);
-        return in.len - rest.len;
-    case SCAN_MORE:
-        return 0;
-    case SCAN_REST:
-    case SCAN_BAD:
-        break;
-    }
-    refuse(c, END_PROTOCOL, SQLSTATE_PROTOCOL_VIOLATION, "invalid message during authentication");
-    return in.len;
-}
-
 size_t
 login_read(struct client *c, struct slice in)
 {
@@ -595,7 +292,7 @@ login_read(struct client *c, struct slice in)
 
     while (used < in.len && (c->state == CLIENT_STARTUP || c->state == CLIENT_AUTH)) {
         struct slice rest = slice_skip(in, used);
-        size_t step = c->state == CLIENT_STARTUP ? read_startup(c, rest) : read_proof(c, rest);
+        size_t step = c->state == CLIENT_STARTUP ? read_startup(c, rest) : proof_read(c, rest);
 
         if (step == 0)
             break;
@@ -648,7 +345,7 @@ greet(struct client *c, const struct welcome *welcome, struct slice reported)
     buf_add(&out, reported);
     build_key(&out, c->cancel_pid, slice_of(c->cancel_secret, sizeof c->cancel_secret));
     build_ready(&out, 'I');
-    ask(c, &out);
+    login_send(c, &out);
     client_feed(c, EV_WELCOMED);
 }
 

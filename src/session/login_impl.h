@@ -3,15 +3,24 @@
 #define PGWEIR_SESSION_LOGIN_IMPL_H
 
 #include "client_impl.h"
+#include "pgweir/config/hba.h"
 #include "pgweir/wire/pg_error.h"
 #include "pgweir/wire/secret.h"
+#include "secret_ask_impl.h"
 
 struct login {
     char *user;
     char *database;
     struct scram scram;
     struct scram_keys keys; /* what the proof is checked against */
-    char *stored;           /* secret for md5 and plain; owned, wiped; NULL for an unknown user */
+    char *stored;           /* what the secret is checked against; owned, wiped; NULL for an unknown user */
+    char *old_stored;       /* a second secret that is still good; owned, wiped; NULL: none */
+    enum hba_method method; /* how it is proved */
+    char *pam_service;      /* HBA_PAM; owned; NULL: the default */
+    struct secret_ask *ask; /* on its way; NULL: none */
+    char *response;         /* what the client answered, while a newer secret is asked for; owned, wiped */
+    bool is_from_query;     /* stored came from auth_query */
+    bool is_remembered;     /* and from its memory: asking again may tell another */
     uint8_t md5_salt[4];
     enum { LOGIN_NOTHING, LOGIN_PLAIN, LOGIN_MD5, LOGIN_SASL_FIRST, LOGIN_SASL_FINAL } expects;
     bool is_known; /* the user exists and its secret fits the method: else every proof fails */
@@ -26,8 +35,23 @@ void login_free(struct login *login); /* NULL is fine */
 
 /* Input while STARTUP or AUTH: all of `in`; tells how much was consumed. May end the client. */
 size_t login_read(struct client *c, struct slice in);
+/* Sends what is in OUT, and wipes it. */
+void login_send(struct client *c, struct buf *out);
+void login_refuse(struct client *c, enum end_reason reason, const char *sqlstate, const char *text);
+
+/* proof.c: asks for a proof, reads it, holds it against login->stored. */
+void proof_ask_plain(struct client *c);
+void proof_ask_md5(struct client *c);
+void proof_ask_scram(struct client *c);
+size_t proof_read(struct client *c, struct slice in); /* input while AUTH; as login_read() */
+void proof_again(struct client *c);                   /* stored is newer now: response is held against it */
+void proof_refuse(struct client *c);
+
+/* auth.c: finds out whether stored has changed since it was remembered; proof_again() follows. */
+void auth_ask_again(struct client *c);
+
 /* What client_steps[] calls. */
-void login_begin_auth(struct client *c);
+void login_begin_auth(struct client *c); /* auth.c */
 void login_enter_pool(struct client *c);
 /* The pool's welcome is there: greets, or first has a server try settings that the pool has not met yet. */
 void login_settle(struct client *c);

@@ -76,15 +76,30 @@ add_expanded(struct buf *out, const struct weir *w, const char *template)
     }
 }
 
+/* Writes TEMPLATE as file NAME, for nobody else to read; NULL: nothing. */
+static void
+weir_write_file(struct weir *w, const char *name, const char *template)
+{
+    struct buf content = { 0 };
+
+    if (template == NULL)
+        return;
+    add_expanded(&content, w, template);
+    file_write(weir_path(w, name), buf_slice(&content));
+    chmod(weir_path(w, name), 0600);
+    buf_release(&content);
+}
+
 static void
 weir_write_files(struct weir *w)
 {
     struct buf ini = { 0 };
-    struct buf users = { 0 };
     const struct weir_spec *spec = &w->spec;
     char *all_roles = file_text(text("%s/userlist.txt", spec->pg->dir));
 
-    add_expanded(&users, w, spec->userlist != NULL ? spec->userlist : all_roles);
+    weir_write_file(w, "userlist.txt", spec->userlist != NULL ? spec->userlist : all_roles);
+    weir_write_file(w, "hba", spec->hba);
+    weir_write_file(w, "ident", spec->ident);
     free(all_roles);
     buf_add_format(&ini,
                    "[pgweir]\n"
@@ -105,11 +120,8 @@ weir_write_files(struct weir *w)
         buf_add_text(&ini, "\n[users]\n");
         add_expanded(&ini, w, spec->users);
     }
-    file_write(weir_path(w, "userlist.txt"), buf_slice(&users));
-    chmod(weir_path(w, "userlist.txt"), 0600);
     file_write(weir_path(w, "pgweir.ini"), buf_slice(&ini));
     buf_release(&ini);
-    buf_release(&users);
 }
 
 /* The files and the socket must be reachable for the user that pgweir becomes. */
@@ -171,7 +183,8 @@ weir_get(const struct weir_spec *spec)
 
         if (weirs[i]->is_shared && !weir_has_ended(weirs[i]) && other->pg == pg &&
             same_text(other->settings, spec->settings) && same_text(other->databases, spec->databases) &&
-            same_text(other->users, spec->users) && same_text(other->userlist, spec->userlist))
+            same_text(other->users, spec->users) && same_text(other->userlist, spec->userlist) &&
+            same_text(other->hba, spec->hba) && same_text(other->ident, spec->ident))
             return weirs[i];
     }
     w = weir_start(spec);

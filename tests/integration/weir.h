@@ -24,6 +24,8 @@ struct weir_spec {
     const char *databases; /* lines of [databases]; NULL: app, in pg */
     const char *users;     /* lines of [users]; NULL: no such section */
     const char *userlist;  /* the auth file; NULL: all roles with plain passwords */
+    const char *hba;       /* $DIR/hba; NULL: no such file */
+    const char *ident;     /* $DIR/ident, likewise */
 };
 
 /* The instance of this suite that was started with the same texts, or a new one. */

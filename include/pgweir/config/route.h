@@ -55,6 +55,11 @@ struct route {
 /* NULL when there is no such database and no "*" entry (or the name is longer than 63 bytes). The caller owns
  * one reference. */
 struct route *settings_route(const struct settings *s, const char *database, const char *user);
+/* Whether there is an auth_query for users of DATABASE who are not in the auth file. */
+bool settings_asks_for_users(const struct settings *s, const char *database);
+/* Where it is asked: as auth_user, with auth_user's password, in auth_dbname; the route's auth_query is the query. NULL when nobody asks, or
+ * would have to in a database that does not exist: then its name is in *MISSING (borrowed from S or DATABASE), else NULL. */
+struct route *settings_auth_route(const struct settings *s, const char *database, const char **missing);
 struct route *route_hold(struct route *r);
 void route_drop(struct route *r); /* any thread; NULL is fine */
 

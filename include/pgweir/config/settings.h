@@ -13,6 +13,9 @@
 #include "pgweir/base/map.h"
 #include "pgweir/config/option.h"
 
+struct hba;
+struct ident;
+
 enum pool_mode { POOL_SESSION, POOL_TRANSACTION, POOL_STATEMENT };
 enum auth_type {
     AUTH_TYPE_ANY,
@@ -170,6 +173,10 @@ void settings_tell_changes(const struct settings *before, const struct settings 
 /* The stored secret of a user in the auth file ("" when it has none); NULL: no such user. Lives as long as
  * the snapshot. */
 const char *settings_auth_secret(const struct settings *s, const char *user);
+
+/* The rules of auth_hba_file, NULL unless auth_type is hba; the maps of auth_ident_file, NULL: none. They live as long as the snapshot. */
+const struct hba *settings_hba(const struct settings *s);
+const struct ident *settings_ident(const struct settings *s);
 
 /* Most clients that may be logged in as USER, who is not always the user of their route; 0: no limit. */
 unsigned settings_user_client_limit(const struct settings *s, const char *user);

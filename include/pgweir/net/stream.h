@@ -118,8 +118,12 @@ const char *stream_tls_cipher(const struct stream *s);
 /* tls-server-end-point (RFC 5929) of the server certificate of this connection: ours on the accepting
  * side, the peer's on the connecting side. Returns its length, 0 when there is none. */
 size_t stream_tls_endpoint(const struct stream *s, uint8_t out[64]);
+/* Whether the peer has shown a certificate that our CA vouches for. */
+bool stream_tls_has_peer(const struct stream *s);
 /* Common name of the peer's verified certificate into OUT; false without one, or when it holds a NUL. */
 bool stream_tls_peer_name(const struct stream *s, char *out, size_t size);
+/* Its whole subject in the form of RFC 2253, "CN=joe,OU=ops,O=Example", likewise. */
+bool stream_tls_peer_subject(const struct stream *s, char *out, size_t size);
 
 /* "127.0.0.1:5432", "[::1]:5432", "unix:4711@" (pid) or "unix". Does system calls: for the log, once per
  * connection. */

@@ -12,9 +12,10 @@
 struct tls_context;
 
 enum tls_verify {
-    TLS_VERIFY_NONE, /* encrypt only (allow, prefer, require) */
-    TLS_VERIFY_CA,   /* the chain must lead to the CA file; accepting: a client certificate is demanded */
-    TLS_VERIFY_FULL, /* connecting: the name must match too; accepting: the same as VERIFY_CA */
+    TLS_VERIFY_NONE,    /* encrypt only (allow, prefer, require) */
+    TLS_VERIFY_OFFERED, /* accepting: a client certificate is asked for; who has none may come in, one that the CA file does not vouch for not */
+    TLS_VERIFY_CA,      /* the chain must lead to the CA file; accepting: a client certificate is demanded */
+    TLS_VERIFY_FULL,    /* connecting: the name must match too; accepting: the same as VERIFY_CA */
 };
 
 struct tls_params { /* "" or NULL: not given */
@@ -32,7 +33,7 @@ struct tls_params { /* "" or NULL: not given */
 /* Accepting side: cert and key are required; session tickets on; ALPN `postgresql` is chosen when offered,
  * and a client that offers others only is refused (PostgreSQL 17). Connecting side: SNI always for names,
  * session resumption (the last session of each endpoint is kept, one lock). A CA file is required for
- * VERIFY_CA and VERIFY_FULL. ERR_TLS, ERR_NOT_FOUND, ERR_CONFIG with the file's name in *WHY. */
+ * all but VERIFY_NONE. ERR_TLS, ERR_NOT_FOUND, ERR_CONFIG with the file's name in *WHY. */
 MUST_CHECK enum err tls_context_new_accept(const struct tls_params *params, struct tls_context **out,
                                            struct error *why);
 MUST_CHECK enum err tls_context_new_connect(const struct tls_params *params, struct tls_context **out,

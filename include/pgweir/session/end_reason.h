@@ -14,6 +14,7 @@
     X(END_TLS_REQUIRED,       tls_required,        LOG_NOTICE_LEVEL,   "SSL required")                                  \
     X(END_PROTOCOL,           protocol,            LOG_NOTICE_LEVEL,   "protocol violation")                            \
     X(END_LOGIN_FAILED,       login_failed,        LOG_NOTICE_LEVEL,   "login failed")                                  \
+    X(END_AUTH_QUERY_FAILED,  auth_query_failed,   LOG_WARNING_LEVEL,  "bouncer config error")                          \
     X(END_LOGIN_TIMEOUT,      login_timeout,       LOG_NOTICE_LEVEL,   "client_login_timeout")                          \
     X(END_LOGIN_CROWDED_OUT,  login_crowded_out,   LOG_NOTICE_LEVEL,   "too many connections that have not logged in")  \
     X(END_NO_DATABASE,        no_database,         LOG_NOTICE_LEVEL,   "no such database")                              \

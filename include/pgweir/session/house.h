@@ -17,6 +17,7 @@
 #include "pgweir/net/tcp.h"
 #include "pgweir/net/tls.h"
 #include "pgweir/pool/control.h"
+#include "pgweir/session/secret_ask.h"
 
 struct house;
 struct house_hunt;
@@ -45,6 +46,8 @@ struct house_params {
     void (*on_unknown_host)(void *arg, struct budget_host *host);
     /* After house_drain(): the last client and the last server of all workers are gone. Called in some worker's thread. */
     void (*on_drained)(void *arg);
+    /* A secret is wanted that only control/ can get; any thread. Answer some time, once, with secret_ask_answer(). NULL: there is no control/. */
+    void (*on_secret_ask)(void *arg, struct secret_ask *ask);
     void *arg;
 };
 

@@ -25,6 +25,16 @@ void keyring_mock(struct keyring *k, const char *user, uint32_t iterations, stru
 void keyring_learn(struct keyring *k, const char *user, const struct scram_keys *keys);
 /* Keys learnt for USER; false when nobody of that name has logged in with SCRAM yet. */
 bool keyring_learnt(struct keyring *k, const char *user, struct scram_keys *out);
+
+/* The same for a user whom auth_query of DATABASE knows: another user than that of the same name in another database. */
+void keyring_learn_in(struct keyring *k, const char *database, const char *user,
+                      const struct scram_keys *keys);
+bool keyring_learnt_in(struct keyring *k, const char *database, const char *user, struct scram_keys *out);
+/* And where auth_query tells a plain or md5 secret, which is for the servers as it is. */
+void keyring_learn_secret(struct keyring *k, const char *database, const char *user, const char *secret);
+char *keyring_learnt_secret(struct keyring *k, const char *database,
+                            const char *user); /* owned, a secret; NULL */
+
 /* Keys of PASSWORD for a server's SALT and ITERATIONS. */
 void keyring_derive(struct keyring *k, const char *password, struct slice salt, uint32_t iterations,
                     struct scram_keys *out);

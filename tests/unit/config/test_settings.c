@@ -135,9 +135,9 @@ static const struct mistake {
       "has/only/108/bytes\n",
       "main.ini:6: unix_socket_dir: the name is too long for a Unix socket\n" },
     { SOMEWHERE "[pgweir]\nauth_type = md5\n",
-      "main.ini:4: auth_file is missing: auth_type md5 needs to know users and their secrets\n" },
+      "main.ini:4: auth_file is missing: auth_type md5 needs to know users and their secrets (or auth_user, to ask for them with auth_query)\n" },
     { SOMEWHERE "[pgweir]\n",
-      "main.ini: auth_file is missing: auth_type scram-sha-256 needs to know users and their secrets\n" },
+      "main.ini: auth_file is missing: auth_type scram-sha-256 needs to know users and their secrets (or auth_user, to ask for them with auth_query)\n" },
     { SOMEWHERE "[pgweir]\nauth_file = no.txt\n",
       "main.ini:4: auth_file: cannot open `no.txt`: No such file or directory\n" },
     { SOMEWHERE "[pgweir]\nauth_file = .\n", "main.ini:4: auth_file: cannot read `.`: Is a directory\n" },
@@ -361,7 +361,55 @@ a_method_that_is_not_there_is_refused(void)
     fixture_init(&f);
     fixture_load(&f, "[pgweir]\nauth_type = ldap\n" SOMEWHERE);
     CU_ASSERT_EQUAL(f.result, ERR_CONFIG);
-    CU_ASSERT_STRING_EQUAL(buf_text(&f.problems), "main.ini:2: auth_type ldap is not implemented yet\n");
+    CU_ASSERT_STRING_EQUAL(buf_text(&f.problems), "main.ini:2: auth_type ldap is not built in\n");
+    fixture_fini(&f);
+}
+
+static void
+rules_and_maps_are_read_and_held_against_the_rest(void)
+{
+    static const struct {
+        const char *settings, *hba, *problem, *warning;
+    } rows[] = {
+        { "auth_type = hba\nauth_hba_file = hba\n", "host all all all md5\n", "", "" },
+        { "auth_type = hba\n", "", "main.ini:2: auth_type hba needs auth_hba_file", "" },
+        { "auth_type = hba\nauth_hba_file = nowhere\n", "", "main.ini:3: cannot open `nowhere`", "" },
+        { "auth_type = hba\nauth_hba_file = hba\n", "\nhost all\n", "hba:2: the line ends before its user",
+          "" },
+        { "auth_type = trust\nauth_hba_file = nowhere\n", "", "", "" },
+        { "auth_type = trust\nauth_ident_file = nowhere\n", "", "main.ini:3: cannot open `nowhere`", "" },
+        { "auth_type = hba\nauth_hba_file = hba\n", "hostssl all all all cert\n", "",
+          "hba:1: client_tls_sslmode is disable" },
+        { "auth_type = hba\nauth_hba_file = hba\nclient_tls_sslmode = require\n",
+          "hostssl all all all cert\n",
+          "hba:1: a rule that wants client certificates needs client_tls_ca_file", "" },
+        { "auth_type = hba\nauth_hba_file = hba\n", "local all all peer map=ops\n", "",
+          "hba:1: there is no map `ops` in auth_ident_file" },
+        { "auth_type = hba\nauth_hba_file = hba\nauth_ident_file = ident\n", "local all all peer map=ops\n",
+          "", "" },
+        { "auth_type = cert\n", "", "main.ini:2: auth_type cert needs client_tls_sslmode = verify-full", "" },
+        { "auth_type = md5\nauth_user = u\n", "", "", "" },
+        { "auth_type = md5\nauth_user = u\nauth_dbname = pgbouncer\n", "",
+          "main.ini:4: cannot use the reserved \"pgbouncer\" database as an auth_dbname", "" },
+    };
+    struct fixture f;
+
+    fixture_init(&f);
+    fixture_write("ident", "ops joe app\n");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char text[400];
+
+        snprintf(text, sizeof text, "[pgweir]\n%s" SOMEWHERE, rows[i].settings);
+        fixture_write("hba", rows[i].hba);
+        fixture_load(&f, text);
+        CU_ASSERT_EQUAL(f.result, rows[i].problem[0] != '\0' ? ERR_CONFIG : ERR_NONE);
+        CU_ASSERT_TRUE(has_problem(&f, rows[i].problem));
+        CU_ASSERT_TRUE(has_warning(&f, rows[i].warning));
+        if (rows[i].warning[0] == '\0' && f.result == ERR_NONE)
+            CU_ASSERT_STRING_EQUAL(buf_text(&f.warnings), "");
+    }
+    fixture_load(&f, TRUSTING "auth_user = u\nauth_dbname = x\n[databases]\na = host=b\n");
+    CU_ASSERT_TRUE(has_warning(&f, "authentication database \"x\" is not configured"));
     fixture_fini(&f);
 }
 
@@ -535,6 +583,7 @@ suite_settings(void)
     CU_ADD_TEST(suite, every_option_is_accepted_wherever_it_may_stand);
     CU_ADD_TEST(suite, another_name_of_an_option_sets_it_too);
     CU_ADD_TEST(suite, a_method_that_is_not_there_is_refused);
+    CU_ADD_TEST(suite, rules_and_maps_are_read_and_held_against_the_rest);
     CU_ADD_TEST(suite, secrets_that_everybody_can_read_are_warned_of);
     CU_ADD_TEST(suite, what_loads_but_cannot_be_meant_is_warned_of);
     CU_ADD_TEST(suite, a_pgbouncer_file_without_databases_loads);
