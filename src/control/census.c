@@ -104,7 +104,7 @@ set_quota(struct census_host *h, const struct census_limit *limit, unsigned gran
 {
     enum budget_quota_kind kind = limit->set.is_role ? QUOTA_ROLE : QUOTA_DATABASE;
 
-    budget_set_quota(budget_quota(h->budget, kind, limit->set.name), granted);
+    budget_set_quota(h->budget, kind, limit->set.name, granted);
 }
 
 static int

@@ -1,20 +1,26 @@
 /*
  * budget.c - the books of connections: who has how many, who waits for one, who should give one back.
  *
- *     A connection of an account draws from several pots at once: its host's, and those of the role and the database it belongs to.
+ *     A connection of an account draws from several pots at once: its host's, and those of the role and the database it belongs to,
+ *     on that host and over all hosts.
  *     A want waits in the line of the first thing that is full, looked at in this order: its account, its quotas, the host.
  *
  *         want -> account.line    \
  *         want -> quota.pot.line   }  when one is given back there, the oldest moves on ->  host.pot.line -> on_slot()
  *
+ *     An account may have a reserve: wants that have waited long enough (is_urgent) see its limit that much higher.
+ *
  *     So everybody in the host's line waits for the host alone, and the age of the first of them says how hard the host is pressed.
  *
  *     Room in a host for an account: a free slot that is not kept for somebody's guarantee. Guarantees that would eat the whole
- *     limit cannot all be kept; then an account that has nothing may take any free slot, so that nobody starves.
+ *     limit cannot all be kept; then an account that has nothing may take any free slot, so that nobody starves. For the same reason a
+ *     guarantee protects idle connections only in a host that can keep all of its guarantees, and never against a quota.
  *
  *     What should close is counted as `leaving` from the moment it is told until its slot comes back; never more than wants wait.
  *
- *     Invariants, whenever the lock of a host is free: taken never grows beyond limit; unmet is the sum of what accounts lack to their
+ *     Quotas over all hosts tie the hosts together, so there is one lock for all of them.
+ *
+ *     Invariants, whenever the lock is free: taken never grows beyond limit; unmet is the sum of what accounts lack to their
  *     guarantee; no want is left waiting that could be served, except by the thread that is just about to serve it.
  */
 #include "pgweir/pool/budget.h"
@@ -54,8 +60,9 @@ struct pot {
 
 struct budget_quota {
     struct map_node in_quotas;
-    struct link in_noticed; /* of the host, exactly while its line is not empty or it is over its limit */
-    struct budget_host *host;
+    struct link in_noticed; /* of the budget, at least while its line is not empty or it is over its limit */
+    struct budget_host *host; /* NULL: it is over all hosts */
+    unsigned account_count;   /* who draw from it */
     enum budget_quota_kind kind;
     char *name;
     struct pot pot;
@@ -66,29 +73,33 @@ struct budget_host {
     struct budget *budget;
     char *key;
     _Atomic uint64_t pressed_us; /* what budget_pressed_since() answers; written under the lock */
-    struct {
-        pthread_mutex_t lock;
-        struct pot pot;       /* its limit is the one in force */
-        unsigned limit;       /* as set; 0: not known */
-        bool is_asked;        /* on_unknown() was called since it was last known */
-        uint64_t calm_us;     /* until then another 53300 is the same event */
-        uint64_t recovers_us; /* when the limit in force takes its next step up */
-        unsigned guaranteed;  /* the sum over all accounts */
-        unsigned unmet;       /* the sum of what accounts lack to their guarantee */
-        unsigned want_count;  /* in all lines */
-        unsigned round;       /* who could not be squeezed is asked again in the next one */
-        struct list holders;  /* accounts that have any */
+    struct {                     /* under the budget's lock */
+        struct link in_busy;     /* of the budget, at least while any account of ours wants */
+        struct pot pot;          /* its limit is the one in force */
+        unsigned limit;          /* as set; 0: not known */
+        bool is_asked;           /* on_unknown() was called since it was last known */
+        uint64_t calm_us;        /* until then another 53300 is the same event */
+        uint64_t recovers_us;    /* when the limit in force takes its next step up */
+        unsigned guaranteed;     /* the sum over all accounts */
+        unsigned unmet;          /* the sum of what accounts lack to their guarantee */
+        unsigned want_count;     /* in all lines */
         struct map quotas;
-        struct list noticed; /* quotas */
         char why[160];
     } _shared;
 };
 
 struct budget {
     struct budget_handler handler;
+    _Atomic uint64_t pressed_us; /* by quotas over all hosts */
     struct {
         pthread_mutex_t lock;
         struct map hosts;
+        struct map quotas;     /* over all hosts */
+        struct list noticed;   /* quotas, of hosts and over all */
+        struct list holders;   /* accounts that have any */
+        struct list oversized; /* accounts that have more than their size */
+        struct list busy;      /* hosts */
+        unsigned round;        /* who could not be squeezed is asked again in the next one */
     } _shared;
 };
 
@@ -189,19 +200,25 @@ host_has_room_locked(const struct budget_host *h, const struct budget_account *a
     return pot->limit - pot->taken > h->_shared.unmet;
 }
 
-/* Where a want of A has to wait; NULL: nowhere, it may be served. */
+/* Where A, in a hurry or not, has to wait; NULL: nowhere, it may be served. */
 static struct budget_line *
-line_for_locked(struct budget_account *a)
+line_for_locked(struct budget_account *a, bool is_urgent)
 {
     struct budget_quota *q;
 
-    if (a->limit != 0 && a->taken >= a->limit)
+    if (a->limit != 0 && a->taken >= a->limit + (is_urgent ? a->reserve : 0))
         return &a->line;
     for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++) {
         if (!quota_has_room(q))
             return &q->pot.line;
     }
     return host_has_room_locked(a->host, a) ? NULL : &a->host->_shared.pot.line;
+}
+
+static struct budget_line *
+line_for_want_locked(const struct budget_want *want)
+{
+    return line_for_locked(want->account, want->is_urgent);
 }
 
 /* --- bookkeeping --- */
@@ -212,15 +229,38 @@ account_lacks(const struct budget_account *a)
     return a->guaranteed > a->taken ? a->guaranteed - a->taken : 0;
 }
 
-static void
-quota_notice_locked(struct budget_quota *q)
+static bool
+quota_is_worth_it(const struct budget_quota *q)
 {
-    bool is_worth_it = q->pot.line.count > 0 || pot_excess(&q->pot) > 0;
+    return q->pot.line.count > 0 || pot_excess(&q->pot) > 0;
+}
 
-    if (is_worth_it && !link_is_in(&q->in_noticed))
-        list_push_last(&q->host->_shared.noticed, &q->in_noticed);
-    else if (!is_worth_it && link_is_in(&q->in_noticed))
-        link_remove(&q->in_noticed);
+/* Who is not worth it any more is overlooked when all is settled: the list is being walked. */
+static void
+quota_notice_locked(struct budget *b, struct budget_quota *q)
+{
+    if (quota_is_worth_it(q) && !link_is_in(&q->in_noticed))
+        list_push_last(&b->_shared.noticed, &q->in_noticed);
+}
+
+/* How many too many A has, when those that leave have left. */
+static unsigned
+account_excess(const struct budget_account *a)
+{
+    unsigned staying = a->taken - a->leaving;
+
+    return a->limit != 0 && staying > a->limit + a->reserve ? staying - a->limit - a->reserve : 0;
+}
+
+static void
+account_notice_size_locked(struct budget_account *a)
+{
+    bool is_over = account_excess(a) > 0;
+
+    if (is_over && !link_is_in(&a->in_oversize))
+        list_push_last(&a->host->budget->_shared.oversized, &a->in_oversize);
+    else if (!is_over && link_is_in(&a->in_oversize))
+        link_remove(&a->in_oversize);
 }
 
 static void
@@ -231,7 +271,7 @@ account_took_locked(struct budget_account *a)
 
     h->_shared.unmet -= account_lacks(a);
     if (a->taken++ == 0)
-        list_push_last(&h->_shared.holders, &a->in_holders);
+        list_push_last(&h->budget->_shared.holders, &a->in_holders);
     h->_shared.unmet += account_lacks(a);
     h->_shared.pot.taken++;
     for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
@@ -252,6 +292,7 @@ account_gave_locked(struct budget_account *a)
     h->_shared.pot.taken--;
     for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
         q->pot.taken--;
+    account_notice_size_locked(a);
 }
 
 static void
@@ -263,6 +304,7 @@ account_will_leave_locked(struct budget_account *a)
     a->host->_shared.pot.leaving++;
     for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
         q->pot.leaving++;
+    account_notice_size_locked(a);
 }
 
 /* One that was told to leave has left, or will not. */
@@ -277,6 +319,7 @@ account_has_left_locked(struct budget_account *a)
     a->host->_shared.pot.leaving--;
     for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
         q->pot.leaving--;
+    account_notice_size_locked(a);
 }
 
 static void
@@ -285,15 +328,19 @@ account_notice_quotas_locked(struct budget_account *a)
     struct budget_quota *q;
 
     for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
-        quota_notice_locked(q);
+        quota_notice_locked(a->host->budget, q);
 }
 
 static void
 want_queue_locked(struct budget_want *want, struct budget_line *line)
 {
+    struct budget_host *h = want->account->host;
+
     line_add(line, want);
     want->account->want_count++;
-    want->account->host->_shared.want_count++;
+    h->_shared.want_count++;
+    if (!link_is_in(&h->_shared.in_busy))
+        list_push_last(&h->budget->_shared.busy, &h->_shared.in_busy);
     account_notice_quotas_locked(want->account);
 }
 
@@ -316,17 +363,18 @@ want_move_locked(struct budget_line *to, struct budget_want *want)
 
 /* LINE, an account's or a quota's, has room for so many: its oldest move on to where they have to wait now. */
 static void
-line_advance_locked(struct budget_host *h, struct budget_line *line, unsigned room)
+line_advance_locked(struct budget_line *line, unsigned room)
 {
     while (room > 0 && line->count > 0) {
         struct budget_want *want = line_first(line);
-        struct budget_line *next = line_for_locked(want->account);
+        struct budget_line *of_host = &want->account->host->_shared.pot.line;
+        struct budget_line *next = line_for_want_locked(want);
 
         if (next == line)
             return;
         if (next == NULL)
-            next = &h->_shared.pot.line;
-        if (next == &h->_shared.pot.line)
+            next = of_host;
+        if (next == of_host)
             room--;
         want_move_locked(next, want);
     }
@@ -337,44 +385,52 @@ static void
 account_advance_locked(struct budget_account *a)
 {
     unsigned further = a->want_count - a->line.count;
+    const struct budget_want *oldest = line_first(&a->line);
+    unsigned limit;
 
+    if (oldest == NULL)
+        return;
+    limit = a->limit + (oldest->is_urgent ? a->reserve : 0);
     if (a->limit == 0)
-        line_advance_locked(a->host, &a->line, UINT32_MAX);
-    else if (a->taken + further < a->limit)
-        line_advance_locked(a->host, &a->line, a->limit - a->taken - further);
+        line_advance_locked(&a->line, UINT32_MAX);
+    else if (a->taken + further < limit)
+        line_advance_locked(&a->line, limit - a->taken - further);
 }
 
 static bool account_draws_from(const struct budget_account *a, const struct pot *pot);
 
-/* The same for a quota; its wants that wait further on are in the host's line. One that can be served need not wait behind those that cannot, for
- * whose pools the host has no room. */
+/* The same for a quota; its wants that wait further on are in the lines of hosts. One that can be served need not wait behind those that
+ * cannot, for whose pools their host has no room. */
 static void
-quota_advance_locked(struct budget_quota *q)
+quota_advance_locked(struct budget *b, struct budget_quota *q)
 {
-    struct budget_host *h = q->host;
     unsigned further = 0;
 
     if (q->pot.line.count == 0 || !quota_has_room(q))
         return;
     LIST_EACH(&q->pot.line.wants, l) {
-        if (line_for_locked(want_of(l)->account) == NULL)
-            want_move_locked(&h->_shared.pot.line, want_of(l));
+        if (line_for_want_locked(want_of(l)) == NULL)
+            want_move_locked(&want_of(l)->account->host->_shared.pot.line, want_of(l));
     }
     if (q->pot.limit == 0) {
-        line_advance_locked(h, &q->pot.line, UINT32_MAX);
+        line_advance_locked(&q->pot.line, UINT32_MAX);
         return;
     }
-    LIST_EACH(&h->_shared.pot.line.wants, l)
-        further += account_draws_from(want_of(l)->account, &q->pot);
+    LIST_EACH(&b->_shared.busy, in) {
+        struct budget_host *h = CONTAINER_OF(in, struct budget_host, _shared.in_busy);
+
+        LIST_EACH(&h->_shared.pot.line.wants, l)
+            further += account_draws_from(want_of(l)->account, &q->pot);
+    }
     if (q->pot.taken + further < q->pot.limit)
-        line_advance_locked(h, &q->pot.line, q->pot.limit - q->pot.taken - further);
+        line_advance_locked(&q->pot.line, q->pot.limit - q->pot.taken - further);
 }
 
 static void
-host_advance_locked(struct budget_host *h)
+quotas_advance_locked(struct budget *b)
 {
-    LIST_EACH(&h->_shared.noticed, l)
-        quota_advance_locked(CONTAINER_OF(l, struct budget_quota, in_noticed));
+    LIST_EACH(&b->_shared.noticed, l)
+        quota_advance_locked(b, CONTAINER_OF(l, struct budget_quota, in_noticed));
 }
 
 /* The limit in force comes back to the limit, step by step. */
@@ -403,7 +459,7 @@ servable_in_line_locked(struct budget_host *h, bool *has_moved)
 
     LIST_EACH(&pot->line.wants, l) {
         struct budget_want *want = want_of(l);
-        struct budget_line *line = line_for_locked(want->account);
+        struct budget_line *line = line_for_want_locked(want);
 
         if (line == NULL)
             return want;
@@ -427,8 +483,21 @@ servable_want_locked(struct budget_host *h)
     want = servable_in_line_locked(h, &has_moved);
     if (want != NULL || !has_moved)
         return want;
-    host_advance_locked(h); /* who has moved back left room in a quota for who is behind */
+    quotas_advance_locked(h->budget); /* who has moved back left room in a quota for who is behind */
     return servable_in_line_locked(h, &has_moved);
+}
+
+/* The same over all hosts; H first. */
+static struct budget_want *
+servable_anywhere_locked(struct budget_host *h)
+{
+    struct budget_want *want = servable_want_locked(h);
+
+    LIST_EACH(&h->budget->_shared.busy, l) {
+        if (want == NULL)
+            want = servable_want_locked(CONTAINER_OF(l, struct budget_host, _shared.in_busy));
+    }
+    return want;
 }
 
 static bool
@@ -457,21 +526,30 @@ account_worked_us(struct budget_account *a)
     return atomic_load_explicit(&a->worked_us, memory_order_relaxed);
 }
 
+/* Whether A, at or below its guarantee, keeps its idle connections from who presses POT. */
+static bool
+account_is_protected(const struct budget_account *a, const struct pot *pot)
+{
+    const struct budget_host *h = a->host;
+
+    return pot == &h->_shared.pot && pot_excess(pot) == 0 && h->_shared.guaranteed <= pot->limit;
+}
+
 /* Who should close an idle connection for the sake of POT: above its guarantee and longest without work. One at or below its guarantee only
- * when there are more connections than the limit allows. */
+ * where there is no other and it is not protected. */
 static struct budget_account *
-victim_of_locked(struct budget_host *h, const struct pot *pot)
+victim_of_locked(struct budget *b, const struct pot *pot)
 {
     struct budget_account *best = NULL;
     bool is_best_above = false;
 
-    LIST_EACH(&h->_shared.holders, l) {
+    LIST_EACH(&b->_shared.holders, l) {
         struct budget_account *a = CONTAINER_OF(l, struct budget_account, in_holders);
         bool is_above = a->taken - a->leaving > a->guaranteed;
 
-        if (a->leaving >= a->taken || (!is_above && pot_excess(pot) == 0))
+        if (a->leaving >= a->taken || (!is_above && account_is_protected(a, pot)))
             continue;
-        if (a->want_count > 0 || a->failed_round == h->_shared.round)
+        if (a->want_count > 0 || a->failed_round == b->_shared.round)
             continue; /* who waits has nothing idle, or will need it at once */
         if (!account_draws_from(a, pot) || !account_may_have_idle(a))
             continue;
@@ -484,18 +562,44 @@ victim_of_locked(struct budget_host *h, const struct pot *pot)
     return best;
 }
 
+/* An account that has more than its size may have. */
+static struct budget_account *
+oversized_locked(struct budget *b)
+{
+    LIST_EACH(&b->_shared.oversized, l) {
+        struct budget_account *a = CONTAINER_OF(l, struct budget_account, in_oversize);
+
+        if (a->failed_round != b->_shared.round && account_may_have_idle(a))
+            return a;
+    }
+    return NULL;
+}
+
+static struct budget_account *
+victim_in_host_locked(struct budget_host *h)
+{
+    if (h->_shared.limit == 0 || !pot_needs_leavers(&h->_shared.pot))
+        return NULL;
+    return victim_of_locked(h->budget, &h->_shared.pot);
+}
+
 static struct budget_account *
 victim_locked(struct budget_host *h)
 {
-    struct budget_account *victim = NULL;
+    struct budget *b = h->budget;
+    struct budget_account *victim = oversized_locked(b);
 
-    if (pot_needs_leavers(&h->_shared.pot) && h->_shared.limit != 0)
-        victim = victim_of_locked(h, &h->_shared.pot);
-    LIST_EACH(&h->_shared.noticed, l) {
+    if (victim == NULL)
+        victim = victim_in_host_locked(h);
+    LIST_EACH(&b->_shared.busy, l) {
+        if (victim == NULL)
+            victim = victim_in_host_locked(CONTAINER_OF(l, struct budget_host, _shared.in_busy));
+    }
+    LIST_EACH(&b->_shared.noticed, l) {
         struct budget_quota *q = CONTAINER_OF(l, struct budget_quota, in_noticed);
 
         if (victim == NULL && pot_needs_leavers(&q->pot))
-            victim = victim_of_locked(h, &q->pot);
+            victim = victim_of_locked(b, &q->pot);
     }
     return victim;
 }
@@ -517,6 +621,29 @@ more_pressing(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* Of the quotas of H, or, if it is NULL, of those over all hosts. */
+static uint64_t
+quotas_pressure(const struct budget *b, const struct budget_host *h)
+{
+    uint64_t pressed_us = PRESSED_NOT;
+
+    LIST_EACH(&b->_shared.noticed, l) {
+        const struct budget_quota *q = CONTAINER_OF(l, struct budget_quota, in_noticed);
+
+        if (q->host == h)
+            pressed_us = more_pressing(pressed_us, pot_pressure(&q->pot));
+    }
+    return pressed_us;
+}
+
+/* Written only when it is another one: all workers read it. */
+static void
+tell_pressure(_Atomic uint64_t *told_us, uint64_t pressed_us)
+{
+    if (pressed_us != atomic_load_explicit(told_us, memory_order_relaxed))
+        atomic_store_explicit(told_us, pressed_us, memory_order_relaxed);
+}
+
 static void
 host_note_pressure_locked(struct budget_host *h)
 {
@@ -525,7 +652,7 @@ host_note_pressure_locked(struct budget_host *h)
 
     while (line->count > 0) { /* the first must be one that waits for the host */
         struct budget_want *want = line_first(line);
-        struct budget_line *where = line_for_locked(want->account);
+        struct budget_line *where = line_for_want_locked(want);
 
         if (where == NULL || where == line)
             break;
@@ -533,17 +660,45 @@ host_note_pressure_locked(struct budget_host *h)
     }
     /* While the limit is not known, closing connections would help nobody. */
     pressed_us = h->_shared.limit == 0 ? PRESSED_NOT : pot_pressure(&h->_shared.pot);
-    LIST_EACH(&h->_shared.noticed, l)
-        pressed_us = more_pressing(pressed_us,
-                                   pot_pressure(&CONTAINER_OF(l, struct budget_quota, in_noticed)->pot));
-    if (pressed_us != atomic_load_explicit(&h->pressed_us, memory_order_relaxed))
-        atomic_store_explicit(&h->pressed_us, pressed_us, memory_order_relaxed);
+    pressed_us = more_pressing(pressed_us, quotas_pressure(h->budget, h));
+    LIST_EACH(&h->budget->_shared.oversized, l) {
+        if (CONTAINER_OF(l, struct budget_account, in_oversize)->host == h)
+            pressed_us = PRESSED_OVER_LIMIT;
+    }
+    tell_pressure(&h->pressed_us, pressed_us);
+}
+
+/* For H, and for all hosts that anybody wants something of. */
+static void
+note_pressure_locked(struct budget_host *h)
+{
+    struct budget *b = h->budget;
+
+    LIST_EACH(&b->_shared.noticed, l) {
+        if (!quota_is_worth_it(CONTAINER_OF(l, struct budget_quota, in_noticed)))
+            link_remove(l);
+    }
+    LIST_EACH(&b->_shared.busy, l) {
+        struct budget_host *busy = CONTAINER_OF(l, struct budget_host, _shared.in_busy);
+
+        host_note_pressure_locked(busy);
+        if (busy->_shared.want_count == 0)
+            link_remove(l);
+    }
+    host_note_pressure_locked(h);
+    tell_pressure(&b->pressed_us, quotas_pressure(b, NULL));
 }
 
 static void
 host_lock(struct budget_host *h)
 {
-    pthread_mutex_lock(&h->_shared.lock);
+    pthread_mutex_lock(&h->budget->_shared.lock);
+}
+
+static void
+host_unlock(struct budget_host *h)
+{
+    pthread_mutex_unlock(&h->budget->_shared.lock);
 }
 
 /* After every change: serves who can be served, squeezes whom it must, one at a time and each told without the lock. */
@@ -554,8 +709,8 @@ host_settle_and_unlock(struct budget_host *h)
         struct budget_account *victim = NULL;
         struct budget_want *want;
 
-        host_advance_locked(h);
-        want = servable_want_locked(h);
+        quotas_advance_locked(h->budget);
+        want = servable_anywhere_locked(h);
         if (want != NULL) {
             want_unqueue_locked(want);
             account_took_locked(want->account);
@@ -564,8 +719,8 @@ host_settle_and_unlock(struct budget_host *h)
             if (victim != NULL)
                 account_will_leave_locked(victim);
         }
-        host_note_pressure_locked(h);
-        pthread_mutex_unlock(&h->_shared.lock);
+        note_pressure_locked(h);
+        host_unlock(h);
         if (want != NULL)
             h->budget->handler.on_slot(want);
         else if (victim != NULL)
@@ -584,8 +739,15 @@ budget_new(const struct budget_handler *handler)
     struct budget *b = mem_new(sizeof(*b));
 
     b->handler = *handler;
+    atomic_init(&b->pressed_us, PRESSED_NOT);
     pthread_mutex_init(&b->_shared.lock, NULL);
     map_init(&b->_shared.hosts);
+    map_init(&b->_shared.quotas);
+    list_init(&b->_shared.noticed);
+    list_init(&b->_shared.holders);
+    list_init(&b->_shared.oversized);
+    list_init(&b->_shared.busy);
+    b->_shared.round = 1;
     return b;
 }
 
@@ -597,14 +759,19 @@ quota_free(struct budget_quota *q)
 }
 
 static void
-host_free(struct budget_host *h)
+quotas_free(struct map *quotas)
 {
     struct map_node *node;
 
-    while ((node = map_take_any(&h->_shared.quotas)) != NULL)
+    while ((node = map_take_any(quotas)) != NULL)
         quota_free(CONTAINER_OF(node, struct budget_quota, in_quotas));
-    map_fini(&h->_shared.quotas);
-    pthread_mutex_destroy(&h->_shared.lock);
+    map_fini(quotas);
+}
+
+static void
+host_free(struct budget_host *h)
+{
+    quotas_free(&h->_shared.quotas);
     free(h->key);
     free(h);
 }
@@ -619,6 +786,7 @@ budget_free(struct budget *b)
     while ((node = map_take_any(&b->_shared.hosts)) != NULL)
         host_free(CONTAINER_OF(node, struct budget_host, in_hosts));
     map_fini(&b->_shared.hosts);
+    quotas_free(&b->_shared.quotas);
     pthread_mutex_destroy(&b->_shared.lock);
     free(b);
 }
@@ -637,12 +805,9 @@ host_new(struct budget *b, const char *key)
     h->budget = b;
     h->key = mem_text(key);
     atomic_init(&h->pressed_us, PRESSED_NOT);
-    pthread_mutex_init(&h->_shared.lock, NULL);
+    link_init(&h->_shared.in_busy);
     pot_init(&h->_shared.pot);
-    h->_shared.round = 1;
-    list_init(&h->_shared.holders);
     map_init(&h->_shared.quotas);
-    list_init(&h->_shared.noticed);
     snprintf(h->_shared.why, sizeof(h->_shared.why), "not known yet");
     return h;
 }
@@ -685,7 +850,7 @@ budget_set_limit(struct budget_host *host, unsigned limit, const char *why)
         pot->limit = limit;
     if (limit != 0)
         host->_shared.is_asked = false;
-    host->_shared.round++;
+    host->budget->_shared.round++;
     snprintf(host->_shared.why, sizeof(host->_shared.why), "%s", why == NULL ? "" : why);
     host_settle_and_unlock(host);
 }
@@ -706,7 +871,7 @@ budget_congested(struct budget_host *host, uint64_t now_us)
             pot->limit = pot->limit * CONGESTED_SHARE_OF_8 / 8;
         host->_shared.calm_us = now_us + CONGESTED_CALM_US;
         host->_shared.recovers_us = now_us + RECOVERY_STEP_US;
-        host->_shared.round++;
+        host->budget->_shared.round++;
     }
     host_settle_and_unlock(host);
 }
@@ -727,41 +892,63 @@ quota_has_key(const struct map_node *node, const void *key)
     return q->kind == wanted->kind && strcmp(q->name, wanted->name) == 0;
 }
 
-struct budget_quota *
-budget_quota(struct budget_host *host, enum budget_quota_kind kind, const char *name)
+static bool
+is_of_one_host(enum budget_quota_kind kind)
+{
+    return kind == QUOTA_ROLE || kind == QUOTA_DATABASE;
+}
+
+static struct map *
+quotas_of_locked(struct budget_host *host, enum budget_quota_kind kind)
+{
+    return is_of_one_host(kind) ? &host->_shared.quotas : &host->budget->_shared.quotas;
+}
+
+/* Found or made. */
+static struct budget_quota *
+quota_of_locked(struct budget_host *host, enum budget_quota_kind kind, const char *name)
 {
     struct quota_key key = { kind, name };
+    struct map *quotas = quotas_of_locked(host, kind);
     uint64_t hash = map_hash_after((uint64_t)kind, slice_of_text(name));
+    struct map_node *node = map_find(quotas, hash, quota_has_key, &key);
     struct budget_quota *q;
-    struct map_node *node;
 
-    host_lock(host);
-    node = map_find(&host->_shared.quotas, hash, quota_has_key, &key);
-    if (node != NULL) {
-        q = CONTAINER_OF(node, struct budget_quota, in_quotas);
-    } else {
-        q = mem_new(sizeof(*q));
-        q->host = host;
-        q->kind = kind;
-        q->name = mem_text(name);
-        link_init(&q->in_noticed);
-        pot_init(&q->pot);
-        map_add(&host->_shared.quotas, &q->in_quotas, hash);
-    }
-    pthread_mutex_unlock(&host->_shared.lock);
+    if (node != NULL)
+        return CONTAINER_OF(node, struct budget_quota, in_quotas);
+    q = mem_new(sizeof(*q));
+    q->host = is_of_one_host(kind) ? host : NULL;
+    q->kind = kind;
+    q->name = mem_text(name);
+    link_init(&q->in_noticed);
+    pot_init(&q->pot);
+    map_add(quotas, &q->in_quotas, hash);
     return q;
 }
 
 void
-budget_set_quota(struct budget_quota *quota, unsigned limit)
+budget_set_quota(struct budget_host *host, enum budget_quota_kind kind, const char *name, unsigned limit)
 {
-    struct budget_host *h = quota->host;
+    struct budget_quota *q;
 
-    host_lock(h);
-    quota->pot.limit = limit;
-    quota_notice_locked(quota);
-    h->_shared.round++;
-    host_settle_and_unlock(h);
+    host_lock(host);
+    q = quota_of_locked(host, kind, name);
+    q->pot.limit = limit;
+    quota_notice_locked(host->budget, q);
+    host->budget->_shared.round++;
+    host_settle_and_unlock(host);
+}
+
+/* Forgets Q when nobody draws from it and nobody has said anything about it that must be remembered. */
+static void
+quota_forget_locked(struct budget_host *host, struct budget_quota *q)
+{
+    if (q->account_count > 0 || (is_of_one_host(q->kind) && q->pot.limit != 0))
+        return;
+    if (link_is_in(&q->in_noticed))
+        link_remove(&q->in_noticed);
+    map_remove(quotas_of_locked(host, q->kind), &q->in_quotas);
+    quota_free(q);
 }
 
 /* --- accounts --- */
@@ -777,9 +964,11 @@ void
 budget_account_open(struct budget_account *a, struct budget_host *host, unsigned limit, unsigned guaranteed)
 {
     link_init(&a->in_holders);
+    link_init(&a->in_oversize);
     a->host = host;
     memset(a->quotas, 0, sizeof(a->quotas));
     a->limit = limit;
+    a->reserve = 0;
     a->guaranteed = guaranteed;
     a->taken = a->leaving = a->want_count = a->failed_round = 0;
     line_init(&a->line);
@@ -788,11 +977,11 @@ budget_account_open(struct budget_account *a, struct budget_host *host, unsigned
     host_lock(host);
     host->_shared.guaranteed += guaranteed;
     host->_shared.unmet += guaranteed;
-    pthread_mutex_unlock(&host->_shared.lock);
+    host_unlock(host);
 }
 
 void
-budget_account_add_quota(struct budget_account *a, struct budget_quota *quota)
+budget_account_join(struct budget_account *a, enum budget_quota_kind kind, const char *name)
 {
     size_t i = 0;
 
@@ -801,12 +990,29 @@ budget_account_add_quota(struct budget_account *a, struct budget_quota *quota)
     while (i < COUNT_OF(a->quotas) && a->quotas[i] != NULL)
         i++;
     assert(i < COUNT_OF(a->quotas));
-    a->quotas[i] = quota;
-    pthread_mutex_unlock(&a->host->_shared.lock);
+    a->quotas[i] = quota_of_locked(a->host, kind, name);
+    a->quotas[i]->account_count++;
+    host_unlock(a->host);
 }
 
 void
-budget_account_resize(struct budget_account *a, unsigned limit, unsigned guaranteed)
+budget_account_close(struct budget_account *a)
+{
+    struct budget_quota *q;
+
+    host_lock(a->host);
+    assert(a->taken == 0 && a->want_count == 0);
+    a->host->_shared.guaranteed -= a->guaranteed;
+    a->host->_shared.unmet -= account_lacks(a);
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++) {
+        q->account_count--;
+        quota_forget_locked(a->host, q);
+    }
+    host_settle_and_unlock(a->host);
+}
+
+void
+budget_account_resize(struct budget_account *a, unsigned limit, unsigned reserve, unsigned guaranteed)
 {
     struct budget_host *h = a->host;
 
@@ -816,6 +1022,9 @@ budget_account_resize(struct budget_account *a, unsigned limit, unsigned guarant
     a->guaranteed = guaranteed;
     h->_shared.unmet += account_lacks(a);
     a->limit = limit;
+    a->reserve = reserve;
+    h->budget->_shared.round++;
+    account_notice_size_locked(a);
     account_advance_locked(a);
     host_settle_and_unlock(h);
 }
@@ -835,7 +1044,7 @@ budget_take(struct budget_account *a, struct budget_want *want, uint64_t since_u
     if (is_unknown)
         h->_shared.is_asked = true;
     oldest = servable_want_locked(h);
-    line = line_for_locked(a);
+    line = line_for_locked(a, false);
     if (line == NULL && (oldest == NULL || oldest->since_us > since_us)) {
         account_took_locked(a);
         answer = BUDGET_TAKEN;
@@ -843,8 +1052,9 @@ budget_take(struct budget_account *a, struct budget_want *want, uint64_t since_u
         assert(want->line == NULL);
         want->account = a;
         want->since_us = since_us;
+        want->is_urgent = false;
         want_queue_locked(want, line == NULL ? &h->_shared.pot.line : line);
-        h->_shared.round++;
+        h->budget->_shared.round++;
     }
     host_settle_and_unlock(h);
     if (is_unknown && h->budget->handler.on_unknown != NULL)
@@ -867,9 +1077,10 @@ budget_may_use(struct budget_account *a)
 
     host_lock(h);
     is_over = pot_is_over(&h->_shared.pot);
+    is_over |= a->limit != 0 && a->taken > a->limit + a->reserve;
     for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++)
         is_over |= pot_is_over(&q->pot);
-    pthread_mutex_unlock(&h->_shared.lock);
+    host_unlock(h);
     return !is_over;
 }
 
@@ -920,7 +1131,24 @@ budget_want_since(struct budget_want *want, uint64_t since_us)
 
         line_remove(want);
         want->since_us = since_us;
+        want->is_urgent = false;
         line_add(line, want);
+    }
+    host_settle_and_unlock(h);
+}
+
+void
+budget_want_hurries(struct budget_want *want)
+{
+    struct budget_host *h;
+
+    if (want->account == NULL || want->is_urgent)
+        return;
+    h = want->account->host;
+    host_lock(h);
+    if (want->line != NULL) {
+        want->is_urgent = true;
+        account_advance_locked(want->account);
     }
     host_settle_and_unlock(h);
 }
@@ -932,7 +1160,7 @@ budget_squeeze_failed(struct budget_account *a)
 
     host_lock(h);
     account_has_left_locked(a);
-    a->failed_round = h->_shared.round;
+    a->failed_round = h->budget->_shared.round;
     host_settle_and_unlock(h);
 }
 
@@ -941,7 +1169,7 @@ budget_revisit(struct budget_host *host, uint64_t now_us)
 {
     host_lock(host);
     host_recover_locked(host, now_us);
-    host->_shared.round++;
+    host->budget->_shared.round++;
     host_settle_and_unlock(host);
 }
 
@@ -950,7 +1178,8 @@ budget_revisit(struct budget_host *host, uint64_t now_us)
 uint64_t
 budget_pressed_since(const struct budget_host *host)
 {
-    return atomic_load_explicit(&host->pressed_us, memory_order_relaxed);
+    return more_pressing(atomic_load_explicit(&host->pressed_us, memory_order_relaxed),
+                         atomic_load_explicit(&host->budget->pressed_us, memory_order_relaxed));
 }
 
 /* Whether somebody else in POT's line has waited so much longer that A gives way. */
@@ -979,15 +1208,15 @@ account_should_yield_locked(const struct budget_account *a, uint64_t own_since_u
 
     if (a->leaving >= a->taken)
         return false;
-    if (pot_excess(&h->_shared.pot) > 0)
+    if (pot_excess(&h->_shared.pot) > 0 || account_excess(a) > 0)
         return true;
     for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++) {
         if (pot_excess(&q->pot) > 0)
             return true;
     }
-    if (a->taken - a->leaving <= a->guaranteed)
-        return false;
-    if (h->_shared.limit != 0 && pot_has_elder(&h->_shared.pot, a, own_since_us, now_us))
+    if (h->_shared.limit != 0 &&
+        (a->taken - a->leaving > a->guaranteed || !account_is_protected(a, &h->_shared.pot)) &&
+        pot_has_elder(&h->_shared.pot, a, own_since_us, now_us))
         return true;
     for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++) {
         if (pot_has_elder(&q->pot, a, own_since_us, now_us))
@@ -1011,12 +1240,43 @@ budget_should_yield(struct budget_account *a, uint64_t own_since_us, uint64_t no
     return is_yielding;
 }
 
+/* What stands in the way of one more, the nearest first. */
+static void
+tell_bound_locked(const struct budget_account *a, struct budget_view *out)
+{
+    static const char *const words[] = {
+        [QUOTA_ROLE] = "the role's CONNECTION LIMIT",
+        [QUOTA_DATABASE] = "the database's CONNECTION LIMIT",
+        [QUOTA_ENTRY] = "max_db_connections",
+        [QUOTA_USER] = "max_user_connections",
+    };
+    const struct pot *pot = &a->host->_shared.pot;
+    struct budget_quota *q;
+
+    out->bound = pot->taken >= pot->limit ? "server_connections" : NULL;
+    out->bound_limit = pot->limit;
+    out->bound_taken = pot->taken;
+    for (size_t i = 0; (q = quota_at(a, i)) != NULL; i++) {
+        if (quota_has_room(q))
+            continue;
+        out->bound = words[q->kind];
+        out->bound_limit = q->pot.limit;
+        out->bound_taken = q->pot.taken;
+    }
+    if (a->limit != 0 && a->taken >= a->limit) {
+        out->bound = "pool_size";
+        out->bound_limit = a->limit;
+        out->bound_taken = a->taken;
+    }
+}
+
 void
 budget_look(const struct budget_account *a, struct budget_view *out)
 {
     struct budget_host *h = a->host;
 
     host_lock(h);
+    tell_bound_locked(a, out);
     out->limit = h->_shared.limit;
     out->in_force = h->_shared.pot.limit;
     out->taken = h->_shared.pot.taken;
@@ -1024,5 +1284,5 @@ budget_look(const struct budget_account *a, struct budget_view *out)
     out->account_limit = a->limit;
     out->account_taken = a->taken;
     snprintf(out->why, sizeof(out->why), "%s", h->_shared.why);
-    pthread_mutex_unlock(&h->_shared.lock);
+    host_unlock(h);
 }

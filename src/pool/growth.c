@@ -139,6 +139,29 @@ growth_dial_ended(struct shard *s)
     pool_ring(s->pool, starved & ~s->bit, CALL_GROW);
 }
 
+/* When the oldest waiter has waited long enough for the pool's reserve; TIMERS_NEVER: it has none. */
+static uint64_t
+reserve_due_us(const struct shard *s)
+{
+    const struct route *r = s->route;
+
+    if (r->pool_size == 0 || r->reserve_pool_size == 0 || r->reserve_pool_timeout_us == 0)
+        return TIMERS_NEVER;
+    return s->want_since_us + r->reserve_pool_timeout_us;
+}
+
+/* The want is out: looks again when limits may have recovered, or when it may draw from the reserve. */
+static void
+look_after_want(struct shard *s)
+{
+    uint64_t now_us = loop_now_us(s->loop);
+    uint64_t due_us = reserve_due_us(s);
+
+    if (due_us <= now_us)
+        budget_want_hurries(&s->want);
+    look_again_in(s, due_us > now_us && due_us < now_us + REVISIT_US ? due_us - now_us : REVISIT_US);
+}
+
 static bool
 try_take_slot(struct shard *s, enum lack lack)
 {
@@ -153,7 +176,7 @@ try_take_slot(struct shard *s, enum lack lack)
     } else {
         s->is_want_out = true;
         s->want_since_us = since_us;
-        look_again_in(s, REVISIT_US);
+        look_after_want(s);
     }
     return false;
 }
@@ -249,7 +272,7 @@ on_growth_due(struct timer *timer)
         forget_want(s);
     if (s->is_want_out) {
         budget_revisit(s->want.account->host, loop_now_us(s->loop));
-        look_again_in(s, REVISIT_US);
+        look_after_want(s);
     }
     growth_look(s);
 }

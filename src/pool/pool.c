@@ -100,6 +100,16 @@ route_guarantee(const struct route *r)
     return r->pool_size != 0 && r->min_pool_size > r->pool_size ? r->pool_size : r->min_pool_size;
 }
 
+static void
+account_set_limits(struct budget_account *a, const struct route *route, unsigned guaranteed)
+{
+    unsigned reserve = route->reserve_pool_timeout_us == 0 ? 0 : route->reserve_pool_size;
+
+    budget_account_resize(a, route->pool_size, reserve, guaranteed);
+    budget_set_quota(a->host, QUOTA_ENTRY, route->database, route->max_db_connections);
+    budget_set_quota(a->host, QUOTA_USER, route->user, route->max_user_connections);
+}
+
 /* The pool's account with the host of ROUTE becomes its present one. */
 static void
 pool_open_account(struct pool *pool, const struct route *route)
@@ -110,8 +120,11 @@ pool_open_account(struct pool *pool, const struct route *route)
     a->pool = pool;
     a->older = atomic_load_explicit(&pool->account, memory_order_relaxed);
     budget_account_open(&a->budget, host, route->pool_size, route_guarantee(route));
-    budget_account_add_quota(&a->budget, budget_quota(host, QUOTA_ROLE, route->user));
-    budget_account_add_quota(&a->budget, budget_quota(host, QUOTA_DATABASE, route->server_database));
+    budget_account_join(&a->budget, QUOTA_ROLE, route->user);
+    budget_account_join(&a->budget, QUOTA_DATABASE, route->server_database);
+    budget_account_join(&a->budget, QUOTA_ENTRY, route->database);
+    budget_account_join(&a->budget, QUOTA_USER, route->user);
+    account_set_limits(&a->budget, route, route_guarantee(route));
     a->budget.idle_hint = &pool->idle.bits;
     atomic_store_explicit(&pool->account, a, memory_order_release);
 }
@@ -151,19 +164,23 @@ pool_new(struct pools *p, const char *database, const char *user, struct route *
 }
 
 static void
-pool_free(struct pool *pool)
+accounts_free(struct pool_account *a)
 {
-    struct pool_account *a = atomic_load_explicit(&pool->account, memory_order_acquire);
-
-    for (unsigned i = 0; i < pool->pools->worker_count; i++)
-        shard_free(pool_shard_if_any(pool, i));
     while (a != NULL) {
         struct pool_account *older = a->older;
 
-        assert(a->budget.taken == 0);
+        budget_account_close(&a->budget);
         free(a);
         a = older;
     }
+}
+
+static void
+pool_free(struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->pools->worker_count; i++)
+        shard_free(pool_shard_if_any(pool, i));
+    accounts_free(atomic_load_explicit(&pool->account, memory_order_acquire));
     route_drop(pool->_shared.route);
     welcome_drop(pool->_shared.welcome);
     free(pool->trouble._shared.why);
@@ -387,7 +404,7 @@ pool_new_locked(struct pools *p, struct route *route)
     atomic_init(&pool->is_paused, pools_pauses_locked(p, route->database));
     if (s != NULL && s != route->settings && fresh == NULL) {
         pool->_shared.is_gone = true;
-        budget_account_resize(pool_account(pool), route->pool_size, 0);
+        account_set_limits(pool_account(pool), route, 0);
     }
     route_drop(fresh);
     return pool;
@@ -422,17 +439,15 @@ pool_reroute(struct pool *pool, struct route *route)
     struct welcome *welcome = NULL;
 
     if (route == NULL) {
-        budget_account_resize(&before->budget, old->pool_size, 0);
+        account_set_limits(&before->budget, old, 0);
         pthread_mutex_lock(&pool->_shared.lock);
         pool->_shared.is_gone = true;
         pthread_mutex_unlock(&pool->_shared.lock);
     } else {
         bool is_elsewhere = strcmp(old->host_key, route->host_key) != 0;
 
-        if (!is_elsewhere)
-            budget_account_resize(&before->budget, route->pool_size, route_guarantee(route));
-        else
-            budget_account_resize(&before->budget, old->pool_size, 0);
+        account_set_limits(&before->budget, is_elsewhere ? old : route,
+                           is_elsewhere ? 0 : route_guarantee(route));
         pthread_mutex_lock(&pool->_shared.lock);
         if (is_elsewhere)
             pool_open_account(pool, route);

@@ -427,6 +427,7 @@ tell_holders(struct client *c, struct pg_error *e)
     struct server *longest = NULL;
     uint64_t now_us = loop_now_us(c->worker->loop);
     char holder[200] = "";
+    char bound[100] = "";
 
     budget_look(pool_account(shard_pool(c->shard)), &view);
     LIST_EACH(shard_members(c->shard), it) {
@@ -442,11 +443,14 @@ tell_holders(struct client *c, struct pg_error *e)
                  !ledger_is_empty(&longest->ledger) ? "running a query"
                  : longest->status == 'I'           ? "idle"
                                                     : "idle in transaction");
+    if (view.bound != NULL)
+        snprintf(bound, sizeof bound, " The limit that is reached: %s, %u of %u.", view.bound,
+                 view.bound_taken, view.bound_limit);
     pg_error_detail(
-        e, "Pool %s/%s has %u of at most %u connections; its host %u of %u (%s); %u clients wait here.%s",
+        e, "Pool %s/%s has %u of at most %u connections; its host %u of %u (%s); %u clients wait here.%s%s",
         pool_database(shard_pool(c->shard)), pool_user(shard_pool(c->shard)), view.account_taken,
         view.account_limit > 0 ? view.account_limit : view.in_force, view.taken, view.in_force, view.why,
-        shard_waiting_count(c->shard), holder);
+        shard_waiting_count(c->shard), bound, holder);
 }
 
 void
@@ -574,6 +578,8 @@ client_free(struct client *c)
     client_names_free(c->names);
     statement_drop(c->unnamed);
     mem_wipe(c->cancel_secret, sizeof c->cancel_secret);
+    tally_give(&w->house->database_clients, c->of_database);
+    tally_give(&w->house->user_clients, c->of_user);
     if (c->is_counted)
         atomic_fetch_sub_explicit(&w->house->client_count, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&w->client_count, 1, memory_order_relaxed);

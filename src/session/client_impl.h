@@ -76,9 +76,10 @@ struct client {
     uint64_t removed_since;     /* when the first of those was that are perhaps not certain yet */
     uint64_t id;
     uint64_t born_us;
-    uint64_t active_us; /* since when it has its server, or last had one */
-    uint64_t query_us;  /* since when a query of it runs; 0: none does */
-    uint64_t xact_us;   /* since when it is in a transaction; 0: it is in none */
+    uint64_t active_us;                  /* since when it has its server, or last had one */
+    uint64_t query_us;                   /* since when a query of it runs; 0: none does */
+    uint64_t xact_us;                    /* since when it is in a transaction; 0: it is in none */
+    struct tally *of_database, *of_user; /* where it is counted; NULL before it enters a pool */
     uint32_t cancel_pid;
     uint8_t cancel_secret[CANCEL_SECRET_BYTES];
     uint8_t state;      /* enum client_state; written by client_move() only */

@@ -392,6 +392,8 @@ house_new(const struct house_params *params, struct house **out, struct error *w
     h->keyring = keyring_new();
     h->snapshots = snapshots_new();
     h->registry = registry_new(params->config->settings->prepared_statements_memory);
+    tallies_init(&h->database_clients);
+    tallies_init(&h->user_clients);
     h->worker_count = params->worker_count;
     if (params->config->settings->resolv_conf[0] != '\0')
         h->resolv_conf = mem_text(params->config->settings->resolv_conf);
@@ -456,6 +458,8 @@ house_free(struct house *h)
     keyring_free(h->keyring);
     snapshots_free(h->snapshots);
     registry_free(h->registry);
+    tallies_fini(&h->database_clients);
+    tallies_fini(&h->user_clients);
     house_config_drop(h->config);
     free(h->resolv_conf);
     free(h->workers);
@@ -485,6 +489,18 @@ struct pools *
 house_pools(struct house *h)
 {
     return h->pools;
+}
+
+unsigned
+house_database_clients(struct house *h, const char *database)
+{
+    return tally_count(&h->database_clients, database);
+}
+
+unsigned
+house_user_clients(struct house *h, const char *user)
+{
+    return tally_count(&h->user_clients, user);
 }
 
 void

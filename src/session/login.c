@@ -303,6 +303,43 @@ login_read(struct client *c, struct slice in)
 
 /* --- into the pool --- */
 
+/* NAME, a database or a user, has as many clients as OPTION allows, or more. */
+static void
+refuse_one_more(struct client *c, const char *what, const char *name, const char *option, unsigned limit,
+                unsigned count)
+{
+    struct pg_error e;
+
+    pg_error_set(&e, PG_FATAL, SQLSTATE_TOO_MANY_CONNECTIONS,
+                 "no more connections allowed (%s): %s \"%s\" has %u of %u", option, what, name, count,
+                 limit);
+    pg_error_hint(&e, "Raise %s, or close clients that are not needed.", option);
+    client_end(c, END_TOO_MANY, &e);
+}
+
+/* Counts C with its database and its user, where there is room. */
+static bool
+is_room_for_one_more(struct client *c, const struct route *route)
+{
+    struct house *house = c->worker->house;
+    const char *user = c->login->user;
+    unsigned limit = route->max_db_client_connections;
+    unsigned count;
+
+    c->of_database = tally_take(&house->database_clients, route->database, limit, &count);
+    if (c->of_database == NULL) {
+        refuse_one_more(c, "database", route->database, "max_db_client_connections", limit, count);
+        return false;
+    }
+    limit = settings_user_client_limit(worker_settings(c->worker), user);
+    c->of_user = tally_take(&house->user_clients, user, limit, &count);
+    if (c->of_user == NULL) {
+        refuse_one_more(c, "user", user, "max_user_client_connections", limit, count);
+        return false;
+    }
+    return true;
+}
+
 void
 login_enter_pool(struct client *c)
 {
@@ -323,6 +360,10 @@ login_enter_pool(struct client *c)
         pg_error_set(&e, PG_FATAL, SQLSTATE_INVALID_DATABASE, "no such database: %s", l->database);
         pg_error_hint(&e, "The pooler's [databases] section has neither this name nor \"*\".");
         client_end(c, END_NO_DATABASE, &e);
+        return;
+    }
+    if (!is_room_for_one_more(c, route)) {
+        route_drop(route);
         return;
     }
     c->shard = pool_shard(pools_get(house_pools(w->house), route), w->index);

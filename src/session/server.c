@@ -231,6 +231,7 @@ server_dial(struct shard *shard)
 {
     struct worker *w = shard_owner(shard);
     struct server *s = mem_new(sizeof *s);
+    struct budget_view view;
 
     s->worker = w;
     s->id = atomic_fetch_add_explicit(&w->house->last_client_id, 1, memory_order_relaxed) + 1;
@@ -246,6 +247,9 @@ server_dial(struct shard *shard)
     list_init(&s->couriers);
     list_push_last(&w->servers, &s->in_worker);
     w->server_count++;
+    budget_look(pool_account(shard_pool(shard)), &view);
+    if (view.account_limit != 0 && view.account_taken > view.account_limit)
+        server_log(s, LOG_NOTICE_LEVEL, "taking connection from reserve_pool");
     server_login_start(s);
 }
 

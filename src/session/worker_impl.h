@@ -17,6 +17,7 @@
 #include "pgweir/session/end_reason.h"
 #include "pgweir/session/house.h"
 #include "pgweir/session/keyring.h"
+#include "tally_impl.h"
 
 struct worker {
     struct house *house;
@@ -52,9 +53,10 @@ struct house {
     struct keyring *keyring;
     struct snapshots *snapshots;
     struct registry *registry;
-    struct house_config *config; /* held; main thread */
-    struct loop *main_loop;      /* from house_attend() on */
-    char *resolv_conf;           /* owned; NULL: the system's */
+    struct tallies database_clients, user_clients; /* logged in, by database and by login user */
+    struct house_config *config;                   /* held; main thread */
+    struct loop *main_loop;                        /* from house_attend() on */
+    char *resolv_conf;                             /* owned; NULL: the system's */
     unsigned worker_count;
     struct worker *workers;
     _Atomic uint64_t last_client_id;

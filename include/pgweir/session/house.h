@@ -79,6 +79,10 @@ void house_reconfigure(struct house *h, struct house_config *config);
  * as they come back. on_drained follows. Main thread, once. */
 void house_drain(struct house *h);
 
+/* Clients of an entry of [databases] and of a login user; any thread. */
+unsigned house_database_clients(struct house *h, const char *database);
+unsigned house_user_clients(struct house *h, const char *user);
+
 struct house_totals {
     unsigned clients; /* logged in */
     unsigned logins;  /* not logged in yet */

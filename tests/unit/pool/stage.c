@@ -87,6 +87,8 @@ dial(struct shard *shard)
     if (host->count > host->most)
         host->most = host->count;
     CHECK(st, host->count <= host->limit); /* the promise */
+    if (st->on_dial != NULL)
+        st->on_dial(st);
 }
 
 static void
@@ -108,6 +110,7 @@ server_ends(struct server *v)
     struct stage_host *host = &v->stage->hosts[v->host];
 
     host->count--;
+    v->is_over = true;
     shard_lost(&v->member);
     host->count++; /* server_free() counts it out */
     server_free(v);
@@ -137,6 +140,7 @@ server_dial_fails(struct server *v, enum dial_failure failure, const char *sqlst
     pg_error_set(&why, PG_FATAL, sqlstate, "no: %s", sqlstate);
     undial(v);
     host->count--;
+    v->is_over = true;
     shard_dial_failed(&v->member, failure, &why);
     host->count++;
     server_free(v);
@@ -430,6 +434,7 @@ stage_init(struct stage *st, unsigned worker_count, const char *ini)
     ours.arg = st;
     st->pools = pools_new(&ours, st->loops, owners, worker_count);
     pools_seed(st->pools, 42);
+    pools_reload(st->pools, st->settings);
 }
 
 static void

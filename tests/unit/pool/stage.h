@@ -46,6 +46,7 @@ struct server {
     uint64_t dialed_us;
     enum server_state state;
     enum retire_reason reason;
+    bool is_over; /* its socket is closed; not counted any more */
 };
 
 struct stage_worker {
@@ -81,6 +82,7 @@ struct stage {
     bool is_closing_slow;   /* retired servers wait for stage_end_closing() */
     /* Called for each grant, in place of nothing; may give and take. */
     void (*on_grant)(struct stage *st, struct actor *a);
+    void (*on_dial)(struct stage *st); /* the new server is in `servers`; may be NULL */
 };
 
 /* INI are lines for the main section and, behind "[databases]", entries. */

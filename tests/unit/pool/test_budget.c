@@ -214,7 +214,7 @@ an_account_at_its_own_limit_waits_without_pressing_the_host(void)
     struct fixture f;
 
     fixture_init(&f, 10, NULL);
-    budget_account_resize(&f.accounts[0], 2, 0);
+    budget_account_resize(&f.accounts[0], 2, 0, 0);
     CU_ASSERT_EQUAL(takes_all(&f, 0), 2);
     waits(&f, 0, 0, 100);
     waits(&f, 0, 1, 200);
@@ -225,7 +225,7 @@ an_account_at_its_own_limit_waits_without_pressing_the_host(void)
     CU_ASSERT_EQUAL(diary.slot_count, 0);
     gives(&f, 0);
     CU_ASSERT_PTR_EQUAL(diary.slots[0], &f.wants[0]);
-    budget_account_resize(&f.accounts[0], 3, 0);
+    budget_account_resize(&f.accounts[0], 3, 0, 0);
     CU_ASSERT_PTR_EQUAL(diary.slots[1], &f.wants[1]);
     fixture_fini(&f);
 }
@@ -242,7 +242,7 @@ min_pool_size_is_kept_free_for_its_pool(void)
     CU_ASSERT_EQUAL(diary.slot_count, 0);
     gives(&f, 0);
     CU_ASSERT_EQUAL(diary.slot_count, 0); /* it is kept for account 0 again */
-    budget_account_resize(&f.accounts[0], 0, 1);
+    budget_account_resize(&f.accounts[0], 0, 0, 1);
     CU_ASSERT_EQUAL(diary.slot_count, 1);
     fixture_fini(&f);
 }
@@ -275,16 +275,12 @@ static void
 a_quota_holds_over_all_pools_that_share_it(void)
 {
     struct fixture f;
-    struct budget_quota *q;
 
     fixture_init(&f, 10, NULL);
-    q = budget_quota(f.host, QUOTA_ROLE, "app_user");
-    CU_ASSERT_PTR_EQUAL(budget_quota(f.host, QUOTA_ROLE, "app_user"), q);
-    CU_ASSERT_PTR_NOT_EQUAL(budget_quota(f.host, QUOTA_DATABASE, "app_user"), q);
-    budget_account_add_quota(&f.accounts[0], q);
-    budget_account_add_quota(&f.accounts[1], q);
-    budget_account_add_quota(&f.accounts[1], budget_quota(f.host, QUOTA_DATABASE, "app"));
-    budget_set_quota(q, 3);
+    budget_account_join(&f.accounts[0], QUOTA_ROLE, "app_user");
+    budget_account_join(&f.accounts[1], QUOTA_ROLE, "app_user");
+    budget_account_join(&f.accounts[1], QUOTA_DATABASE, "app_user"); /* another one */
+    budget_set_quota(f.host, QUOTA_ROLE, "app_user", 3);
     CU_ASSERT_EQUAL(takes_all(&f, 0), 3);
     CU_ASSERT_EQUAL(takes_all(&f, 1), 0);
     waits(&f, 1, 2, 100);
@@ -293,7 +289,7 @@ a_quota_holds_over_all_pools_that_share_it(void)
     CU_ASSERT_PTR_EQUAL(diary.slots[0], &f.wants[2]);
     waits(&f, 0, 0, 200);
     gives(&f, 2);
-    budget_set_quota(q, 0);
+    budget_set_quota(f.host, QUOTA_ROLE, "app_user", 0);
     CU_ASSERT_PTR_EQUAL(diary.slots[1], &f.wants[0]);
     fixture_fini(&f);
 }
@@ -302,13 +298,11 @@ static void
 a_full_quota_squeezes_only_those_who_share_it(void)
 {
     struct fixture f;
-    struct budget_quota *q;
 
     fixture_init(&f, 10, NULL);
-    q = budget_quota(f.host, QUOTA_ROLE, "app_user");
-    budget_account_add_quota(&f.accounts[0], q);
-    budget_account_add_quota(&f.accounts[1], q);
-    budget_set_quota(q, 2);
+    budget_account_join(&f.accounts[0], QUOTA_ROLE, "app_user");
+    budget_account_join(&f.accounts[1], QUOTA_ROLE, "app_user");
+    budget_set_quota(f.host, QUOTA_ROLE, "app_user", 2);
     CU_ASSERT_EQUAL(takes_all(&f, 0), 2);
     CU_ASSERT_TRUE(takes(&f, 2));
     f.idle[0] = f.idle[2] = 1;
@@ -417,7 +411,7 @@ a_pool_does_not_yield_to_itself_nor_to_one_at_its_own_limit(void)
     struct fixture f;
 
     fixture_init(&f, 3, NULL);
-    budget_account_resize(&f.accounts[1], 1, 0);
+    budget_account_resize(&f.accounts[1], 1, 0, 0);
     CU_ASSERT_TRUE(takes(&f, 1));
     CU_ASSERT_EQUAL(takes_all(&f, 0), 2);
     waits(&f, 1, 2, 100);
@@ -589,7 +583,7 @@ the_view_explains_the_figure_in_force(void)
 
     fixture_init(&f, 0, NULL);
     budget_set_limit(f.host, 2, "max_connections 5 - superuser_reserved 3");
-    budget_account_resize(&f.accounts[0], 7, 0);
+    budget_account_resize(&f.accounts[0], 7, 0, 0);
     CU_ASSERT_EQUAL(takes_all(&f, 0), 2);
     waits(&f, 1, 2, 100);
     budget_look(&f.accounts[0], &view);
@@ -646,12 +640,10 @@ books_balance_in_random_schedules(void)
         uint64_t random = seed;
         unsigned most_taken;
         unsigned most_quota = 0;
-        struct budget_quota *quota;
 
         fixture_init(&f, 8, guarantees);
-        quota = budget_quota(f.host, QUOTA_ROLE, "app_user");
-        budget_account_add_quota(&f.accounts[0], quota);
-        budget_account_add_quota(&f.accounts[1], quota);
+        budget_account_join(&f.accounts[0], QUOTA_ROLE, "app_user");
+        budget_account_join(&f.accounts[1], QUOTA_ROLE, "app_user");
         for (unsigned step = 0; step < STEPS; step++) {
             unsigned i = (unsigned)random_between(&random, 0, ACCOUNTS - 1);
             unsigned j = i * 2 + (unsigned)random_between(&random, 0, 1);
@@ -695,9 +687,10 @@ books_balance_in_random_schedules(void)
                 else if (random_between(&random, 0, 9) == 0 && f.accounts[i].taken > 0)
                     budget_congested(f.host, f.now_us);
                 else if (random_between(&random, 0, 4) == 0)
-                    budget_set_quota(quota, most_quota = (unsigned)random_between(&random, 0, 6));
+                    budget_set_quota(f.host, QUOTA_ROLE, "app_user",
+                                     most_quota = (unsigned)random_between(&random, 0, 6));
                 else if (random_between(&random, 0, 4) == 0)
-                    budget_account_resize(&f.accounts[i], (unsigned)random_between(&random, 0, 6),
+                    budget_account_resize(&f.accounts[i], (unsigned)random_between(&random, 0, 6), 0,
                                           guarantees[i]);
                 break;
             }
