@@ -38,6 +38,7 @@ route_resolve(struct route *r, const struct overrides *all)
     r->auth_query = all->auth_query;
     r->auth_dbname = all->auth_dbname;
     r->password_command = all->password_command;
+    r->server_tls = all->server_tls;
     r->query_wait_timeout_us = all->query_wait_timeout_us;
     r->query_timeout_us = all->query_timeout_us;
     r->idle_transaction_timeout_us = all->idle_transaction_timeout_us;
@@ -267,20 +268,6 @@ route_drop(struct route *r)
 /* ---- comparing ---- */
 
 static bool
-is_same_tls(const struct settings *a, const struct settings *b)
-{
-    for (size_t i = 0; i < option_count; i++) {
-        const struct option *o = &options[i];
-        bool is_server_tls = o->slot >= offsetof(struct settings, server_tls) &&
-                             o->slot < offsetof(struct settings, server_tls) + sizeof(a->server_tls);
-
-        if (is_server_tls && !option_equal(o, option_slot_const(o, a), option_slot_const(o, b)))
-            return false;
-    }
-    return true;
-}
-
-static bool
 is_same_startup(char *const *a, char *const *b)
 {
     for (; *a != NULL && *b != NULL; a++, b++)
@@ -294,5 +281,5 @@ route_needs_new_servers(const struct route *a, const struct route *b)
 {
     return strcmp(a->host_key, b->host_key) != 0 || strcmp(a->server_database, b->server_database) != 0 ||
            strcmp(a->user, b->user) != 0 || strcmp(a->connect_query, b->connect_query) != 0 ||
-           !is_same_startup(a->startup, b->startup) || !is_same_tls(a->settings, b->settings);
+           !is_same_startup(a->startup, b->startup) || !tls_files_equal(&a->server_tls, &b->server_tls);
 }

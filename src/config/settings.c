@@ -89,6 +89,15 @@ settings_drop(const struct settings *s)
         settings_free(s->content->settings);
 }
 
+bool
+tls_files_equal(const struct tls_files *a, const struct tls_files *b)
+{
+    return a->sslmode == b->sslmode && strcmp(a->ca_file, b->ca_file) == 0 &&
+           strcmp(a->cert_file, b->cert_file) == 0 && strcmp(a->key_file, b->key_file) == 0 &&
+           strcmp(a->protocols, b->protocols) == 0 && strcmp(a->ciphers, b->ciphers) == 0 &&
+           strcmp(a->ciphersuites, b->ciphersuites) == 0 && strcmp(a->ecdhcurve, b->ecdhcurve) == 0;
+}
+
 /* ---- looking things up ---- */
 
 static bool

@@ -39,7 +39,7 @@ command_line_help(FILE *to)
           "      --help-config    show every option of the configuration file and leave\n"
           "\n"
           "Signals: HUP reloads; TERM stops when transactions have ended, or after shutdown_timeout;\n"
-          "INT does so without a time limit; QUIT stops at once.\n",
+          "INT does so without a time limit; QUIT stops at once; USR1 pauses; USR2 resumes.\n",
           to);
 }
 

@@ -313,6 +313,25 @@ on_stop_signal(struct program *p, const char *name, uint64_t limit_us)
     drain(p, limit_us);
 }
 
+/* USR1 is PAUSE of all databases, USR2 RESUME. */
+static void
+on_pause_signal(struct program *p, int number)
+{
+    const char *name = number == SIGUSR1 ? "SIGUSR1" : "SIGUSR2";
+    struct pools *pools = house_pools(p->house);
+
+    if (p->state == PROGRAM_DRAINING)
+        log_line(LOG_NOTICE_LEVEL, "got %s while shutting down, ignoring", name);
+    else if (number == SIGUSR1 && pools_pause(pools, NULL, NULL) == POOLS_DONE)
+        log_line(LOG_NOTICE_LEVEL, "got %s, pausing all activity", name);
+    else if (number == SIGUSR1)
+        log_line(LOG_NOTICE_LEVEL, "got %s, but already paused", name);
+    else if (pools_resume(pools, NULL) == POOLS_DONE)
+        log_line(LOG_NOTICE_LEVEL, "got %s, continuing from PAUSE", name);
+    else
+        log_line(LOG_NOTICE_LEVEL, "got %s, but not paused", name);
+}
+
 static void
 on_signal(void *arg, int number)
 {
@@ -336,8 +355,7 @@ on_signal(void *arg, int number)
         stop_now(p);
         break;
     default:
-        log_line(LOG_NOTICE_LEVEL, "got %s, ignoring: there is no PAUSE and RESUME yet",
-                 number == SIGUSR1 ? "SIGUSR1" : "SIGUSR2");
+        on_pause_signal(p, number);
         break;
     }
 }

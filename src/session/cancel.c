@@ -322,7 +322,7 @@ cancel_dispatch(struct server *s, struct cancel_job *job)
     k->job = job;
     k->host = mem_text(s->host);
     if (stream_is_tls(&s->stream))
-        k->tls = tls_context_hold(w->config->server_tls);
+        k->tls = tls_context_hold(s->tls);
     address_text(&s->peer, k->endpoint, sizeof k->endpoint);
     stream_init(&k->stream, &handler, k);
     timer_init(&k->timer, on_due);

@@ -33,6 +33,70 @@ tls_params_of(const struct tls_files *f)
                                 .verify = verify };
 }
 
+struct server_tls {
+    struct tls_files files;      /* the texts are the settings' */
+    struct tls_context *context; /* held; NULL: sslmode is disable */
+};
+
+static enum err
+connect_context_new(const struct tls_files *files, struct tls_context **out, struct error *why)
+{
+    struct tls_params params = tls_params_of(files);
+
+    *out = NULL;
+    return files->sslmode == SSL_DISABLE ? ERR_NONE : tls_context_new_connect(&params, out, why);
+}
+
+static const struct server_tls *
+find_server_tls(const struct house_config *c, const struct tls_files *files)
+{
+    for (unsigned i = 0; i < c->server_tls_count; i++)
+        if (tls_files_equal(&c->server_tls[i].files, files))
+            return &c->server_tls[i];
+    return NULL;
+}
+
+static enum err
+add_server_tls(struct house_config *c, const struct tls_files *files, struct error *why)
+{
+    struct server_tls fresh = { .files = *files };
+    enum err e;
+
+    if (find_server_tls(c, files) != NULL)
+        return ERR_NONE;
+    e = connect_context_new(files, &fresh.context, why);
+    if (e != ERR_NONE)
+        return e;
+    c->server_tls = mem_grow(c->server_tls, c->server_tls_count + 1, sizeof *c->server_tls);
+    c->server_tls[c->server_tls_count++] = fresh;
+    return ERR_NONE;
+}
+
+static enum err
+add_database_tls(struct house_config *c, const char *database, struct error *why)
+{
+    struct route *route = settings_route(c->settings, database, "");
+    struct error reason;
+    enum err e = ERR_NONE;
+
+    if (route != NULL)
+        e = add_server_tls(c, &route->server_tls, &reason);
+    route_drop(route);
+    return e == ERR_NONE ? e : error_set(why, e, "database %s: %s", database, reason.text);
+}
+
+enum err
+house_config_server_tls(const struct house_config *c, const struct tls_files *files, struct tls_context **out,
+                        struct error *why)
+{
+    const struct server_tls *known = find_server_tls(c, files);
+
+    if (known == NULL)
+        return connect_context_new(files, out, why);
+    *out = tls_context_hold(known->context);
+    return ERR_NONE;
+}
+
 enum err
 house_config_new(const struct settings *settings, struct house_config **out, struct error *why)
 {
@@ -50,10 +114,10 @@ house_config_new(const struct settings *settings, struct house_config **out, str
             params.verify = TLS_VERIFY_OFFERED;
         e = tls_context_new_accept(&params, &c->client_tls, why);
     }
-    if (e == ERR_NONE && settings->server_tls.sslmode != SSL_DISABLE) {
-        params = tls_params_of(&settings->server_tls);
-        e = tls_context_new_connect(&params, &c->server_tls, why);
-    }
+    if (e == ERR_NONE)
+        e = add_server_tls(c, &settings->server_tls, why);
+    for (unsigned i = 0; e == ERR_NONE && settings_database_name(settings, i) != NULL; i++)
+        e = add_database_tls(c, settings_database_name(settings, i), why);
     if (e != ERR_NONE) {
         house_config_drop(c);
         return e;
@@ -86,7 +150,9 @@ house_config_drop(struct house_config *c)
     if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
         return;
     tls_context_drop(c->client_tls);
-    tls_context_drop(c->server_tls);
+    for (unsigned i = 0; i < c->server_tls_count; i++)
+        tls_context_drop(c->server_tls[i].context);
+    free(c->server_tls);
     settings_drop(c->settings);
     free(c);
 }

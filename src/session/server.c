@@ -358,6 +358,7 @@ server_free(struct server *s)
     statement_drop(s->unnamed);
     snapshot_drop(s->worker->house->snapshots, s->settings);
     route_drop(s->route);
+    tls_context_drop(s->tls);
     mem_wipe(s->backend_secret, sizeof s->backend_secret);
     free(s);
 }

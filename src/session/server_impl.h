@@ -68,8 +68,9 @@ struct server {
     uint64_t unnamed_stamp; /* when `unnamed` changed last */
     uint32_t
         closes_owed; /* Closes of ours under way: until they are answered, what is not in `statements` may be there */
-    struct route *route; /* held: what it was made for */
-    struct timer timer;  /* by state: login time, query or idle-in-transaction time, cleaning bound */
+    struct route *route;     /* held: what it was made for */
+    struct timer timer;      /* by state: login time, query or idle-in-transaction time, cleaning bound */
+    struct tls_context *tls; /* held; NULL: plain, or not connected yet */
     struct link in_worker;
     struct server_login *login; /* until the first ReadyForQuery; owned */
     struct list couriers;       /* cancel requests on their way to it: courier.in_server */

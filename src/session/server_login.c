@@ -413,7 +413,7 @@ read_messages(struct server *s, struct slice fresh)
 static bool
 wants_tls(const struct server *s)
 {
-    return s->worker->config->server_tls != NULL && s->peer.at.ss_family != AF_UNIX;
+    return s->tls != NULL && s->peer.at.ss_family != AF_UNIX;
 }
 
 static void
@@ -424,11 +424,11 @@ on_tls_answer(struct server *s, struct slice fresh)
     if (fresh.len == 1 && fresh.at[0] == 'S') {
         server_move(s, SERVER_TLS);
         snprintf(endpoint, sizeof endpoint, "%s:%u", s->host, s->route->hosts[s->login->host].port);
-        stream_start_tls_connect(&s->stream, s->worker->config->server_tls, s->host, endpoint);
+        stream_start_tls_connect(&s->stream, s->tls, s->host, endpoint);
         return;
     }
     if (fresh.len == 1 && fresh.at[0] == 'N') {
-        if (worker_settings(s->worker)->server_tls.sslmode <= SSL_PREFER)
+        if (s->route->server_tls.sslmode <= SSL_PREFER)
             send_startup(s);
         else
             fail(s, DIAL_REFUSED, SQLSTATE_CANNOT_CONNECT,
@@ -483,11 +483,17 @@ static void
 on_connected(void *arg, int fd, const struct address *peer)
 {
     struct server *s = arg;
+    struct error why;
 
     s->login->dial = NULL;
     s->peer = *peer;
     s->stream.handler = &login_handler;
     stream_open(&s->stream, s->worker->loop, fd);
+    if (s->tls == NULL &&
+        house_config_server_tls(s->worker->config, &s->route->server_tls, &s->tls, &why) != ERR_NONE) {
+        fail(s, DIAL_REFUSED, SQLSTATE_CANNOT_CONNECT, "TLS to \"%s\": %s", s->host, why.text);
+        return;
+    }
     if (wants_tls(s)) {
         struct buf out;
 
@@ -495,10 +501,6 @@ on_connected(void *arg, int fd, const struct address *peer)
         build_ssl_request(&out);
         send_buf(s, &out);
         server_move(s, SERVER_TLS_ASKED);
-    } else if (worker_settings(s->worker)->server_tls.sslmode >= SSL_REQUIRE &&
-               s->peer.at.ss_family != AF_UNIX) {
-        fail(s, DIAL_REFUSED, SQLSTATE_CANNOT_CONNECT, "server_tls_sslmode demands TLS and it is not set up");
-        return;
     } else {
         send_startup(s);
     }

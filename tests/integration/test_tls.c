@@ -305,6 +305,38 @@ pgweir_shows_its_certificate_to_the_server(void)
     PQfinish(c);
 }
 
+static const char *
+database_tls(struct weir *w, const char *database)
+{
+    PGconn *c = dial(weir_port(w), "dbname=%s", database);
+    const char *how = dial_error(c);
+
+    if (how[0] == '\0')
+        how = ask(c, "select ssl from pg_stat_ssl where pid = pg_backend_pid()");
+    PQfinish(c);
+    return how;
+}
+
+static void
+each_database_may_have_its_own_tls(void)
+{
+#define PLACE "host=127.0.0.1 port=$PORT dbname=app "
+    struct weir *w = weir_get(&(struct weir_spec){
+        .settings = "server_tls_sslmode = require\n" GIVE_UP_SOON,
+        .databases = "app = " PLACE "\n"
+                     "plain = " PLACE "server_tls_sslmode=disable\n"
+                     "sure = " PLACE "server_tls_sslmode=verify-ca server_tls_ca_file=$PGDIR/ca.crt\n"
+                     "unsure = " PLACE
+                     "server_tls_sslmode=verify-ca server_tls_ca_file=$PGDIR/other_ca.crt\n",
+    });
+
+    SAYS(database_tls(w, "app"), "t");
+    SAYS(database_tls(w, "plain"), "f");
+    SAYS(database_tls(w, "sure"), "t");
+    CONTAINS(database_tls(w, "unsure"), "certificate verify failed");
+    SAYS(database_tls(w, "app"), "t");
+}
+
 static const struct test_case cases[] = {
     TEST(tls_is_off_when_it_is_disabled),
     TEST(tls_is_optional_when_it_is_allowed_or_preferred),
@@ -325,6 +357,7 @@ static const struct test_case cases[] = {
     TEST(the_certificate_of_the_server_is_verified),
     TEST(the_name_of_the_server_is_verified),
     TEST(pgweir_shows_its_certificate_to_the_server),
+    TEST(each_database_may_have_its_own_tls),
 };
 
 void

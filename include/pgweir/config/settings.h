@@ -38,6 +38,8 @@ struct tls_files { /* one side's TLS options; texts never NULL */
     char *ca_file, *cert_file, *key_file, *protocols, *ciphers, *ciphersuites, *ecdhcurve;
 };
 
+bool tls_files_equal(const struct tls_files *a, const struct tls_files *b);
+
 struct settings {
     /* listening */
     char *listen_addr; /* comma list, "*" */
@@ -140,7 +142,9 @@ struct overrides {
             max_db_client_connections, max_user_client_connections, reserve_pool_size, reserve_pool_timeout,
             max_db_connections, max_user_connections, transaction_timeout, load_balance_hosts,
             password_command, server_connect_timeout, server_idle_timeout, server_login_retry,
-            server_parallel_logins;
+            server_parallel_logins, server_tls_sslmode, server_tls_ca_file, server_tls_cert_file,
+            server_tls_key_file, server_tls_protocols, server_tls_ciphers, server_tls_ecdhcurve,
+            server_tls13_ciphers;
     } is_set;
     int pool_mode;
     unsigned pool_size, min_pool_size;
@@ -151,6 +155,7 @@ struct overrides {
         max_db_client_connections, max_user_client_connections;
     int load_balance_hosts;
     char *auth_user, *auth_query, *auth_dbname, *password_command;
+    struct tls_files server_tls;
 };
 
 /*

@@ -27,11 +27,16 @@ struct house_config {
     _Atomic unsigned refs;
     const struct settings *settings; /* held */
     struct tls_context *client_tls;  /* held; NULL while client_tls_sslmode is disable */
-    struct tls_context *server_tls;  /* held; NULL while server_tls_sslmode is disable */
+    struct server_tls *server_tls;   /* a context for each TLS setting that databases have */
+    unsigned server_tls_count;
 };
 /* Builds the TLS contexts and checks them; SETTINGS is held. ERR_TLS and friends with the file's name in *WHY. */
 MUST_CHECK enum err house_config_new(const struct settings *settings, struct house_config **out,
                                      struct error *why);
+/* The context for servers with TLS settings FILES, held for the caller; NULL with sslmode disable. Settings that C does not have, of a route from
+ * before a reload, get one of their own: that can fail. */
+MUST_CHECK enum err house_config_server_tls(const struct house_config *c, const struct tls_files *files,
+                                            struct tls_context **out, struct error *why);
 struct house_config *house_config_hold(struct house_config *c);
 void house_config_drop(struct house_config *c); /* NULL is fine */
 

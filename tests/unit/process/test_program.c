@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "pgweir/base/mem.h"
@@ -220,18 +223,154 @@ a_reload_opens_the_log_anew(void)
 }
 
 static void
-pause_and_resume_are_still_to_come(void)
+signals_pause_and_resume(void)
 {
     struct fixture f;
 
     fixture_init(&f, "");
     fixture_start(&f);
-    kill(f.pid, SIGUSR1);
-    CU_ASSERT(logs(&f, "got SIGUSR1, ignoring"));
     kill(f.pid, SIGUSR2);
-    CU_ASSERT(logs(&f, "got SIGUSR2, ignoring"));
+    CU_ASSERT(logs(&f, "got SIGUSR2, but not paused"));
+    kill(f.pid, SIGUSR1);
+    CU_ASSERT(logs(&f, "got SIGUSR1, pausing all activity"));
+    kill(f.pid, SIGUSR1);
+    CU_ASSERT(logs(&f, "got SIGUSR1, but already paused"));
+    kill(f.pid, SIGUSR2);
+    CU_ASSERT(logs(&f, "got SIGUSR2, continuing from PAUSE"));
     kill(f.pid, SIGTERM);
     CU_ASSERT_EQUAL(await_child(f.pid), 0);
+    fixture_fini(&f);
+}
+
+static void
+what_looks_wrong_at_the_start_is_in_the_log(void)
+{
+    struct fixture f;
+
+    fixture_init(&f, "pkt_buf = 4096");
+    fixture_start(&f);
+    CU_ASSERT(logs(&f, "WARNING"));
+    CU_ASSERT(logs(&f, "pgweir.ini:9: `pkt_buf` has no effect"));
+    kill(f.pid, SIGTERM);
+    CU_ASSERT_EQUAL(await_child(f.pid), 0);
+    fixture_fini(&f);
+}
+
+static void
+the_next_reload_reads_another_file(void)
+{
+    struct fixture f;
+    char more[200];
+
+    fixture_init(&f, "");
+    fixture_start(&f);
+    snprintf(more, sizeof(more), "conffile = %s", place_path(&f.place, "other.ini"));
+    fixture_write_ini(&f, more);
+    kill(f.pid, SIGHUP);
+    CU_ASSERT(logs(&f, "reload: conffile: \"\" -> "));
+    kill(f.pid, SIGHUP);
+    CU_ASSERT(logs(&f, "cannot open `"));
+    CU_ASSERT(logs(&f, "reload failed"));
+    kill(f.pid, SIGTERM);
+    CU_ASSERT_EQUAL(await_child(f.pid), 0);
+    fixture_fini(&f);
+}
+
+/* The socket of a service manager, on which anybody may write. */
+static int
+listen_for_notes(const struct fixture *f)
+{
+    struct sockaddr_un where = { .sun_family = AF_UNIX };
+    struct timeval patience = { .tv_sec = 10 };
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    snprintf(where.sun_path, sizeof(where.sun_path), "%s", place_path(&f->place, "notify"));
+    CU_ASSERT_EQUAL(bind(fd, (const struct sockaddr *)(const void *)&where, sizeof(where)), 0);
+    CU_ASSERT_EQUAL(chmod(where.sun_path, 0777), 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    return fd;
+}
+
+static bool
+next_note_has(int fd, const char *text)
+{
+    char note[400];
+    ssize_t n = recv(fd, note, sizeof(note) - 1, 0);
+
+    note[n < 0 ? 0 : n] = '\0';
+    return strstr(note, text) != NULL;
+}
+
+static void
+a_service_manager_hears_how_it_goes(void)
+{
+    struct fixture f;
+    int fd;
+
+    fixture_init(&f, "");
+    fd = listen_for_notes(&f);
+    setenv("NOTIFY_SOCKET", place_path(&f.place, "notify"), 1);
+    f.pid = start_child(be_pgweir, &f);
+    unsetenv("NOTIFY_SOCKET");
+    CU_ASSERT(next_note_has(fd, "READY=1\n"));
+    kill(f.pid, SIGHUP);
+    CU_ASSERT(next_note_has(fd, "RELOADING=1\nMONOTONIC_USEC="));
+    CU_ASSERT(next_note_has(fd, "READY=1\n"));
+    fixture_write_ini(&f, "no_such_key = 1");
+    kill(f.pid, SIGHUP);
+    CU_ASSERT(next_note_has(fd, "RELOADING=1\n"));
+    CU_ASSERT(next_note_has(fd, "STATUS=serving; the last reload failed"));
+    kill(f.pid, SIGTERM);
+    CU_ASSERT(next_note_has(fd, "STOPPING=1\n"));
+    CU_ASSERT_EQUAL(await_child(f.pid), 0);
+    close(fd);
+    fixture_fini(&f);
+}
+
+/* As a service manager starts it, with one socket that listens. */
+static int
+be_pgweir_with_a_socket(void *arg)
+{
+    struct fixture *f = arg;
+    struct sockaddr_un where = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    char pid[32];
+
+    snprintf(where.sun_path, sizeof(where.sun_path), "%s", place_path(&f->place, "given"));
+    if (bind(fd, (const struct sockaddr *)(const void *)&where, sizeof(where)) != 0 || listen(fd, 5) != 0 ||
+        dup2(fd, 3) != 3)
+        return 99;
+    chmod(where.sun_path, 0777);
+    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "1", 1);
+    return be_pgweir(f);
+}
+
+static void
+sockets_of_a_service_manager_replace_its_own(void)
+{
+    static const unsigned char ssl_request[] = { 0, 0, 0, 8, 4, 210, 22, 47 };
+    struct fixture f;
+    struct address a;
+    struct error why;
+    char answer = 0;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    fixture_init(&f, "");
+    f.pid = start_child(be_pgweir_with_a_socket, &f);
+    CU_ASSERT(logs(&f, "given, handed over by the service manager"));
+    CU_ASSERT(logs(&f, "process up: "));
+    CU_ASSERT_FALSE(place_has(&f.place, ".s.PGSQL.6432"));
+    CU_ASSERT_EQUAL(address_of_path(&a, place_path(&f.place, "given"), &why), ERR_NONE);
+    CU_ASSERT_EQUAL(connect(fd, (const struct sockaddr *)(const void *)&a.at, a.len), 0);
+    CU_ASSERT_EQUAL(write(fd, ssl_request, sizeof(ssl_request)), sizeof(ssl_request));
+    CU_ASSERT_EQUAL(read(fd, &answer, 1), 1);
+    CU_ASSERT_EQUAL(answer, 'N');
+    close(fd);
+    kill(f.pid, SIGTERM);
+    CU_ASSERT_EQUAL(await_child(f.pid), 0);
+    CU_ASSERT(place_has(&f.place, "given")); /* it is not ours to remove */
     fixture_fini(&f);
 }
 
@@ -320,7 +459,11 @@ suite_program(void)
     CU_ADD_TEST(suite, it_stops_with_a_connection_open);
     CU_ADD_TEST(suite, a_good_reload_is_told_and_a_bad_one_changes_nothing);
     CU_ADD_TEST(suite, a_reload_opens_the_log_anew);
-    CU_ADD_TEST(suite, pause_and_resume_are_still_to_come);
+    CU_ADD_TEST(suite, signals_pause_and_resume);
+    CU_ADD_TEST(suite, what_looks_wrong_at_the_start_is_in_the_log);
+    CU_ADD_TEST(suite, the_next_reload_reads_another_file);
+    CU_ADD_TEST(suite, a_service_manager_hears_how_it_goes);
+    CU_ADD_TEST(suite, sockets_of_a_service_manager_replace_its_own);
     CU_ADD_TEST(suite, a_start_that_fails_leaves_nothing_behind);
     CU_ADD_TEST(suite, a_second_one_does_not_start);
     CU_ADD_TEST(suite, it_tells_what_it_is_asked);
