@@ -41,6 +41,14 @@ asyncpg     | has_python asyncpg     | $python python/use_asyncpg.py
 psycopg2    | has_python psycopg2    | $python python/use_psycopg2.py
 pg          | has_node pg            | node $node/use_pg.mjs
 postgres_js | has_node postgres      | node $node/use_postgres.mjs
+jdbc        | has_file javac $jdbc   | java -XX:TieredStopAtLevel=1 -cp $jdbc java/UseJdbc.java
+pdo         | has_php pdo_pgsql      | php php/use_pdo.php
+dbd_pg      | has_perl DBD::Pg       | perl perl/use_dbd_pg.pl
+ruby_pg     | has_ruby pg            | ruby ruby/use_pg.rb
+pgx         | has_go jackc/pgx       | $go run ./go/use_pgx
+lib_pq      | has_go lib/pq          | $go run ./go/use_pq
+libpq       | command -v cc          | sh -c "cc -O1 -I$libpq_headers -o $work/use_libpq c/use_libpq.c -lpq && exec $work/use_libpq"
+tools       | command -v $psql       | sh tools/use_tools.sh ${psql%/*} $work/tools
 END
 }
 
@@ -51,6 +59,38 @@ python=/usr/bin/python3
 has_python()
 {
     "$python" -c "import $1"
+}
+
+jdbc=/usr/share/java/postgresql.jar
+
+# The packages of Debian, which are laid out as before Go had modules.
+go_path=/usr/share/gocode
+go="env GO111MODULE=off GOFLAGS= GOPATH=$go_path GOCACHE=$work/gocache go"
+
+has_go()
+{
+    command -v go && [ -d "$go_path/src/github.com/$1" ]
+}
+
+# A command and a file.
+has_file()
+{
+    command -v "$1" && [ -e "$2" ]
+}
+
+has_php()
+{
+    php -m | grep -qx "$1"
+}
+
+has_perl()
+{
+    perl -M"$1" -e 1
+}
+
+has_ruby()
+{
+    ruby -r "$1" -e ''
 }
 
 # Programs for Node run in $work/node, because they find their packages beside themselves.
@@ -76,7 +116,7 @@ run_one()
 {
     name=$1
     needs=$(column "$name" 2)
-    if ! $needs >"$work/$name.log" 2>&1; then
+    if ! eval "$needs" >"$work/$name.log" 2>&1; then
         say "$name: skipped, there is no ${needs##* } here"
         return 0
     fi
@@ -116,7 +156,7 @@ say()
 
 superuser_sql()
 {
-    env -u PGPASSWORD "$PSQL" -X -q -v ON_ERROR_STOP=1 -h "$PG_SOCKET" -p "$DIRECT_PORT" -U postgres -d postgres -c "$1"
+    env -u PGPASSWORD "$psql" -X -q -v ON_ERROR_STOP=1 -h "$PG_SOCKET" -p "$DIRECT_PORT" -U postgres -d postgres -c "$1"
 }
 
 # --- all of them ---------------------------------------------------------------------------------------------
@@ -221,17 +261,18 @@ main()
     mkdir -p "$work"
     rm -f "$work"/*.result "$work"/*.told "$work"/*.log
     trap 'finish 1' INT TERM HUP
-    PSQL=$(sh "$pg_sh" bindir)/psql
+    psql=$(sh "$pg_sh" bindir)/psql
     # Drivers ask the catalogs in long queries: compiling those takes longer than running them.
     PG_CONF='jit = off' sh "$pg_sh" start "$work/pg" 0 >"$work/pg.env" || exit 1
     DIRECT_PORT=$(sed -n 's/^port=//p' "$work/pg.env")
+    libpq_headers=$(pkg-config --variable=includedir libpq 2>/dev/null || pg_config --includedir)
     PG_SOCKET=$(sed -n 's/^socket=//p' "$work/pg.env")
     CLIENT_PORT=$DIRECT_PORT
     if [ -z "$direct" ]; then
         CLIENT_PORT=$(sh "$pg_sh" freeport 16432)
         start_pgweir
     fi
-    export PSQL DIRECT_PORT PG_SOCKET CLIENT_PORT CLIENT_SECONDS
+    export psql libpq_headers DIRECT_PORT PG_SOCKET CLIENT_PORT CLIENT_SECONDS
 
     prepare_node
     # shellcheck disable=SC2086
