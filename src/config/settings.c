@@ -161,6 +161,20 @@ settings_ident(const struct settings *s)
     return s->content->ident;
 }
 
+void
+settings_each_auth_user(const struct settings *s,
+                        bool (*each)(void *arg, const char *user, const char *secret), void *arg)
+{
+    const struct map *map = &s->content->secrets.by_name;
+
+    for (struct map_node *node = map_next(map, NULL); node != NULL; node = map_next(map, node)) {
+        const struct userlist_user *user = CONTAINER_OF(node, struct userlist_user, in_users);
+
+        if (!each(arg, user->name, user->secret))
+            return;
+    }
+}
+
 unsigned
 settings_user_client_limit(const struct settings *s, const char *name)
 {

@@ -28,7 +28,6 @@
 #define ANSWER_MOST_US (UINT64_C(15) * US_PER_S) /* where server_connect_timeout is 0 */
 #define WANTED_LEAST_US (UINT64_C(5) * US_PER_S) /* between questions about a known host that is wanted */
 #define LIMITS_TOLD_MOST 10u                     /* changed CONNECTION LIMITs logged one by one */
-#define NO_SUCH_FILE "/dev/null/none" /* instead of what libpq would look for in the home directory */
 
 struct census_limit { /* a CONNECTION LIMIT and what pools get of it */
     struct capacity_limit set;
@@ -290,62 +289,14 @@ on_failure(void *arg, const struct error *why)
 
 /* --- the questions --- */
 
-/* libpq's word for what we do; `allow` speaks TLS first here, as `prefer` does. */
-static const char *
-sslmode_word(int sslmode)
-{
-    static const char *const words[] = {
-        [SSL_DISABLE] = "disable", [SSL_ALLOW] = "prefer",        [SSL_PREFER] = "prefer",
-        [SSL_REQUIRE] = "require", [SSL_VERIFY_CA] = "verify-ca", [SSL_VERIFY_FULL] = "verify-full",
-    };
-
-    return words[sslmode];
-}
-
-static const char *
-file_or_none(const char *file)
-{
-    return file[0] != '\0' ? file : NO_SUCH_FILE;
-}
-
 static void
 ask(struct census_host *h)
 {
     static const struct capacity_handler handler = { .on_answer = on_answer, .on_failure = on_failure };
-    const struct settings *s = settings_of(h);
-    const struct tls_files *tls = &s->server_tls;
-    const struct login *login = &h->logins.at[h->login];
-    const char *const words[][2] = {
-        { "host", h->logins.hosts },
-        { "port", h->logins.ports },
-        { "dbname", login->database },
-        { "user", login->user },
-        { "password", login->password },
-        { "application_name", "pgweir/control" },
-        { "client_encoding", "SQL_ASCII" }, /* names as clients write them: no conversion */
-        { "target_session_attrs", "any" },
-        { "gssencmode", "disable" },
-        { "sslmode", sslmode_word(tls->sslmode) },
-        /* With `require`, libpq verifies when it finds a CA file; we do not. */
-        { "sslrootcert", tls->sslmode >= SSL_VERIFY_CA ? file_or_none(tls->ca_file) : NO_SUCH_FILE },
-        { "sslcert", file_or_none(tls->cert_file) },
-        { "sslkey", file_or_none(tls->key_file) },
-        { NULL, NULL },
-    };
-    const char *keywords[COUNT_OF(words)], *values[COUNT_OF(words)];
+    uint64_t timeout_us = settings_of(h)->server_connect_timeout_us;
 
-    for (size_t i = 0; i < COUNT_OF(words); i++) {
-        keywords[i] = words[i][0];
-        values[i] = words[i][1];
-    }
-    h->query = capacity_ask(
-        h->census->loop,
-        &(struct capacity_params){
-            .keywords = keywords,
-            .values = values,
-            .timeout_us = s->server_connect_timeout_us > 0 ? s->server_connect_timeout_us : ANSWER_MOST_US,
-        },
-        &handler, h);
+    h->query = login_ask(h->census->loop, &h->logins, h->login, timeout_us > 0 ? timeout_us : ANSWER_MOST_US,
+                         &handler, h);
 }
 
 struct pool_list {
@@ -384,7 +335,7 @@ collect_logins(struct census_host *h)
         else
             route_drop(r);
     }
-    logins_of(&h->logins, settings_of(h), (const struct route *const *)routes, count);
+    logins_of(&h->logins, settings_of(h), routes, count);
     while (count > 0)
         route_drop(routes[--count]);
     free(routes);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "pgweir/config/route.h"
+#include "pgweir/control/capacity.h"
 
 #define LOGINS_MOST 8u /* per round of questions: a server must not see us hammering at its door */
 
@@ -22,13 +23,18 @@ struct logins {
     unsigned count;
     char *hosts; /* comma lists as libpq has them; NULL while there is no route */
     char *ports;
+    struct route *route; /* held: the first of them, for its TLS settings; NULL while there is none */
 };
 
 /* The logins that ROUTES, all of one host, allow, in this order: control_user; database entries with a user
  * and a plain password; users of the auth file with a plain password; then those without a password that we
  * could use. Each (user, database) once, one with a password before the same without. */
-void logins_of(struct logins *out, const struct settings *settings, const struct route *const *routes,
+void logins_of(struct logins *out, const struct settings *settings, struct route *const *routes,
                unsigned route_count);
 void logins_fini(struct logins *l); /* wipes the passwords; zeroed memory is fine */
+
+/* capacity_ask() with login number LOGIN of L, which may go meanwhile. */
+struct capacity_query *login_ask(struct loop *loop, const struct logins *l, unsigned login,
+                                 uint64_t timeout_us, const struct capacity_handler *handler, void *arg);
 
 #endif

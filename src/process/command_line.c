@@ -2,12 +2,15 @@
 #include "command_line_impl.h"
 
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pgweir/base/attr.h"
 #include "pgweir/base/text.h"
 
-enum { FLAG_HELP_CONFIG = 256 }; /* flags without a letter */
+enum { FLAG_HELP_CONFIG = 256, FLAG_INSTANCES }; /* flags without a letter */
+
+#define INSTANCES_MOST 10000ul
 
 static const char letters[] = ":dhqRu:vV"; /* the colon in front: a missing value is told apart */
 
@@ -15,6 +18,7 @@ static const struct option flags[] = {
     { "daemon", no_argument, NULL, 'd' },
     { "help", no_argument, NULL, 'h' },
     { "help-config", no_argument, NULL, FLAG_HELP_CONFIG },
+    { "instances", required_argument, NULL, FLAG_INSTANCES },
     { "quiet", no_argument, NULL, 'q' },
     { "reboot", no_argument, NULL, 'R' },
     { "user", required_argument, NULL, 'u' },
@@ -26,21 +30,27 @@ static const struct option flags[] = {
 void
 command_line_help(FILE *to)
 {
-    fputs("pgweir pools PostgreSQL connections.\n"
-          "\n"
-          "Usage: pgweir [OPTION]... FILE.ini\n"
-          "  -d, --daemon         run in the background (needs a pidfile)\n"
-          "  -q, --quiet          log nothing to standard error\n"
-          "  -u, --user=USERNAME  become this user after start, whatever the file says\n"
-          "  -v, --verbose        log more; twice: much more\n"
-          "  -R, --reboot         take over from a running process (not available yet)\n"
-          "  -V, --version        show the version and leave\n"
-          "  -h, --help           show this help and leave\n"
-          "      --help-config    show every option of the configuration file and leave\n"
-          "\n"
-          "Signals: HUP reloads; TERM stops when transactions have ended, or after shutdown_timeout;\n"
-          "INT does so without a time limit; QUIT stops at once; USR1 pauses; USR2 resumes.\n",
-          to);
+    fputs(
+        "pgweir pools PostgreSQL connections.\n"
+        "\n"
+        "Usage: pgweir [OPTION]... FILE.ini\n"
+        "       pgweir check [--instances=N] FILE.ini\n"
+        "\n"
+        "check reads the file and all it names, connects to each database and tells whether the servers have\n"
+        "enough connections for N instances (1 if not given); it starts nothing and exits with 1 for a problem.\n"
+        "\n"
+        "  -d, --daemon         run in the background (needs a pidfile)\n"
+        "  -q, --quiet          log nothing to standard error\n"
+        "  -u, --user=USERNAME  become this user after start, whatever the file says\n"
+        "  -v, --verbose        log more; twice: much more\n"
+        "  -R, --reboot         not supported: with so_reuseport, start the new process, then stop the old one\n"
+        "  -V, --version        show the version and leave\n"
+        "  -h, --help           show this help and leave\n"
+        "      --help-config    show every option of the configuration file and leave\n"
+        "\n"
+        "Signals: HUP reloads; TERM stops when transactions have ended, or after shutdown_timeout;\n"
+        "INT does so without a time limit; QUIT stops at once; USR1 pauses; USR2 resumes.\n",
+        to);
 }
 
 static const char *
@@ -71,6 +81,19 @@ refuse(const char *word, struct error *why)
     return error_set(why, ERR_SYNTAX, "unknown option --%s, did you mean --%s", name, near);
 }
 
+static enum err
+take_instances(struct command_line *line, struct error *why)
+{
+    char *end;
+    unsigned long count = strtoul(optarg, &end, 10);
+
+    if (optarg[0] < '0' || optarg[0] > '9' || *end != '\0' || count == 0 || count > INSTANCES_MOST)
+        return error_set(why, ERR_SYNTAX, "--instances=%.40s is not between 1 and %lu", optarg,
+                         INSTANCES_MOST);
+    line->instances = (unsigned)count;
+    return ERR_NONE;
+}
+
 /* FLAG is what getopt_long() returned. */
 static enum err
 take_flag(struct command_line *line, int flag, char **argv, struct error *why)
@@ -97,9 +120,13 @@ take_flag(struct command_line *line, int flag, char **argv, struct error *why)
     case FLAG_HELP_CONFIG:
         line->command = COMMAND_HELP_CONFIG;
         return ERR_NONE;
+    case FLAG_INSTANCES:
+        return take_instances(line, why);
     case 'R':
-        return error_set(why, ERR_SYNTAX,
-                         "-R (--reboot) is not available yet: stop the running process with SIGTERM first");
+        return error_set(
+            why, ERR_SYNTAX,
+            "-R (--reboot) is not supported: start the new process beside the old one with so_reuseport, "
+            "then stop the old one with SIGTERM");
     case ':':
         return error_set(why, ERR_SYNTAX, "option %s needs a value", argv[optind - 1]);
     default:
@@ -121,7 +148,14 @@ command_line_read(int argc, char **argv, struct command_line *out, struct error 
         if (e != ERR_NONE)
             return e;
     }
-    if (line.command == COMMAND_RUN) {
+    if (line.command == COMMAND_RUN && argc - optind == 2 && strcmp(argv[optind], "check") == 0) {
+        line.command = COMMAND_CHECK;
+        optind++;
+    }
+    if (line.command == COMMAND_RUN && line.instances > 0)
+        return error_set(why, ERR_SYNTAX, "--instances is for pgweir check");
+    line.instances = line.instances > 0 ? line.instances : 1;
+    if (line.command == COMMAND_RUN || line.command == COMMAND_CHECK) {
         if (optind == argc)
             return error_set(why, ERR_SYNTAX, "no configuration file given");
         if (optind + 1 < argc)

@@ -8,7 +8,8 @@
 #include "pgweir/base/err.h"
 
 enum command {
-    COMMAND_RUN, /* `file` is set */
+    COMMAND_RUN,   /* `file` is set */
+    COMMAND_CHECK, /* likewise, and `instances` */
     COMMAND_HELP,
     COMMAND_HELP_CONFIG,
     COMMAND_VERSION,
@@ -18,9 +19,10 @@ struct command_line {
     enum command command;
     bool is_daemon;
     bool is_quiet;
-    unsigned verbose; /* how often -v */
-    const char *user; /* borrowed from argv; NULL: as configured */
-    const char *file; /* borrowed from argv */
+    unsigned verbose;   /* how often -v */
+    const char *user;   /* borrowed from argv; NULL: as configured */
+    const char *file;   /* borrowed from argv */
+    unsigned instances; /* --instances, at least 1 */
 };
 
 /* ERR_SYNTAX with what is wrong. May reorder ARGV, as getopt_long() does. */

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check_impl.h"
 #include "command_line_impl.h"
 #include "daemon_impl.h"
 #include "descriptors_impl.h"
@@ -531,6 +532,8 @@ program_main(int argc, char **argv)
     switch (line.command) {
     case COMMAND_RUN:
         return run(&line);
+    case COMMAND_CHECK:
+        return check_file(line.file, line.instances);
     case COMMAND_HELP:
         command_line_help(stdout);
         return 0;

@@ -149,6 +149,61 @@ it_gives_up_the_rights_of_root(void)
     free(status);
 }
 
+/* `pgweir check [INSTANCES] ini` exits with CODE; what it says, good until the next call. */
+static const char *
+checks(const char *ini, const char *instances, int code)
+{
+    static struct buf out;
+    const char *path = text("%s/check.ini", pg_main()->dir);
+    FILE *f = fopen(path, "w");
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    fputs(ini, f);
+    fclose(f);
+    buf_release(&out);
+    CU_ASSERT_EQUAL(run(&out, NULL, (const char *const[]){ weir_binary(), "check", path, instances, NULL }),
+                    code);
+    buf_add_u8(&out, '\0');
+    unlink(path);
+    return output(&out);
+}
+
+static void
+a_file_is_checked_against_its_servers(void)
+{
+    const char *app = text("host=127.0.0.1 port=%u dbname=app user=app_user password=app_user_pw",
+                           pg_main()->port);
+    const char *said;
+
+    said = checks(text("[pgweir]\nauth_type = trust\n[databases]\napp = %s\n", app), NULL, 0);
+    CONTAINS(said, "lets app_user into app");
+    CONTAINS(said, "max_connections ");
+    CONTAINS(said, "no problem");
+
+    said = checks(text("[pgweir]\nauth_type = trust\nserver_connections = 15\n[databases]\napp = %s\n", app),
+                  "--instances=100", 1);
+    CONTAINS(said, "100 instances x 15 (server_connections = 15) = 1500");
+    CONTAINS(said, "PROBLEM: ");
+
+    said = checks(
+        text("[pgweir]\nauth_type = trust\n[databases]\napp = %s\nno = %s dbname=nowhere\n", app, app), NULL,
+        1);
+    CONTAINS(said, "database \"nowhere\" does not exist");
+
+    said = checks(text("[pgweir]\nauth_type = trust\n[databases]\napp = %sx\n", app), NULL, 1);
+    CONTAINS(said, "PROBLEM: database app: ");
+    CONTAINS(said, "password");
+
+    said = checks("[pgweir]\nauth_type = trust\n[databases]\napp = host=127.0.0.1 port=1\n", NULL, 1);
+    CONTAINS(said, "127.0.0.1:1");
+    CONTAINS(said, "1 problem\n");
+
+    said = checks("[pgweir]\nauth_type = trsut\nx = 1\n[databases]\napp = host=127.0.0.1\n", NULL, 1);
+    CONTAINS(said, "PROBLEM: ");
+    CONTAINS(said, "did you mean `trust`?");
+    CONTAINS(said, "3 problems\n");
+}
+
 static const struct test_case cases[] = {
     TEST(mistakes_in_the_ini_are_told_with_their_line),
     TEST(all_mistakes_are_told_at_once),
@@ -157,6 +212,7 @@ static const struct test_case cases[] = {
     TEST(root_must_become_somebody_else),
     TEST(help_and_version_are_told),
     TEST(it_gives_up_the_rights_of_root),
+    TEST(a_file_is_checked_against_its_servers),
 };
 
 void

@@ -186,6 +186,10 @@ const struct ident *settings_ident(const struct settings *s);
 /* Most clients that may be logged in as USER, who is not always the user of their route; 0: no limit. */
 unsigned settings_user_client_limit(const struct settings *s, const char *user);
 
+/* Shows every user of the auth file to EACH, in no particular order, until it returns false. */
+void settings_each_auth_user(const struct settings *s,
+                             bool (*each)(void *arg, const char *user, const char *secret), void *arg);
+
 /* Names that settings_route() knows, for the log and later SHOW DATABASES; INDEX from 0, NULL behind the
  * last. "*" included. */
 const char *settings_database_name(const struct settings *s, unsigned index);

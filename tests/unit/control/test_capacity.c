@@ -5,6 +5,7 @@
 
 #include "backend.h"
 #include "pgweir/control/capacity.h"
+#include "pgweir/control/inspection.h"
 
 void suite_capacity(void);
 
@@ -73,6 +74,18 @@ a_limit_keeps_one_for_the_asker(void)
     CU_ASSERT_EQUAL(capacity_of_limit(&limit, true), 1);
     limit.limit = 0;
     CU_ASSERT_EQUAL(capacity_of_limit(&limit, false), 1);
+}
+
+static void
+pools_are_bounded_by_their_size_or_by_their_database(void)
+{
+    CU_ASSERT_EQUAL(inspection_bound(1, 20, 0, 0), 20);
+    CU_ASSERT_EQUAL(inspection_bound(4, 20, 5, 0), 100);
+    CU_ASSERT_EQUAL(inspection_bound(4, 20, 5, 50), 50);
+    CU_ASSERT_EQUAL(inspection_bound(4, 20, 5, 500), 100);
+    CU_ASSERT_EQUAL(inspection_bound(4, 0, 5, 0), 0);
+    CU_ASSERT_EQUAL(inspection_bound(4, 0, 5, 30), 30);
+    CU_ASSERT_EQUAL(inspection_bound(4294967295, 1000000, 1000000, 0), UINT64_C(8589934590000000));
 }
 
 /* --- questions --- */
@@ -399,6 +412,7 @@ suite_capacity(void)
     CU_ADD_TEST(suite, capacity_is_what_the_reserves_leave);
     CU_ADD_TEST(suite, a_sum_that_does_not_fit_is_cut);
     CU_ADD_TEST(suite, a_limit_keeps_one_for_the_asker);
+    CU_ADD_TEST(suite, pools_are_bounded_by_their_size_or_by_their_database);
     CU_ADD_TEST(suite, facts_are_read);
     CU_ADD_TEST(suite, reserved_connections_may_be_unknown);
     CU_ADD_TEST(suite, nonsense_is_no_answer);

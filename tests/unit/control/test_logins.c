@@ -46,7 +46,7 @@ logins_text(const char *more_ini, const struct door *doors, char *out, size_t si
         routes[count] = settings_route(s, doors[count].database, doors[count].user);
         CU_ASSERT_PTR_NOT_NULL_FATAL(routes[count]);
     }
-    logins_of(&logins, s, (const struct route *const *)routes, count);
+    logins_of(&logins, s, routes, count);
     out[0] = '\0';
     for (unsigned i = 0; i < logins.count; i++)
         used += (size_t)snprintf(out + used, size - used, "%s%s/%s@%s", i == 0 ? "" : " ", logins.at[i].user,

@@ -46,6 +46,9 @@ flags_are_read(void)
         { "-upostgres a.ini", COMMAND_RUN, false, false, 0, "postgres", "a.ini" },
         { "--user=postgres a.ini", COMMAND_RUN, false, false, 0, "postgres", "a.ini" },
         { "--user postgres -u pgweir a.ini", COMMAND_RUN, false, false, 0, "pgweir", "a.ini" },
+        { "check a.ini", COMMAND_CHECK, false, false, 0, "", "a.ini" },
+        { "check --instances=3 a.ini", COMMAND_CHECK, false, false, 0, "", "a.ini" },
+        { "check", COMMAND_RUN, false, false, 0, "", "check" },
         { "-- -d", COMMAND_RUN, false, false, 0, "", "-d" },
         { "-h", COMMAND_HELP, false, false, 0, "", "" },
         { "--help", COMMAND_HELP, false, false, 0, "", "" },
@@ -78,6 +81,10 @@ mistakes_are_explained(void)
     } table[] = {
         { "", "no configuration file given" },
         { "-d", "no configuration file given" },
+        { "check a.ini b.ini", "one configuration file only, not \"a.ini\" too" },
+        { "--instances=3 a.ini", "--instances is for pgweir check" },
+        { "check --instances=0 a.ini", "--instances=0 is not between 1 and 10000" },
+        { "check --instances=many a.ini", "--instances=many is not between 1 and 10000" },
         { "a.ini b.ini", "one configuration file only, not \"b.ini\" too" },
         { "-x a.ini", "unknown option -x" },
         { "-dx a.ini", "unknown option -x" },
@@ -87,9 +94,10 @@ mistakes_are_explained(void)
         { "--daemon=1 a.ini", "option --daemon takes no value" },
         { "-u", "option -u needs a value" },
         { "--user", "option --user needs a value" },
-        { "-R a.ini", "-R (--reboot) is not available yet: stop the running process with SIGTERM first" },
+        { "-R a.ini",
+          "-R (--reboot) is not supported: start the new process beside the old one with so_reuseport, then stop the old one with SIGTERM" },
         { "--reboot a.ini",
-          "-R (--reboot) is not available yet: stop the running process with SIGTERM first" },
+          "-R (--reboot) is not supported: start the new process beside the old one with so_reuseport, then stop the old one with SIGTERM" },
     };
 
     for (size_t i = 0; i < COUNT_OF(table); i++) {
