@@ -327,6 +327,7 @@ pools_new(const struct pool_handler *handler, struct loop *const *loops, void *c
     atomic_init(&p->has_controls, false);
     atomic_init(&p->wait_count, 0);
     list_init(&p->waits);
+    map_init(&p->_shared.schemas);
     random_secret(&p->_shared.random, sizeof(p->_shared.random));
     p->_shared.random |= 1;
     return p;
@@ -350,6 +351,7 @@ pools_free(struct pools *p)
     map_fini(&p->_shared.by_name);
     controls_fini(p);
     pools_unattend(p);
+    schemas_free(p);
     settings_drop(p->_shared.settings);
     budget_free(p->budget);
     pthread_mutex_destroy(&p->_shared.lock);

@@ -24,6 +24,7 @@ struct pools {
     struct {
         pthread_mutex_t lock;
         struct map by_name;              /* pool.in_pools, by database and user */
+        struct map schemas;              /* schema.c's, by host list and database */
         const struct settings *settings; /* held: of the last pools_reload(), NULL before */
         uint64_t random;                 /* seeds the shards */
         struct map controls;             /* control.c: what was done to databases by their names */
@@ -137,6 +138,8 @@ pool_count_locked(struct pool *pool, unsigned generation)
 {
     return generation == pool->_shared.generation ? &pool->_shared.fresh_count : &pool->_shared.stale_count;
 }
+
+void schemas_free(struct pools *p); /* schema.c */
 
 /* --- trouble.c --- */
 

@@ -11,6 +11,7 @@
 
 #include "cancel_impl.h"
 #include "login_impl.h"
+#include "names_impl.h"
 #include "pgweir/base/mem.h"
 #include "prepared_impl.h"
 #include "relay_impl.h"
@@ -372,6 +373,10 @@ client_link(struct client *c, struct server *s)
     c->link_stamp = c->stamp;
     c->wipes_owed = 0;
     c->has_wiping_portal = false;
+    c->has_ddl_portal = false;
+    s->segment_stamp = 0;
+    s->kept_stamp = 0;
+    s->is_keeping = false;
     server_move(s, SERVER_ACTIVE);
     client_feed(c, EV_GRANTED);
 }
@@ -576,7 +581,8 @@ client_free(struct client *c)
     buf_wipe(&c->carry);
     snapshot_drop(w->house->snapshots, c->settings);
     client_names_free(c->names);
-    statement_drop(c->unnamed);
+    name_drop(c->unnamed);
+    name_drop(c->bound);
     mem_wipe(c->cancel_secret, sizeof c->cancel_secret);
     tally_give(&w->house->database_clients, c->of_database);
     tally_give(&w->house->user_clients, c->of_user);

@@ -48,6 +48,7 @@ enum client_event {
 struct login;
 struct server;
 struct cancel_job;
+struct client_name;
 struct client_names;
 
 #define CANCEL_SECRET_BYTES 4u /* protocol 3.0; the pid is random too, save the worker's number in it */
@@ -60,20 +61,23 @@ struct client {
     struct server *server;           /* exactly while ACTIVE or TRYING */
     const struct snapshot *settings; /* what it wants a server to have; held; NULL: nothing */
     struct scanner scanner;          /* messages from the client */
-    struct buf carry;           /* input that cannot be worked on yet; empty and without memory while idle */
-    struct waiter waiter;       /* queued exactly while WAITING or WELCOME */
-    struct timer timer;         /* login time before, idle time after the login */
-    struct link in_worker;      /* logins, clients or graveyard */
-    struct map_node in_keys;    /* worker->cancel_keys, from the greeting on */
-    struct login *login;        /* STARTUP to TRYING; owned */
-    struct cancel_job *cancel;  /* CANCELLING; not ours: it looks at `requester` */
-    struct client_names *names; /* prepared statements by name; NULL: none; owned */
-    struct statement *unnamed;  /* what its unnamed statement is; held; NULL: none, or too long to keep */
-    uint64_t stamp;             /* messages sent, for prepared.c: stamps tell which came first */
-    uint64_t link_stamp;        /* when it got its server */
-    uint64_t unnamed_stamp;     /* when `unnamed` changed last */
-    uint64_t removed_stamp;     /* when a name was closed last */
-    uint64_t removed_since;     /* when the first of those was that are perhaps not certain yet */
+    struct buf carry;            /* input that cannot be worked on yet; empty and without memory while idle */
+    struct waiter waiter;        /* queued exactly while WAITING or WELCOME */
+    struct timer timer;          /* login time before, idle time after the login */
+    struct link in_worker;       /* logins, clients or graveyard */
+    struct map_node in_keys;     /* worker->cancel_keys, from the greeting on */
+    struct login *login;         /* STARTUP to TRYING; owned */
+    struct cancel_job *cancel;   /* CANCELLING; not ours: it looks at `requester` */
+    struct client_names *names;  /* prepared statements by name; NULL: none; owned */
+    struct client_name *unnamed; /* its unnamed statement; a reference; NULL: none, or too long to keep */
+    struct client_name
+        *bound; /* what it bound last, so that a Describe of that portal can be told whose it is; held */
+    uint64_t bound_portal;  /* hash of that portal's name; 0: the unnamed one */
+    uint64_t stamp;         /* messages sent, for prepared.c: stamps tell which came first */
+    uint64_t link_stamp;    /* when it got its server */
+    uint64_t unnamed_stamp; /* when `unnamed` changed last */
+    uint64_t removed_stamp; /* when a name was closed last */
+    uint64_t removed_since; /* when the first of those was that are perhaps not certain yet */
     uint64_t id;
     uint64_t born_us;
     uint64_t active_us;                  /* since when it has its server, or last had one */
@@ -87,10 +91,12 @@ struct client {
     bool is_unix;
     bool is_tls_asked; /* SSLRequest or GSSENCRequest were answered already: once each */
     bool is_gss_asked;
-    bool is_counted;        /* in house->client_count */
-    bool is_dropping;       /* the current message is not forwarded (COPY data that nobody waits for) */
-    uint32_t wipes_owed;    /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
-    bool is_held;           /* the message at the front of carry waits for an answer to an earlier one */
+    bool is_counted;     /* in house->client_count */
+    bool is_dropping;    /* the current message is not forwarded (COPY data that nobody waits for) */
+    uint32_t wipes_owed; /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
+    bool is_held;        /* the message at the front of carry waits for an answer to an earlier one */
+    bool is_healed; /* an error was hidden from it, and what it has sent since its last Sync is sent again */
+    bool has_ddl_portal;    /* a Bind of what may be DDL was sent since it has its server */
     bool has_wiping_portal; /* a Bind of what may be DEALLOCATE or DISCARD was sent since it has its server */
     uint8_t pool_mode;      /* enum pool_mode; its pool's when it logged in */
     bool is_cut_off;        /* its server was lost in the middle of a message to it */

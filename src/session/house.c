@@ -298,6 +298,7 @@ worker_fini(struct worker *w)
     map_fini(&w->cancel_keys);
     buf_release(&w->scratch);
     statement_cache_fini(&w->statements);
+    free(w->spare_name);
     slab_fini(&w->client_slab);
     house_config_drop(w->config);
 }

@@ -29,6 +29,7 @@ enum prepared {
     PREPARED_SENT,       /* entered and gathered, or its answer is due from us */
     PREPARED_WANTS_MORE, /* the names (of a Parse: all of it) are not there yet */
     PREPARED_IS_BAD,     /* no NUL where one must be */
+    PREPARED_IS_HELD,    /* an answer must be there first: the message waits */
 };
 
 static inline bool
@@ -39,8 +40,9 @@ prepared_is_on(const struct client *c)
 
 /* Whether enough of the message is there; asked before a server is taken for it. */
 enum prepared prepared_is_complete(const struct scan_span *span, enum front_kind kind);
-/* A complete Parse, Bind, Describe or Close of C, which has its server. */
-enum prepared prepared_message(struct client *c, const struct scan_span *span, enum front_kind kind);
+/* A complete Parse, Bind, Describe or Close of C, which has its server; AFTER is what has come behind it. */
+enum prepared prepared_message(struct client *c, const struct scan_span *span, enum front_kind kind,
+                               struct slice after);
 /* Whether more of a simple Query should be there before it is entered: a DEALLOCATE ALL in it would be overlooked. */
 bool prepared_wants_more(const struct client *c, const struct scan_span *span);
 /* Whether what the message names is uncertain until a Sync that is owed has been answered: it must not be sent before. Of one that is complete. */

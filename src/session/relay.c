@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "healing_impl.h"
 #include "login_impl.h"
 #include "pgweir/wire/back.h"
 #include "pgweir/wire/front.h"
@@ -163,6 +164,10 @@ relay_enter(struct client *c, enum owed_kind kind, enum owed_action action)
             s->sync_stamp = s->stamp;
         if (kind == OWED_SYNC || kind == OWED_QUERY || kind == OWED_FUNCTION || kind == OWED_EXECUTE)
             s->act_stamp = s->stamp;
+        if (kind == OWED_SYNC || kind == OWED_QUERY || kind == OWED_FUNCTION)
+            s->segment_stamp = 0;
+        else if (s->segment_stamp == 0 && action != OWED_HIDE)
+            s->segment_stamp = s->stamp;
     }
     if (was_empty && o != NULL) {
         s->request_us = loop_now_us(s->worker->loop);
@@ -189,8 +194,30 @@ bad_message(struct client *c, uint8_t type)
     return OVER;
 }
 
+/* A message that names a prepared statement, or may. AFTER: what has come behind it. */
 static enum progress
-client_message(struct client *c, const struct scan_span *span)
+named_message(struct client *c, const struct scan_span *span, enum front_kind kind, struct slice after)
+{
+    switch (prepared_message(c, span, kind, after)) {
+    case PREPARED_SENT:
+        break;
+    case PREPARED_IS_HELD:
+        c->is_held = true;
+        c->counters->received_bytes -= span->bytes.len; /* it comes again */
+        return KEEP;
+    case PREPARED_WANTS_MORE:
+        c->counters->received_bytes -= span->bytes.len;
+        return KEEP;
+    case PREPARED_IS_BAD:
+        return bad_message(c, span->type);
+    }
+    if (c->server->is_keeping)
+        healing_keep(c->server, span->bytes, kind);
+    return GO_ON;
+}
+
+static enum progress
+client_message(struct client *c, const struct scan_span *span, struct slice after)
 {
     enum front_kind kind = front_kind_of(span->type);
     struct pg_error e;
@@ -229,6 +256,7 @@ client_message(struct client *c, const struct scan_span *span)
                 return KEEP;
             break;
         case PREPARED_WANTS_MORE:
+        case PREPARED_IS_HELD:
             return KEEP;
         case PREPARED_IS_BAD:
             return bad_message(c, span->type);
@@ -252,7 +280,7 @@ client_message(struct client *c, const struct scan_span *span)
             settings_bring(c);
         if (prepared_is_on(c) && !c->server->ledger.is_skipping) {
             if (names_statements(kind))
-                return prepared_message(c, span, kind) == PREPARED_SENT ? GO_ON : bad_message(c, span->type);
+                return named_message(c, span, kind, after);
             if (kind == FRONT_QUERY)
                 prepared_query(c, span);
             else if (kind == FRONT_EXECUTE)
@@ -264,6 +292,8 @@ client_message(struct client *c, const struct scan_span *span)
         }
     }
     gather_add(&c->worker->gather, &c->server->stream, span->bytes);
+    if (c->server->is_keeping)
+        healing_keep(c->server, span->bytes, kind);
     return GO_ON;
 }
 
@@ -360,9 +390,11 @@ relay_from_client(struct client *c, struct slice fresh)
 
         switch (scan_next(&c->scanner, &in, &span)) {
         case SCAN_MESSAGE:
-            progress = client_message(c, &span);
+            progress = client_message(c, &span, in);
             break;
         case SCAN_REST:
+            if (c->server != NULL && c->server->is_keeping)
+                healing_keep_rest(c->server, span.bytes);
             if (!c->is_dropping) {
                 c->counters->received_bytes += span.bytes.len;
                 gather_add(&c->worker->gather, &c->server->stream, span.bytes);
@@ -476,6 +508,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
     enum back_kind kind = back_kind_of(span->type);
     bool is_forwarded = false;
     bool is_reworded = false;
+    bool is_mended = false;
     bool is_refused = false; /* the client gets an error in its place */
     bool failed;
     struct owed owed;
@@ -484,7 +517,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
 
     switch (kind) {
     case BACK_NOTICE:
-        return !server_is_swallowing(s);
+        return !server_is_unasked(s);
     case BACK_NOTIFICATION:
         return true;
     case BACK_PARAMETER:
@@ -495,6 +528,13 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
             prepared_wiped(s, ledger_head(&s->ledger));
         if (s->client == NULL || !server_is_swallowing(s))
             settings_note_tag(s, span->bytes);
+        healing_note_tag(s, span->bytes);
+        break;
+    case BACK_PARAMETERS:
+    case BACK_ROW_SHAPE:
+        if (!ledger_is_empty(&s->ledger) && ledger_head(&s->ledger)->kind == OWED_DESCRIBE &&
+            ledger_head(&s->ledger)->effect != 0)
+            healing_note_shape(s, ledger_head(&s->ledger), span->bytes, span->is_last);
         break;
     case BACK_ERROR:
         note_error(s, span->bytes, is_broken);
@@ -510,16 +550,21 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         }
         s->status = status;
         *is_ready = true;
+        healing_note_ready(s);
         is_refused = status != 'I' && s->client != NULL && s->client->pool_mode == POOL_STATEMENT;
         break;
     default:
         break;
     }
-    if (kind == BACK_ERROR && !ledger_is_empty(&s->ledger))
-        is_reworded = s->client != NULL && send_reworded(s, span->bytes);
+    if (kind == BACK_ERROR && !ledger_is_empty(&s->ledger)) {
+        is_mended = healing_note_error(s, span->bytes);
+        is_reworded = !is_mended && s->client != NULL && send_reworded(s, span->bytes);
+    }
     switch (ledger_settle(&s->ledger, kind, &owed)) {
     case LEDGER_FORWARD:
         is_forwarded = !is_refused;
+        if (kind == BACK_READY && s->client != NULL)
+            s->client->is_healed = false;
         break;
     case LEDGER_SWALLOW:
         break;
@@ -536,6 +581,10 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
             send_instead(s, &instead);
             is_forwarded = false;
         }
+    if (is_mended) {
+        healing_send_again(s);
+        return false;
+    }
     return is_forwarded;
 }
 

@@ -16,6 +16,7 @@
 #include "client_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
+#include "pgweir/pool/schema.h"
 #include "pgweir/wire/front.h"
 #include "prepared_impl.h"
 #include "relay_impl.h"
@@ -237,6 +238,8 @@ server_dial(struct shard *shard)
     s->id = atomic_fetch_add_explicit(&w->house->last_client_id, 1, memory_order_relaxed) + 1;
     s->route = route_hold((struct route *)(uintptr_t)shard_route(shard));
     s->host = s->route->hosts[0].host;
+    s->schema = pools_schema(w->house->pools, s->route);
+    buf_init(&s->kept);
     stream_init(&s->stream, &relayed, s);
     member_init(&s->member, shard);
     ledger_init(&s->ledger);
@@ -354,6 +357,7 @@ server_free(struct server *s)
     ledger_fini(&s->ledger);
     buf_release(&s->carry);
     buf_release(&s->reported);
+    buf_release(&s->kept);
     statement_set_free(s->statements);
     statement_drop(s->unnamed);
     snapshot_drop(s->worker->house->snapshots, s->settings);
@@ -455,7 +459,7 @@ server_set_unnamed(struct server *s, struct statement *st, uint64_t client_id)
     statement_drop(s->unnamed);
     s->unnamed = st;
     s->unnamed_client = client_id;
-    s->unnamed_stamp = s->stamp;
+    s->unnamed_parsed = (struct parsed){ .stamp = s->stamp, .epoch = schema_epoch(s->schema) };
 }
 
 /* What the reset query leaves behind is known only if it is DISCARD ALL. */

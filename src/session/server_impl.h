@@ -36,6 +36,7 @@ enum server_state { SERVER_STATES(SERVER_STATE_ID) SERVER_STATE_COUNT };
 #undef SERVER_STATE_ID
 
 struct client;
+struct schema;
 struct server_login;
 struct statement;
 struct statement_set;
@@ -45,6 +46,14 @@ struct statement_set;
 #define SERVER_CLEAN_US (UINT64_C(10) * US_PER_S)
 #define SERVER_PART_US (UINT64_C(5) * US_PER_S) /* a backend that does not go meanwhile is not waited for */
 #define SERVER_RECANCEL_US (UINT64_C(100) * US_PER_MS)
+
+struct parsed {           /* one Parse, as it stands there */
+    uint64_t stamp;       /* server->stamp when it was sent */
+    uint64_t epoch;       /* of the schema then */
+    uint64_t asked_stamp; /* of a Describe of ours that is owed; 0: none */
+    uint64_t rows;        /* its shape (back_shape()), as far as it was told since; SHAPE_NONE: it was not */
+    uint64_t parameters;
+};
 
 struct server {
     struct stream stream;
@@ -65,7 +74,13 @@ struct server {
     uint64_t sync_stamp;              /* of the last Sync that was sent */
     uint64_t
         act_stamp; /* of the last message sent that may change the transaction's state, or the statements by DEALLOCATE ALL */
-    uint64_t unnamed_stamp; /* when `unnamed` changed last */
+    struct parsed unnamed_parsed; /* of `unnamed`; the stamp is when it changed last */
+    struct schema *schema;        /* of the database it is connected to; not ours */
+    uint64_t
+        segment_stamp; /* of the first message of its client since the last Sync or simple query; 0: there was none */
+    uint64_t
+        kept_stamp; /* of the message that `kept` begins with, or of what we have sent for one that waits; 0: nothing is kept */
+    struct buf kept; /* the client's messages since the last Sync, as they came: see healing_impl.h */
     uint32_t
         closes_owed; /* Closes of ours under way: until they are answered, what is not in `statements` may be there */
     struct route *route;     /* held: what it was made for */
@@ -91,6 +106,8 @@ struct server {
     bool is_fatal;       /* it sent a FATAL error: the end of the connection follows */
     bool is_endangered;  /* a cancel request that was sent to it was given up, and may still arrive */
     bool is_dirty;       /* its client has SET or RESET something: RESET ALL before another gets it */
+    bool is_keeping;     /* messages are added to `kept` */
+    bool has_ddl;        /* a tag of DDL has come, and no ReadyForQuery with status I since */
     bool has_strays;     /* statements of ours may be there that are not in `statements` */
     bool is_stalled;     /* not read: its client does not take its output */
     bool is_patient;     /* CLEANING: what runs may end by itself first, its client left politely */
@@ -147,6 +164,14 @@ static inline bool
 server_is_swallowing(const struct server *s)
 {
     return !ledger_is_empty(&s->ledger) && ledger_head(&s->ledger)->action == OWED_SWALLOW;
+}
+
+/* The same, and what was sent for its client's sake unasked: notices of that the client has had, or would not get. */
+static inline bool
+server_is_unasked(const struct server *s)
+{
+    return !ledger_is_empty(&s->ledger) &&
+           (ledger_head(&s->ledger)->action == OWED_SWALLOW || ledger_head(&s->ledger)->action == OWED_HIDE);
 }
 
 static inline struct server *

@@ -19,6 +19,8 @@
 #include "pgweir/session/keyring.h"
 #include "tally_impl.h"
 
+struct client_name;
+
 struct worker {
     struct house *house;
     struct loop *loop;
@@ -39,6 +41,7 @@ struct worker {
     struct gather gather;
     struct buf scratch; /* where a message of our own is built before it is gathered */
     struct statement_cache statements;
+    struct client_name *spare_name; /* names.c's; owned; NULL: none */
     unsigned login_count;
     unsigned server_count;
     uint64_t jitter;

@@ -3,6 +3,10 @@
  */
 #include "pgweir/wire/back.h"
 
+#include <string.h>
+
+#include "pgweir/base/attr.h"
+#include "pgweir/base/map.h"
 #include "frame_impl.h"
 
 #define PROTOCOL_3 (UINT32_C(3) << 16)
@@ -112,6 +116,82 @@ back_ready_read(struct slice message, char *out_status)
         return PARSE_BAD;
     *out_status = (char)body.at[0];
     return PARSE_DONE;
+}
+
+/* --- shapes and tags --- */
+
+#define COLUMN_ORIGIN 6u /* table OID, attribute number */
+#define COLUMN_TYPE 10u  /* type OID, length, modifier */
+#define COLUMN_BYTES 18u /* both, and the format */
+
+static uint64_t
+row_shape(struct slice body)
+{
+    uint64_t hash = 'T';
+    unsigned columns;
+    const char *name;
+
+    if (body.len < 2)
+        return SHAPE_ODD;
+    columns = get_be16(body.at);
+    body = slice_skip(body, 2);
+    for (unsigned i = 0; i < columns; i++) {
+        struct slice start = body;
+
+        if (!frame_take_text(&body, &name) || body.len < COLUMN_BYTES)
+            return SHAPE_ODD;
+        hash = map_hash_after(hash, slice_of(start.at, start.len - body.len));
+        hash = map_hash_after(hash, slice_of(body.at + COLUMN_ORIGIN, COLUMN_TYPE));
+        body = slice_skip(body, COLUMN_BYTES);
+    }
+    return body.len == 0 ? hash : SHAPE_ODD;
+}
+
+uint64_t
+back_shape(struct slice message, bool is_whole)
+{
+    uint64_t hash;
+
+    if (!is_whole || message.len < 5)
+        return SHAPE_ODD;
+    hash = message.at[0] == 'T' ? row_shape(slice_skip(message, 5))
+                                : map_hash_after(message.at[0], slice_skip(message, 5));
+    return hash == SHAPE_NONE ? 1 : hash;
+}
+
+static bool
+begins_with(struct slice text, const char *word)
+{
+    size_t len = strlen(word);
+
+    return text.len >= len && memcmp(text.at, word, len) == 0;
+}
+
+bool
+tag_changes_schema(struct slice tag)
+{
+    static const char *const changes[] = { "CREATE ", "ALTER ", "DROP ", "IMPORT FOREIGN SCHEMA" };
+    static const char *const harmless[] = {
+        "DATABASE",      "DEFAULT PRIVILEGES",
+        "EVENT TRIGGER", "INDEX",
+        "LARGE OBJECT",  "POLICY",
+        "PUBLICATION",   "ROLE",
+        "SEQUENCE",      "STATISTICS",
+        "SUBSCRIPTION",  "SYSTEM",
+        "TABLESPACE",    "TRIGGER",
+        "USER MAPPING",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        if (!begins_with(tag, changes[i]))
+            continue;
+        tag = slice_skip(tag, strlen(changes[i]));
+        for (size_t j = 0; j < COUNT_OF(harmless); j++)
+            if (begins_with(tag, harmless[j]))
+                return false;
+        return true;
+    }
+    return false;
 }
 
 /* --- builders --- */

@@ -66,6 +66,8 @@ const struct scan_rules back_relay_rules = {
         ['E'] = SCAN_WHOLE,
         ['S'] = SCAN_WHOLE,
         ['C'] = SCAN_WHOLE,
+        ['t'] = SCAN_WHOLE,
+        ['T'] = SCAN_WHOLE,
     },
 };
 

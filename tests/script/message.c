@@ -14,7 +14,7 @@
  *     b  a character           4  a number, Int32         0  two zero bytes
  *     v  all further words as a counted list of values    l  the rest as one value
  *     k  all further words as columns of type text        c  the body of CopyInResponse and CopyOutResponse: text, no columns
- *     e  severity, code and message as error fields
+ *     e  severity, code and message as error fields      s  the fields of "cached plan must not change result type"
  */
 static const struct {
     const char *name;
@@ -57,6 +57,7 @@ static const struct {
     { "CopyOut", 'H', "c" },
     { "Result", 'V', "l" },
     { "Error", 'E', "e" },
+    { "Stale", 'E', "s" },
     { "Notice", 'N', "e" },
     { "Notification", 'A', "4wt" },
 };
@@ -166,6 +167,15 @@ write_error(struct buf *out, char *rest)
     buf_add_be16(out, 0); /* the end of M and the end of the fields */
 }
 
+/* As the server reports it in its own language: only code and routine tell what it is. */
+static void
+write_stale(struct buf *out)
+{
+    static const char fields[] = "SFEHLER\0VERROR\0C0A000\0Mso nicht\0RRevalidateCachedQuery\0";
+
+    buf_add(out, slice_of(fields, sizeof fields));
+}
+
 static void
 write_field(struct buf *out, char field, char **rest)
 {
@@ -202,6 +212,9 @@ write_field(struct buf *out, char field, char **rest)
     case 'c':
         buf_add_u8(out, 0);
         buf_add_be16(out, 0);
+        break;
+    case 's':
+        write_stale(out);
         break;
     default: /* e */
         write_error(out, *rest);

@@ -24,6 +24,9 @@
     X(client_parse_count,      "named prepared statements made by clients")                                \
     X(server_parse_count,      "named prepared statements made on servers")                                \
     X(bind_count,              "times a client bound a named prepared statement")                          \
+    X(prepared_hit_count,      "times what a client bound or described was on its server already")           \
+    X(prepared_eviction_count, "named prepared statements closed on servers to make room")                 \
+    X(prepared_heal_count,     "prepared statements that failed on their server and were made to work unseen") \
     X(client_login_count,      "clients logged in")
 
 /* clang-format on */

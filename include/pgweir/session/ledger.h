@@ -53,6 +53,7 @@ struct owed {
     uint8_t effect; /* for its owner (prepared.c): what was changed when the message was sent; 0: nothing */
     bool
         may_wipe; /* for prepared.c: it may be DEALLOCATE or DISCARD, so what is prepared behind it is known when it is paid */
+    bool is_own_ddl; /* for healing.c: if it creates anything, then for its session alone */
     void *of_client;
     void *of_server;
     uint64_t

@@ -44,6 +44,18 @@ MUST_CHECK enum parse back_parameter_read(struct slice message, struct startup_p
 /* ReadyForQuery: 'I', 'T' or 'E'. */
 MUST_CHECK enum parse back_ready_read(struct slice message, char *out_status);
 
+/* What a client remembers of a result or of parameters, as one number. */
+#define SHAPE_NONE UINT64_C(0) /* never seen */
+#define SHAPE_ODD \
+    UINT64_MAX /* seen, but too long to be looked at, or malformed: like no other, itself included */
+/* Of a RowDescription (column names, types, their lengths and modifiers; not where a column is from, nor its format), a
+ * NoData or a ParameterDescription. Same for the life of the process. */
+uint64_t back_shape(struct slice message, bool is_whole);
+
+/* Whether TAG, of a CommandComplete, with or without its NUL, may stand for a change of what a statement that was prepared before means or
+ * returns. Errs towards yes: only what is known to be harmless (CREATE INDEX, ALTER ROLE, …) is not. */
+bool tag_changes_schema(struct slice tag);
+
 void build_auth(struct buf *out, enum auth_kind kind);
 void build_auth_md5(struct buf *out, const uint8_t salt[4]);
 /* MECHANISMS: NULL-terminated array. */

@@ -67,7 +67,7 @@ back_kind_of(uint8_t type)
 }
 
 /* What the scanners want to see. Front, relay: headers only (the tracking of prepared statements brings a
- * table of its own, with Parse, Bind, Describe, Close whole). Back, relay: Z, E, S, C whole, else headers.
+ * table of its own, with Parse, Bind, Describe, Close whole). Back, relay: Z, E, S, C, t, T whole, else headers.
  * Login: everything whole, in both directions. */
 extern const struct scan_rules front_relay_rules;
 extern const struct scan_rules front_login_rules;

@@ -194,6 +194,52 @@ a_negotiation_carries_the_whole_version_number(void)
     buf_release(&b);
 }
 
+/* One column "a" of a table, int4. */
+#define COLUMN(name, origin, type, format) name "\0" origin "\0\0\0" type "\0\4\xff\xff\xff\xff\0" format
+#define ROWS(columns) "T\0\0\0\x1a\0\1" columns
+
+static void
+a_shape_is_made_of_names_and_types(void)
+{
+    uint64_t plain = back_shape(BYTES(ROWS(COLUMN("a", "\0\0\0\1\0\1", "\x17", "\0"))), true);
+
+    CU_ASSERT(plain != SHAPE_NONE && plain != SHAPE_ODD);
+    CU_ASSERT_EQUAL(back_shape(BYTES(ROWS(COLUMN("a", "\0\0\0\2\0\3", "\x17", "\1"))), true), plain);
+    CU_ASSERT_NOT_EQUAL(back_shape(BYTES(ROWS(COLUMN("b", "\0\0\0\1\0\1", "\x17", "\0"))), true), plain);
+    CU_ASSERT_NOT_EQUAL(back_shape(BYTES(ROWS(COLUMN("a", "\0\0\0\1\0\1", "\x14", "\0"))), true), plain);
+    CU_ASSERT_NOT_EQUAL(back_shape(BYTES("n\0\0\0\4"), true), plain);
+    CU_ASSERT_NOT_EQUAL(back_shape(BYTES("t\0\0\0\6\0\0"), true),
+                        back_shape(BYTES("t\0\0\0\x0a\0\1\0\0\0\x17"), true));
+}
+
+static void
+what_cannot_be_looked_at_has_an_odd_shape(void)
+{
+    const struct slice whole = BYTES(ROWS(COLUMN("a", "\0\0\0\1\0\1", "\x17", "\0")));
+
+    for (size_t len = 5; len < whole.len; len++)
+        CU_ASSERT_EQUAL(back_shape(slice_of(whole.at, len), true), SHAPE_ODD);
+    CU_ASSERT_EQUAL(back_shape(whole, false), SHAPE_ODD);
+}
+
+static void
+tags_of_ddl_are_told_from_others(void)
+{
+    static const char *const changes[] = { "CREATE TABLE",   "ALTER TABLE",          "DROP TABLE",
+                                           "DROP SCHEMA",    "CREATE VIEW",          "DROP TYPE",
+                                           "ALTER FUNCTION", "DROP OWNED",           "DROP EXTENSION",
+                                           "DROP SERVER",    "IMPORT FOREIGN SCHEMA" };
+    static const char *const others[] = {
+        "CREATE INDEX", "DROP INDEX", "ALTER ROLE",   "CREATE DATABASE", "INSERT 0 1",
+        "SELECT 5",     "COMMIT",     "ALTER SYSTEM", "DROP TRIGGER",    ""
+    };
+
+    for (size_t i = 0; i < COUNT_OF(changes); i++)
+        CU_ASSERT_TRUE(tag_changes_schema(slice_of_text(changes[i])));
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        CU_ASSERT_FALSE(tag_changes_schema(slice_of_text(others[i])));
+}
+
 void
 suite_back(void)
 {
@@ -206,5 +252,8 @@ suite_back(void)
     CU_ADD_TEST(suite, a_parameter_is_two_strings);
     CU_ADD_TEST(suite, ready_has_three_states);
     CU_ADD_TEST(suite, builders_write_what_postgresql_documents);
+    CU_ADD_TEST(suite, a_shape_is_made_of_names_and_types);
+    CU_ADD_TEST(suite, what_cannot_be_looked_at_has_an_odd_shape);
+    CU_ADD_TEST(suite, tags_of_ddl_are_told_from_others);
     CU_ADD_TEST(suite, a_negotiation_carries_the_whole_version_number);
 }

@@ -1,0 +1,82 @@
+/*
+ * healing_impl.h - prepared statements outlive changes of the schema.
+ *
+ * A statement that was parsed before an ALTER TABLE fails with "cached plan must not change result type", and goes on failing on that server until it is
+ * parsed anew. What follows from that:
+ *
+ *   - An epoch counts the changes (pool/schema.h): DDL tags that pass through, once their transaction has ended, and the first such error. What a
+ *     server parsed in an older epoch is closed and parsed anew before it is used: see need().
+ *   - A client that has been told a result's shape in an older epoch may rely on it, binary formats and all. So before its Bind is sent, the shape
+ *     that the statement has now is asked for, unseen, and the Bind waits: same shape, or never told any: it goes on, and nobody notices. Another shape:
+ *     the Bind fails as it would have on a direct connection, unless the client asks for the shape right behind it.
+ *   - DDL that went around us shows as an error. If nothing was done yet, the error is hidden, and what the client has sent since its last Sync,
+ *     of which a copy is kept, is sent again; then the above applies.
+ *
+ *     client:  Bind s1  Describe P  Execute  Sync           (kept)
+ *     server:  ErrorResponse 0A000, RevalidateCachedQuery   (hidden)    ReadyForQuery (hidden)
+ *     we:      Close, Parse, Describe, Flush  ...  Bind Describe P Execute Sync
+ */
+#ifndef PGWEIR_SESSION_HEALING_IMPL_H
+#define PGWEIR_SESSION_HEALING_IMPL_H
+
+#include "prepare_impl.h"
+
+#define HEALING_MOST_KEPT (16u * 1024u)
+
+/* --- proof --- */
+
+enum proof {
+    PROVED,     /* what the client knows holds, or it knows nothing */
+    PROOF_OWED, /* the server was asked */
+    PROOF_OPEN, /* the result has another shape than the client was told: it must be told before it gets any */
+    PROOF_FAILED, /* its parameters have other types than the client was told */
+};
+
+/* Whether what C was told of N, in an older epoch, holds for N as it is PARSED on its server. */
+enum proof healing_prove(struct client *c, struct client_name *n, struct parsed *parsed);
+/* "cached plan must not change result type", for the client's message. */
+void healing_refuse(struct client *c);
+/* MESSAGE (ParameterDescription, RowDescription, NoData) answers the Describe O. */
+void healing_note_shape(struct server *s, const struct owed *o, struct slice message, bool is_whole);
+
+/* --- DDL --- */
+
+void healing_note_ddl(struct server *s, struct slice tag); /* TAG may be one of DDL */
+void healing_transaction_ended(struct server *s);          /* with has_ddl */
+
+/* S has sent CommandComplete. */
+static inline void
+healing_note_tag(struct server *s, struct slice message)
+{
+    const uint8_t *tag = message.at + SCAN_HEADER;
+
+    if (message.len > SCAN_HEADER + 2u &&
+        ((tag[0] == 'C' && tag[1] == 'R') || (tag[0] == 'A') || (tag[0] == 'D' && tag[1] == 'R') ||
+         (tag[0] == 'I' && tag[1] == 'M')))
+        healing_note_ddl(s, slice_skip(message, SCAN_HEADER));
+}
+
+/* S has sent ReadyForQuery. */
+static inline void
+healing_note_ready(struct server *s)
+{
+    if (s->has_ddl && s->status == 'I')
+        healing_transaction_ended(s);
+}
+
+/* --- keeping and sending again --- */
+
+/* The next message of C, which uses a statement parsed earlier, begins a segment: it will be kept, with those that follow up to Sync. O is its entry. */
+void healing_begin(struct server *s, const struct owed *o);
+/* A Describe of ours, O, was sent for it, and the message itself waits. */
+void healing_begin_waiting(struct server *s, const struct owed *o);
+/* A message was sent while is_keeping. */
+void healing_keep(struct server *s, struct slice bytes, enum front_kind kind);
+void healing_keep_rest(struct server *s, struct slice bytes); /* more of it */
+
+/* S has sent MESSAGE, the ErrorResponse to the head of the ledger, which does not know yet: what does not work there any more is not used again. Whether the
+ * error can be hidden and the rest be tried again: then, when what it skips has been undone, healing_send_again(). */
+bool healing_note_error(struct server *s, struct slice message);
+void healing_send_again(struct server *s);
+
+#endif

@@ -1,0 +1,170 @@
+/* names.c - see names_impl.h. */
+#include "names_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pgweir/base/mem.h"
+#include "prepared_impl.h"
+
+static struct slice
+significant(const char *name)
+{
+    return slice_of(name, strnlen(name, NAME_SIGNIFICANT));
+}
+
+static bool
+same_name(const struct map_node *node, const void *key)
+{
+    return strncmp(CONTAINER_OF_CONST(node, struct client_name, in_names)->name, key, NAME_SIGNIFICANT) == 0;
+}
+
+struct client_name *
+name_find(const struct client *c, const char *name)
+{
+    struct map_node *node = c->names == NULL
+                                ? NULL
+                                : map_find(&c->names->by_name, map_hash(significant(name)), same_name, name);
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct client_name, in_names);
+}
+
+bool
+has_names(const struct client *c)
+{
+    return c->names != NULL && c->names->by_name.count > 0;
+}
+
+static size_t
+bytes_of(const char *name)
+{
+    return sizeof(struct client_name) + strlen(name) + 1;
+}
+
+struct client_name *
+name_new(const char *name, struct statement *st, uint64_t epoch)
+{
+    size_t bytes = bytes_of(name);
+    struct client_name *n = mem_new(bytes);
+
+    n->statement = st;
+    n->epoch = epoch;
+    n->refs = 1;
+    n->bytes = bytes;
+    memcpy(n->name, name, strlen(name));
+    return n;
+}
+
+struct client_name *
+name_new_spelling(const char *name, struct client_name *n)
+{
+    struct client_name *spelling = name_new(name, statement_hold(n->statement), n->epoch);
+
+    spelling->meant = name_hold(n);
+    return spelling;
+}
+
+struct client_name *
+name_new_unnamed(struct worker *w, struct statement *st, uint64_t epoch)
+{
+    struct client_name *n = w->spare_name;
+
+    if (n == NULL) {
+        n = name_new("", st, epoch);
+    } else {
+        size_t bytes = n->bytes;
+
+        w->spare_name = NULL;
+        *n = (struct client_name){ .statement = st, .epoch = epoch, .refs = 1, .bytes = bytes };
+    }
+    n->home = w;
+    return n;
+}
+
+struct client_name *
+name_hold(struct client_name *n)
+{
+    if (n != NULL)
+        n->refs++;
+    return n;
+}
+
+void
+name_drop(struct client_name *n)
+{
+    if (n == NULL || --n->refs > 0)
+        return;
+    statement_drop(n->statement);
+    name_drop(n->meant);
+    if (n->home != NULL && n->home->spare_name == NULL)
+        n->home->spare_name = n;
+    else
+        free(n);
+}
+
+void
+name_put(struct client *c, struct client_name *n)
+{
+    if (c->names == NULL) {
+        c->names = mem_new(sizeof *c->names);
+        map_init(&c->names->by_name);
+    }
+    map_add(&c->names->by_name, &n->in_names, map_hash(significant(n->name)));
+    c->names->bytes += n->bytes;
+}
+
+void
+name_take_out(struct client *c, struct client_name *n)
+{
+    map_remove(&c->names->by_name, &n->in_names);
+    c->names->bytes -= n->bytes;
+}
+
+bool
+name_is_in(const struct client *c, const struct client_name *n)
+{
+    return n->name[0] != '\0' && name_find(c, n->name) == n;
+}
+
+void
+names_forget_before(struct client *c, uint64_t stamp)
+{
+    struct map kept;
+    struct map_node *node;
+
+    if (c->names == NULL)
+        return;
+    map_init(&kept);
+    while ((node = map_take_any(&c->names->by_name)) != NULL) {
+        struct client_name *n = CONTAINER_OF(node, struct client_name, in_names);
+
+        if (n->stamp < stamp) {
+            c->names->bytes -= n->bytes;
+            name_drop(n);
+        } else {
+            map_add(&kept, node, node->hash);
+        }
+    }
+    map_fini(&c->names->by_name);
+    c->names->by_name = kept;
+}
+
+bool
+names_have_room(const struct client *c, const char *name)
+{
+    return c->names == NULL || (c->names->by_name.count < PREPARED_MOST_NAMES &&
+                                c->names->bytes + bytes_of(name) <= PREPARED_MOST_NAME_BYTES);
+}
+
+void
+client_names_free(struct client_names *names)
+{
+    struct map_node *node;
+
+    if (names == NULL)
+        return;
+    while ((node = map_take_any(&names->by_name)) != NULL)
+        name_drop(CONTAINER_OF(node, struct client_name, in_names));
+    map_fini(&names->by_name);
+    free(names);
+}

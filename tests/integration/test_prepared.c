@@ -1,0 +1,270 @@
+/*
+ * test_prepared.c - prepared statements of ordinary clients, while the schema changes under them: through pgweir, and around it.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+
+void suite_prepared(void);
+
+static struct weir *
+weir(const char *settings)
+{
+    return weir_get(&(struct weir_spec){ .settings = settings });
+}
+
+static const char *const two_servers = "default_pool_size = 2\nworkers = 2\n";
+
+/* --- how clients use them --- */
+
+static const char *
+prepare(PGconn *c, const char *name, const char *sql)
+{
+    return PQsendPrepare(c, name, sql, 0, NULL) == 1 ? answer(c) : text("LOST %s", PQerrorMessage(c));
+}
+
+/* With a Describe of the portal, as libpq does. */
+static const char *
+run(PGconn *c, const char *name)
+{
+    return PQsendQueryPrepared(c, name, 0, NULL, NULL, NULL, 0) == 1 ? answer(c)
+                                                                     : text("LOST %s", PQerrorMessage(c));
+}
+
+static const char *
+run_with(PGconn *c, const char *name, const char *value)
+{
+    return PQsendQueryPrepared(c, name, 1, &value, NULL, NULL, 0) == 1 ? answer(c)
+                                                                       : text("LOST %s", PQerrorMessage(c));
+}
+
+/* The columns of what NAME returns, as it is told by Describe. */
+static int
+columns(PGconn *c, const char *name)
+{
+    PGresult *r = PQdescribePrepared(c, name);
+    int count = PQresultStatus(r) == PGRES_COMMAND_OK ? PQnfields(r) : -1;
+
+    PQclear(r);
+    return count;
+}
+
+/* Each of two clients uses NAME on each of two servers. */
+static void
+spread(PGconn *one, PGconn *two, const char *name, const char *expected)
+{
+    PGconn *both[] = { one, two };
+
+    for (unsigned i = 0; i < 2; i++) {
+        SAYS(ask(both[i], "begin"), "BEGIN");
+        SAYS(run(both[1 - i], name), expected);
+        SAYS(run(both[i], name), expected);
+        SAYS(ask(both[i], "commit"), "COMMIT");
+    }
+}
+
+struct scene {
+    struct weir *weir;
+    PGconn *one, *two;
+    PGconn *through; /* who changes the schema through pgweir */
+    PGconn *around;  /* and directly */
+};
+
+static struct scene
+scene(const char *settings)
+{
+    struct scene s = { .weir = weir(settings) };
+
+    s.one = weir_dial(s.weir);
+    s.two = weir_dial(s.weir);
+    s.through = weir_dial_as(s.weir, "migration_user");
+    s.around = dial(pg_main()->port, "user=migration_user password=migration_user_pw");
+    SAYS(ask(s.around, "drop table if exists healed; create table healed (a int, b text);"
+                       "insert into healed values (1, 'x')"),
+         "INSERT 0 1");
+    return s;
+}
+
+static void
+scene_end(struct scene *s)
+{
+    SAYS(ask(s->around, "drop table if exists healed"), "DROP TABLE");
+    PQfinish(s->one);
+    PQfinish(s->two);
+    PQfinish(s->through);
+    PQfinish(s->around);
+}
+
+/* --- changes that nobody notices --- */
+
+static const char *const changes[] = {
+    "alter table healed add column c int default 7",
+    "alter table healed drop column b",
+    "alter table healed alter column a type bigint",
+    "begin; drop table healed; create table healed (a numeric, d date); insert into healed values (1); commit",
+};
+
+static void
+select_star_outlives_changes_that_pass_through(void)
+{
+    struct scene s = scene(two_servers);
+
+    SAYS(prepare(s.one, "q", "select * from healed"), "");
+    SAYS(prepare(s.two, "q", "select * from healed"), "");
+    spread(s.one, s.two, "q", "1");
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        (void)ask(s.through, "%s", changes[i]);
+        spread(s.one, s.two, "q", "1");
+    }
+    scene_end(&s);
+}
+
+static void
+select_star_outlives_changes_around_us(void)
+{
+    struct scene s = scene(two_servers);
+
+    SAYS(prepare(s.one, "q", "select * from healed"), "");
+    SAYS(prepare(s.two, "q", "select * from healed"), "");
+    spread(s.one, s.two, "q", "1");
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        (void)ask(s.around, "%s", changes[i]);
+        SAYS(run(s.one, "q"), "1"); /* the first one finds out */
+        spread(s.one, s.two, "q", "1");
+    }
+    scene_end(&s);
+}
+
+/* --- changes that a client must learn of --- */
+
+static void
+who_asks_for_the_result_is_told_the_new_one(void)
+{
+    struct scene s = scene(two_servers);
+    const char *sql = "select * from healed";
+
+    for (int is_around = 0; is_around < 2; is_around++) {
+        PGconn *ddl = is_around ? s.around : s.through;
+        const char *name = is_around ? "around" : "through";
+        int before;
+
+        SAYS(prepare(s.one, name, sql), "");
+        before = columns(s.one, name);
+        SAYS(ask(ddl, "alter table healed add column c%d int", is_around), "ALTER TABLE");
+        CU_ASSERT_EQUAL(columns(s.one, name), before + 1);
+        SAYS(run(s.one, name), "1");
+    }
+    scene_end(&s);
+}
+
+static void
+in_a_transaction_the_next_one_is_healthy(void)
+{
+    struct scene s = scene("default_pool_size = 1\nworkers = 1\n");
+
+    SAYS(prepare(s.one, "q", "select * from healed"), "");
+    SAYS(run(s.one, "q"), "1");
+    SAYS(ask(s.one, "begin"), "BEGIN");
+    SAYS(ask(s.around, "alter table healed add column c int"), "ALTER TABLE");
+    SAYS(run(s.one, "q"), "ERROR 0A000 cached plan must not change result type");
+    SAYS(ask(s.one, "rollback"), "ROLLBACK");
+    SAYS(ask(s.one, "begin"), "BEGIN");
+    SAYS(run(s.one, "q"), "1");
+    SAYS(ask(s.one, "commit"), "COMMIT");
+    scene_end(&s);
+}
+
+static void
+a_transaction_that_begins_after_a_change_is_not_poisoned(void)
+{
+    struct scene s = scene("default_pool_size = 1\nworkers = 1\n");
+
+    SAYS(prepare(s.one, "q", "select * from healed"), "");
+    SAYS(run(s.one, "q"), "1");
+    SAYS(ask(s.through, "alter table healed add column c int"), "ALTER TABLE");
+    SAYS(ask(s.one, "begin"), "BEGIN");
+    SAYS(ask(s.one, "insert into healed values (2, 'y')"), "INSERT 0 1");
+    SAYS(run(s.one, "q"), "1");
+    SAYS(ask(s.one, "commit"), "COMMIT");
+    SAYS(ask(s.one, "select count(*) from healed"), "2");
+    scene_end(&s);
+}
+
+static void
+a_parameter_gets_the_type_that_its_column_has_now(void)
+{
+    struct scene s = scene("default_pool_size = 1\nworkers = 1\n");
+
+    SAYS(prepare(s.one, "q", "select a from healed where a = $1"), "");
+    SAYS(run_with(s.one, "q", "1"), "1");
+    SAYS(ask(s.through, "alter table healed alter column a type text"), "ALTER TABLE");
+    SAYS(prepare(s.two, "mine", "select a from healed where a = $1"), "");
+    SAYS(run_with(s.two, "mine", "none"), "no rows");
+    SAYS(run_with(s.two, "mine", "1"), "1");
+    SAYS(run_with(s.one, "q", "1"), "1");
+    scene_end(&s);
+}
+
+static void
+a_statement_without_its_table_fails_and_comes_back(void)
+{
+    struct scene s = scene("default_pool_size = 1\nworkers = 1\n");
+
+    SAYS(prepare(s.one, "q", "select * from healed"), "");
+    SAYS(run(s.one, "q"), "1");
+    SAYS(ask(s.through, "drop table healed"), "DROP TABLE");
+    SAYS(run(s.one, "q"), "ERROR 42P01 relation \"healed\" does not exist");
+    SAYS(ask(s.through, "create table healed (x text)"), "CREATE TABLE");
+    SAYS(ask(s.through, "insert into healed values ('back')"), "INSERT 0 1");
+    SAYS(run(s.one, "q"), "back");
+    scene_end(&s);
+}
+
+/* --- under load --- */
+
+#define CROWD 12
+#define ROUNDS 40
+
+static void
+a_crowd_does_not_notice_changes(void)
+{
+    struct scene s = scene("default_pool_size = 4\nworkers = 2\n");
+    PGconn *crowd[CROWD];
+
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = weir_dial(s.weir);
+        SAYS(prepare(crowd[i], "q", i % 2 == 0 ? "select * from healed" : "select * from healed where a > 0"),
+             "");
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        if (round % 8 == 3)
+            SAYS(ask(round % 16 == 3 ? s.around : s.through, "alter table healed add column c%d int", round),
+                 "ALTER TABLE");
+        for (int i = 0; i < CROWD; i++)
+            CU_ASSERT_EQUAL(PQsendQueryPrepared(crowd[i], "q", 0, NULL, NULL, NULL, 0), 1);
+        for (int i = 0; i < CROWD; i++)
+            SAYS(answer(crowd[i]), "1");
+    }
+    for (int i = 0; i < CROWD; i++)
+        PQfinish(crowd[i]);
+    scene_end(&s);
+}
+
+static const struct test_case cases[] = {
+    TEST(select_star_outlives_changes_that_pass_through),
+    TEST(select_star_outlives_changes_around_us),
+    TEST(who_asks_for_the_result_is_told_the_new_one),
+    TEST(in_a_transaction_the_next_one_is_healthy),
+    TEST(a_transaction_that_begins_after_a_change_is_not_poisoned),
+    TEST(a_parameter_gets_the_type_that_its_column_has_now),
+    TEST(a_statement_without_its_table_fails_and_comes_back),
+    TEST(a_crowd_does_not_notice_changes),
+};
+
+void
+suite_prepared(void)
+{
+    SUITE("prepared", cases);
+}

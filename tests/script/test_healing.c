@@ -1,0 +1,298 @@
+/* test_healing.c - prepared statements outlive changes of the schema, those that pass through and those that do not. */
+#include <CUnit/CUnit.h>
+
+#include "pgweir/base/attr.h"
+#include "script.h"
+
+void suite_healing(void);
+
+static const struct scene one = { .limit = 1 };
+static const struct scene two = { .limit = 2 };
+
+#define RUN "Execute - 0 | Sync"
+#define DONE "BindComplete | Complete SELECT 1 | Ready I"
+#define ENTER "c1 enters", "c2 enters"
+
+/* c1 has prepared s1 and was told nothing of its result. */
+#define PREPARE                                                                    \
+    "c1 sends Parse s1 select 1 | Sync", "s1 gets Parse pgweir_1 select 1 | Sync", \
+        "s1 sends ParseComplete | Ready I", "c1 gets ParseComplete | Ready I"
+/* And was told the result's shape. */
+#define PREPARE_AND_DESCRIBE                                            \
+    "c1 sends Parse s1 select 1 | Describe S s1 | Sync",                \
+        "s1 gets Parse pgweir_1 select 1 | Describe S pgweir_1 | Sync", \
+        "s1 sends ParseComplete | Parameters | Columns a b | Ready I",  \
+        "c1 gets ParseComplete | Parameters | Columns a b | Ready I"
+/* c2's change passes through. */
+#define DO(query, tag)                                                                      \
+    "c2 sends Query " query, "s1 gets Query " query, "s1 sends Complete " tag " | Ready I", \
+        "c2 gets Complete " tag " | Ready I"
+#define ALTER DO("alter table t add x int", "ALTER TABLE")
+#define ANEW "Close S pgweir_1 | Parse pgweir_1 select 1"
+#define ASK ANEW " | Describe S pgweir_1 | Flush"
+
+static void
+ddl_that_passes_through_makes_servers_parse_anew(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, ALTER, "c1 sends Bind - s1 | " RUN,
+                "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, "s1 sends CloseComplete | ParseComplete | " DONE,
+                "c1 gets " DONE, "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN,
+                "s1 sends " DONE, "c1 gets " DONE);
+}
+
+static void
+all_servers_of_the_database_parse_anew(void)
+{
+    PLAY(&two, ENTER, PREPARE, "c1 sends Query begin", "s1 gets Query begin",
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T",
+         "c2 sends Query alter table t add x int", "s2 gets Query alter table t add x int",
+         "s2 sends Complete ALTER TABLE | Ready I", "c2 gets Complete ALTER TABLE | Ready I",
+         "c1 sends Bind - s1 | " RUN, "s1 gets " ANEW " | Bind - pgweir_1 | " RUN,
+         "s1 sends CloseComplete | ParseComplete | BindComplete | Complete SELECT 1 | Ready T",
+         "c1 gets BindComplete | Complete SELECT 1 | Ready T");
+}
+
+static void
+a_change_counts_when_its_transaction_has_ended(void)
+{
+    PLAY_SPLITS(&one, "c1 enters", PREPARE, "c1 sends Query begin; alter table t add x int",
+                "s1 gets Query begin; alter table t add x int",
+                "s1 sends Complete BEGIN | Complete ALTER TABLE | Ready T",
+                "c1 gets Complete BEGIN | Complete ALTER TABLE | Ready T", "c1 sends Bind - s1 | " RUN,
+                "s1 gets Bind - pgweir_1 | " RUN, "s1 sends BindComplete | Complete SELECT 1 | Ready T",
+                "c1 gets BindComplete | Complete SELECT 1 | Ready T", "c1 sends Query rollback",
+                "s1 gets Query rollback", "s1 sends Complete ROLLBACK | Ready I",
+                "c1 gets Complete ROLLBACK | Ready I", "c1 sends Bind - s1 | " RUN,
+                "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, "s1 sends CloseComplete | ParseComplete | " DONE,
+                "c1 gets " DONE);
+}
+
+static void
+what_cannot_change_a_result_is_no_change(void)
+{
+    PLAY(&one, ENTER, PREPARE, DO("create index on t (x)", "CREATE INDEX"),
+         DO("create temp table own (x int)", "CREATE TABLE"), DO("alter role r", "ALTER ROLE"),
+         DO("insert into t values (1)", "INSERT 0 1"), "c1 sends Bind - s1 | " RUN,
+         "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c1 gets " DONE);
+}
+
+static void
+a_temporary_table_made_by_a_prepared_statement_is_no_change(void)
+{
+    PLAY(&one, ENTER, PREPARE, "c2 sends Parse - create temp table own (x int) | Bind - - | " RUN,
+         "s1 gets Parse - create temp table own (x int) | Bind - - | " RUN,
+         "s1 sends ParseComplete | BindComplete | Complete CREATE TABLE | Ready I",
+         "c2 gets ParseComplete | BindComplete | Complete CREATE TABLE | Ready I",
+         "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c1 gets " DONE,
+         "c2 sends Parse - create table all_can_see (x int) | Bind - - | " RUN,
+         "s1 gets Parse - create table all_can_see (x int) | Bind - - | " RUN,
+         "s1 sends ParseComplete | BindComplete | Complete CREATE TABLE | Ready I",
+         "c2 gets ParseComplete | BindComplete | Complete CREATE TABLE | Ready I",
+         "c1 sends Bind - s1 | " RUN, "s1 gets " ANEW " | Bind - pgweir_1 | " RUN,
+         "s1 sends CloseComplete | ParseComplete | " DONE, "c1 gets " DONE);
+}
+
+static void
+a_clients_own_parse_reaches_the_server_after_a_change(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, ALTER, "c2 sends Parse mine select 1 | Sync", "s1 gets " ANEW " | Sync",
+                "s1 sends CloseComplete | Error ERROR 42703 no such column | Ready I",
+                "c2 gets Error ERROR 42703 no such column | Ready I", "c2 sends Parse mine select 1 | Sync",
+                "s1 gets Parse pgweir_1 select 1 | Sync", "s1 sends ParseComplete | Ready I",
+                "c2 gets ParseComplete | Ready I", "c2 sends Parse again select 1 | Sync", "s1 gets Sync",
+                "s1 sends Ready I", "c2 gets ParseComplete | Ready I");
+}
+
+static void
+a_result_of_the_same_shape_goes_on_unnoticed(void)
+{
+    PLAY_SPLITS(
+        &one, ENTER, PREPARE_AND_DESCRIBE, ALTER, "c1 sends Bind - s1 | " RUN, "s1 gets " ASK,
+        "s1 sends CloseComplete | ParseComplete | Notice NOTICE 00000 once | Parameters | Columns a b",
+        "s1 gets Bind - pgweir_1 | " RUN, "c1 gets nothing", "s1 sends " DONE, "c1 gets " DONE,
+        "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c1 gets " DONE);
+}
+
+static void
+a_result_of_another_shape_fails_as_it_would_directly(void)
+{
+    PLAY_SPLITS(
+        &one, ENTER, PREPARE_AND_DESCRIBE, ALTER, "c1 sends Bind - s1 | " RUN, "s1 gets " ASK,
+        "s1 sends CloseComplete | ParseComplete | Parameters | Columns a b x",
+        "s1 gets Describe S pgweir_does_not_exist | " RUN, "s1 sends Error ERROR 26000 no | Ready I",
+        "c1 hears Refusal ERROR 0A000 cached plan must not change result type", "c1 gets Ready I",
+        /* until it asks for the shape that it has now */
+        "c1 sends Describe S s1 | Bind - s1 | " RUN, "s1 gets Describe S pgweir_1 | Bind - pgweir_1 | " RUN,
+        "s1 sends Parameters | Columns a b x | " DONE, "c1 gets Parameters | Columns a b x | " DONE,
+        "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c1 gets " DONE);
+}
+
+static void
+a_client_that_asks_for_the_shape_gets_another_one(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE_AND_DESCRIBE, ALTER, "c1 sends Bind - s1 | Describe P - | " RUN,
+                "s1 gets " ASK, "s1 sends CloseComplete | ParseComplete | Parameters | Columns a b x",
+                "s1 gets Bind - pgweir_1 | Describe P - | " RUN,
+                "s1 sends BindComplete | Columns a b x | Complete SELECT 1 | Ready I",
+                "c1 gets BindComplete | Columns a b x | Complete SELECT 1 | Ready I",
+                "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE,
+                "c1 gets " DONE);
+}
+
+static void
+the_shape_that_a_portal_told_counts_too(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, "c1 sends Bind p s1 | Describe P p | Execute p 0 | Sync",
+                "s1 gets Bind p pgweir_1 | Describe P p | Execute p 0 | Sync",
+                "s1 sends BindComplete | Columns a | Complete SELECT 1 | Ready I",
+                "c1 gets BindComplete | Columns a | Complete SELECT 1 | Ready I", ALTER,
+                "c1 sends Bind - s1 | " RUN, "s1 gets " ASK,
+                "s1 sends CloseComplete | ParseComplete | Parameters | Columns a x",
+                "s1 gets Describe S pgweir_does_not_exist | " RUN, "s1 sends Error ERROR 26000 no | Ready I",
+                "c1 hears Refusal ERROR 0A000 cached plan must not change result type", "c1 gets Ready I");
+}
+
+static void
+parameters_of_other_types_are_refused(void)
+{
+    PLAY(&one, ENTER, PREPARE_AND_DESCRIBE, ALTER, "c1 sends Bind - s1 | Describe P - | " RUN, "s1 gets " ASK,
+         "s1 sends CloseComplete | ParseComplete | Bytes 74 00 00 00 0a 00 01 00 00 00 17 | Columns a b",
+         "s1 gets Describe S pgweir_does_not_exist | Describe P - | " RUN,
+         "s1 sends Error ERROR 26000 no | Ready I",
+         "c1 hears Refusal ERROR 0A000 cached plan must not change result type", "c1 gets Ready I");
+}
+
+static void
+the_unnamed_statement_is_proved_like_any_other(void)
+{
+    PLAY_SPLITS(&one, ENTER, "c1 sends Parse - select 1 | Describe S - | Sync",
+                "s1 gets Parse - select 1 | Describe S - | Sync",
+                "s1 sends ParseComplete | Parameters | Columns a | Ready I",
+                "c1 gets ParseComplete | Parameters | Columns a | Ready I", ALTER, "c1 sends Bind - - | " RUN,
+                "s1 gets Parse - select 1 | Describe S - | Flush",
+                "s1 sends ParseComplete | Parameters | Columns a", "s1 gets Bind - - | " RUN,
+                "s1 sends " DONE, "c1 gets " DONE);
+}
+
+static void
+a_statement_that_is_wrong_now_fails_in_the_clients_name(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE_AND_DESCRIBE, ALTER, "c1 sends Bind - s1 | " RUN, "s1 gets " ASK,
+                "s1 sends CloseComplete | Error ERROR 42P01 no such table",
+                "c1 gets Error ERROR 42P01 no such table", "s1 gets Bind - s1 | " RUN, "s1 sends Ready I",
+                "c1 gets Ready I");
+}
+
+static void
+ddl_around_us_is_mended_unseen(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN,
+                "s1 sends Stale | Ready I", "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, "c1 gets nothing",
+                "s1 sends CloseComplete | ParseComplete | " DONE, "c1 gets " DONE);
+}
+
+static void
+ddl_around_us_is_mended_before_the_sync_has_come(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, "c1 sends Bind - s1 | Execute - 0 | Flush",
+                "s1 gets Bind - pgweir_1 | Execute - 0 | Flush", "s1 sends Stale",
+                "s1 gets Sync | " ANEW " | Bind - pgweir_1 | Execute - 0 | Flush",
+                "s1 sends Ready I | CloseComplete | ParseComplete | BindComplete | Complete SELECT 1",
+                "c1 gets BindComplete | Complete SELECT 1", "c1 sends Sync", "s1 gets Sync",
+                "s1 sends Ready I", "c1 gets Ready I");
+}
+
+static void
+what_is_mended_is_proved_as_well(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE_AND_DESCRIBE, "c1 sends Bind - s1 | " RUN,
+                "s1 gets Bind - pgweir_1 | " RUN, "s1 sends Stale | Ready I", "s1 gets " ASK,
+                "s1 sends CloseComplete | ParseComplete | Parameters | Columns a b x",
+                "s1 gets Describe S pgweir_does_not_exist | " RUN, "s1 sends Error ERROR 26000 no | Ready I",
+                "c1 hears Refusal ERROR 0A000 cached plan must not change result type", "c1 gets Ready I");
+}
+
+static void
+a_lost_statement_is_parsed_again_unseen(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, "c1 sends Describe S s1 | Sync", "s1 gets Describe S pgweir_1 | Sync",
+                "s1 sends Error ERROR 26000 lost | Ready I",
+                "s1 gets Parse pgweir_1 select 1 | Describe S pgweir_1 | Sync",
+                "s1 sends ParseComplete | Parameters | NoData | Ready I",
+                "c1 gets Parameters | NoData | Ready I");
+}
+
+static void
+what_fails_again_is_told(void)
+{
+    PLAY(&one, ENTER, PREPARE, "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN,
+         "s1 sends Stale | Ready I", "s1 gets " ANEW " | Bind - pgweir_1 | " RUN,
+         "s1 sends CloseComplete | ParseComplete | Stale | Ready I", "c1 gets Stale | Ready I",
+         "c1 sends Bind - s1 | " RUN, "s1 gets " ANEW " | Bind - pgweir_1 | " RUN,
+         "s1 sends CloseComplete | ParseComplete | " DONE, "c1 gets " DONE);
+}
+
+static void
+in_a_transaction_the_error_is_told_and_the_next_one_is_well(void)
+{
+    PLAY_SPLITS(&one, "c1 enters", PREPARE, "c1 sends Query begin", "s1 gets Query begin",
+                "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T",
+                "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends Stale | Ready E",
+                "c1 gets Stale | Ready E", "c1 sends Query rollback", "s1 gets Query rollback",
+                "s1 sends Complete ROLLBACK | Ready I", "c1 gets Complete ROLLBACK | Ready I",
+                "c1 sends Bind - s1 | " RUN, "s1 gets " ANEW " | Bind - pgweir_1 | " RUN,
+                "s1 sends CloseComplete | ParseComplete | " DONE, "c1 gets " DONE);
+}
+
+static void
+behind_an_execute_the_error_is_told(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, "c1 sends Bind - s1 | Execute - 0 | Bind - s1 | " RUN,
+                "s1 gets Bind - pgweir_1 | Execute - 0 | Bind - pgweir_1 | " RUN,
+                "s1 sends BindComplete | Complete INSERT 0 1 | Stale | Ready I",
+                "c1 gets BindComplete | Complete INSERT 0 1 | Stale | Ready I");
+}
+
+static void
+with_more_behind_its_sync_the_error_is_told(void)
+{
+    PLAY(&one, ENTER, PREPARE, "c1 sends Bind - s1 | " RUN " | Query two",
+         "s1 gets Bind - pgweir_1 | " RUN " | Query two", "s1 sends Stale | Ready I | Complete 2 | Ready I",
+         "c1 gets Stale | Ready I | Complete 2 | Ready I");
+}
+
+static void
+what_is_too_long_to_be_kept_is_told(void)
+{
+    PLAY(&one, ENTER, PREPARE, "c1 sends Bind - s1 x*20000 | " RUN, "s1 gets Bind - pgweir_1 x*20000 | " RUN,
+         "s1 sends Stale | Ready I", "c1 gets Stale | Ready I");
+}
+
+void
+suite_healing(void)
+{
+    CU_pSuite suite = CU_add_suite("healing of prepared statements", NULL, NULL);
+
+    CU_ADD_TEST(suite, ddl_that_passes_through_makes_servers_parse_anew);
+    CU_ADD_TEST(suite, all_servers_of_the_database_parse_anew);
+    CU_ADD_TEST(suite, a_change_counts_when_its_transaction_has_ended);
+    CU_ADD_TEST(suite, what_cannot_change_a_result_is_no_change);
+    CU_ADD_TEST(suite, a_temporary_table_made_by_a_prepared_statement_is_no_change);
+    CU_ADD_TEST(suite, a_clients_own_parse_reaches_the_server_after_a_change);
+    CU_ADD_TEST(suite, a_result_of_the_same_shape_goes_on_unnoticed);
+    CU_ADD_TEST(suite, a_result_of_another_shape_fails_as_it_would_directly);
+    CU_ADD_TEST(suite, a_client_that_asks_for_the_shape_gets_another_one);
+    CU_ADD_TEST(suite, the_shape_that_a_portal_told_counts_too);
+    CU_ADD_TEST(suite, parameters_of_other_types_are_refused);
+    CU_ADD_TEST(suite, the_unnamed_statement_is_proved_like_any_other);
+    CU_ADD_TEST(suite, a_statement_that_is_wrong_now_fails_in_the_clients_name);
+    CU_ADD_TEST(suite, ddl_around_us_is_mended_unseen);
+    CU_ADD_TEST(suite, ddl_around_us_is_mended_before_the_sync_has_come);
+    CU_ADD_TEST(suite, what_is_mended_is_proved_as_well);
+    CU_ADD_TEST(suite, a_lost_statement_is_parsed_again_unseen);
+    CU_ADD_TEST(suite, what_fails_again_is_told);
+    CU_ADD_TEST(suite, in_a_transaction_the_error_is_told_and_the_next_one_is_well);
+    CU_ADD_TEST(suite, behind_an_execute_the_error_is_told);
+    CU_ADD_TEST(suite, with_more_behind_its_sync_the_error_is_told);
+    CU_ADD_TEST(suite, what_is_too_long_to_be_kept_is_told);
+}
