@@ -300,7 +300,7 @@ login_begin_auth(struct client *c)
 {
     const struct settings *settings = worker_settings(c->worker);
     struct login *l = c->login;
-    struct hba_rule rule = rule_of_type(settings->auth_type);
+    struct hba_rule rule = rule_of_type((enum auth_type)settings->auth_type);
     const struct hba_rule *found = &rule;
 
     if (settings->auth_type == AUTH_TYPE_HBA)
