@@ -125,6 +125,27 @@ tell_users(const struct settings *before, const struct settings *after, struct b
             buf_add_format(out, "user %s: added\n", after->content->users[i]->name);
 }
 
+static bool
+is_same_peer(const struct peer *a, const struct peer *b)
+{
+    return strcmp(a->host, b->host) == 0 && a->port == b->port && a->pool_size == b->pool_size;
+}
+
+static void
+tell_peers(const struct settings *before, const struct settings *after, struct buf *out)
+{
+    const struct peer *peer, *other;
+
+    for (unsigned i = 0; (peer = settings_peer_at(before, i)) != NULL; i++) {
+        other = settings_peer(after, peer->id);
+        if (other == NULL || !is_same_peer(peer, other))
+            buf_add_format(out, "peer %u: %s\n", peer->id, other == NULL ? "removed" : "changed");
+    }
+    for (unsigned i = 0; (peer = settings_peer_at(after, i)) != NULL; i++)
+        if (settings_peer(before, peer->id) == NULL)
+            buf_add_format(out, "peer %u: added\n", peer->id);
+}
+
 /* Users of the auth file by the thousand: counted, not listed. */
 static void
 tell_secrets(const struct settings *before, const struct settings *after, struct buf *out)
@@ -152,5 +173,6 @@ settings_tell_changes(const struct settings *before, const struct settings *afte
     tell_options(before, after, out);
     tell_databases(before, after, out);
     tell_users(before, after, out);
+    tell_peers(before, after, out);
     tell_secrets(before, after, out);
 }

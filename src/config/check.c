@@ -306,6 +306,24 @@ check_passwords(struct loading *l)
     }
 }
 
+/* PgBouncer wants its own number among them too, and so do files that serve all of the instances. */
+static void
+check_peers(struct loading *l)
+{
+    const struct settings *s = l->settings;
+
+    if (s->content->peer_count > 0 && s->peer_id == 0)
+        problem_add(&l->warnings, (struct place){ l->file, 0 },
+                    "[peers] has no effect without peer_id, this instance's own number");
+    for (size_t i = 0; i < s->content->peer_count; i++) {
+        if (s->content->peers[i]->pool_size == 0)
+            continue;
+        problem_add(&l->warnings, (struct place){ l->file, 0 },
+                    "[peers]: `pool_size` has no effect: every cancel request has a connection of its own");
+        break;
+    }
+}
+
 void
 settings_check(struct loading *l)
 {
@@ -317,4 +335,5 @@ settings_check(struct loading *l)
     for (size_t i = 0; i < l->settings->content->database_count; i++)
         check_database(l, l->settings->content->databases[i]);
     check_passwords(l);
+    check_peers(l);
 }

@@ -388,46 +388,60 @@ user_new(struct ini_entry *entry, struct entry_reading *r)
 
 /* ---- [peers] ---- */
 
+void
+peer_free(struct peer *peer)
+{
+    if (peer == NULL)
+        return;
+    free(peer->host);
+    free(peer);
+}
+
 static void
-peer_take(struct entry *e, const struct connstr_pair *pair, bool *has_host)
+peer_take(struct entry *e, struct peer *peer, const struct connstr_pair *pair)
 {
     static const char *const names[] = { "host", "port", "pool_size" };
     static const struct option rows[] = {
         { .name = "port", .type = OPT_COUNT, .least = "1", .most = "65535" },
         { .name = "pool_size", .type = OPT_COUNT },
     };
+    unsigned *const slots[] = { &peer->port, &peer->pool_size };
     struct error why;
-    unsigned number;
 
     if (strcmp(pair->key, "host") == 0) {
-        *has_host = true;
+        free(peer->host);
+        peer->host = mem_text(pair->value);
         return;
     }
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (strcmp(pair->key, rows[i].name) != 0)
             continue;
-        if (option_parse(&rows[i], pair->value, &number, &why) != ERR_NONE)
+        if (option_parse(&rows[i], pair->value, slots[i], &why) != ERR_NONE)
             entry_complain(e, "%s: %s", rows[i].name, why.text);
         return;
     }
     entry_complain_unknown(e, pair->key, names, COUNT_OF(names));
 }
 
-void
-peer_check(struct ini_entry *entry, struct entry_reading *r)
+struct peer *
+peer_new(struct ini_entry *entry, struct entry_reading *r)
 {
-    static const struct option id_row = { .name = "id", .type = OPT_COUNT, .least = "1", .most = "65535" };
+    static const struct option id_row = { .name = "id", .type = OPT_COUNT, .least = "1", .most = "16383" };
     struct entry e = { .ini = entry, .reading = r, .what = "peer" };
+    struct peer *peer = mem_new(sizeof(*peer));
     struct connstr_pair pair;
     char *at = entry->value;
-    bool has_host = false;
     struct error why;
-    unsigned id;
 
-    if (option_parse(&id_row, entry->key, &id, &why) != ERR_NONE)
+    peer->port = PEER_PORT_PRESET;
+    if (option_parse(&id_row, entry->key, &peer->id, &why) != ERR_NONE)
         entry_complain(&e, "a peer's name is its number: %s", why.text);
     while (entry_next(&e, &at, &pair))
-        peer_take(&e, &pair, &has_host);
-    if (!has_host && !e.is_bad)
+        peer_take(&e, peer, &pair);
+    if (peer->host == NULL && !e.is_bad)
         entry_complain(&e, "`host` is missing");
+    if (!e.is_bad)
+        return peer;
+    peer_free(peer);
+    return NULL;
 }

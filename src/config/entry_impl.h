@@ -10,6 +10,7 @@
 
 #define NAME_BYTES_MOST 63 /* of databases and users, as in PostgreSQL */
 #define PORT_PRESET 5432
+#define PEER_PORT_PRESET 6432
 
 struct database {
     struct map_node in_databases; /* settings_content.databases_by_name */
@@ -55,8 +56,9 @@ struct entry_reading {
 struct database *database_new(struct ini_entry *entry, struct entry_reading *r);
 void database_free(struct database *db); /* NULL is fine */
 struct user *user_new(struct ini_entry *entry, struct entry_reading *r);
-void user_free(struct user *user);                                 /* NULL is fine */
-void peer_check(struct ini_entry *entry, struct entry_reading *r); /* its syntax: peers have no effect yet */
+void user_free(struct user *user); /* NULL is fine */
+struct peer *peer_new(struct ini_entry *entry, struct entry_reading *r);
+void peer_free(struct peer *peer); /* NULL is fine */
 
 /* Says once what there is to say about O (option_note()). */
 void tell_note(struct entry_reading *r, struct place place, const struct option *o);

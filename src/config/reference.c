@@ -141,6 +141,16 @@ static const char reference_users[] =
     "and not the client's. What is set here comes before [databases], and that before the main section.\n"
     "\n";
 
+static const char reference_peers[] =
+    "\n"
+    "## [peers]\n"
+    "\n"
+    "`number = host=... port=...` for each pgweir that clients may reach under the same name, by `so_reuseport`\n"
+    "or a balancer; `port` is 6432 if not given. A cancel request that comes to another process than its client\n"
+    "is passed on to the one whose `peer_id` is in its key, three times at the most. The own number may be among\n"
+    "them, so that all can read the same section. `pool_size` is accepted and has no effect: every request has a\n"
+    "connection of its own.\n";
+
 static const char reference_secrets[] =
     "\n"
     "## The auth file\n"
@@ -215,6 +225,7 @@ config_write_reference(struct buf *out)
     buf_add_text(out, reference_users);
     buf_add_text(out, "Options that a user may have: ");
     write_inside(IN_USER, out);
+    buf_add_text(out, reference_peers);
     buf_add_text(out, reference_secrets);
 }
 

@@ -185,6 +185,23 @@ settings_user_client_limit(const struct settings *s, const char *name)
                : s->max_user_client_connections;
 }
 
+const struct peer *
+settings_peer(const struct settings *s, unsigned id)
+{
+    const struct settings_content *content = s->content;
+
+    for (size_t i = 0; i < content->peer_count; i++)
+        if (content->peers[i]->id == id)
+            return content->peers[i];
+    return NULL;
+}
+
+const struct peer *
+settings_peer_at(const struct settings *s, unsigned index)
+{
+    return index < s->content->peer_count ? s->content->peers[index] : NULL;
+}
+
 const char *
 settings_database_name(const struct settings *s, unsigned index)
 {
@@ -276,6 +293,28 @@ load_user(struct loading *l, struct ini_entry *entry, struct entry_reading *r)
 }
 
 static void
+load_peer(struct loading *l, struct ini_entry *entry, struct entry_reading *r)
+{
+    struct settings_content *content = l->settings->content;
+    struct peer *peer = peer_new(entry, r);
+    size_t at = 0;
+
+    if (peer == NULL)
+        return;
+    while (at < content->peer_count && content->peers[at]->id < peer->id)
+        at++;
+    if (at < content->peer_count && content->peers[at]->id == peer->id) {
+        peer_free(content->peers[at]);
+    } else {
+        content->peers = mem_grow(content->peers, content->peer_count + 1, sizeof(struct peer *));
+        memmove(&content->peers[at + 1], &content->peers[at],
+                (content->peer_count - at) * sizeof(struct peer *));
+        content->peer_count++;
+    }
+    content->peers[at] = peer;
+}
+
+static void
 load_entry(struct loading *l, struct ini_entry *entry, struct entry_reading *r)
 {
     switch (entry->section) {
@@ -290,7 +329,7 @@ load_entry(struct loading *l, struct ini_entry *entry, struct entry_reading *r)
         load_user(l, entry, r);
         break;
     case INI_PEERS:
-        peer_check(entry, r);
+        load_peer(l, entry, r);
         break;
     case INI_NONE:
     case INI_UNKNOWN:
@@ -323,7 +362,6 @@ load_entries(struct loading *l)
 {
     bool *is_told = mem_new(option_count * sizeof(bool));
     struct entry_reading r = { .problems = &l->problems, .warnings = &l->warnings, .is_told = is_told };
-    bool has_peers = false;
     size_t headers = 0;
 
     for (size_t i = 0; i <= l->ini.count; i++) {
@@ -334,9 +372,6 @@ load_entries(struct loading *l)
                 load_header(l, &l->ini.pgbouncer[headers]);
         if (i == l->ini.count)
             break;
-        if (entry->section == INI_PEERS && !has_peers)
-            problem_add(&l->warnings, entry->place, "[peers] is not implemented yet and has no effect");
-        has_peers |= entry->section == INI_PEERS;
         load_entry(l, entry, &r);
     }
     free(is_told);

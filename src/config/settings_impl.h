@@ -20,6 +20,8 @@ struct settings_content {
     struct user **users;          /* [users], likewise */
     size_t user_count;
     struct map users_by_name;
+    struct peer **peers; /* by number; owned */
+    size_t peer_count;
     struct userlist secrets; /* the auth file */
     struct hba *hba;         /* owned; NULL unless auth_type is hba */
     struct ident *ident;     /* owned; NULL: none */

@@ -5,17 +5,21 @@
  *     job ----- letter ---------> key known, query runs? --> courier: [SSLRequest, handshake] CancelRequest, wait for EOF
  *     requester ended <-- letter - job goes home <---------- done, failed or too late (cancel_wait_timeout)
  *
- * A key is 32 bits of "pid" and 32 of secret, all random but for the bits of the pid that name the worker.
+ * A key is 32 bits of "pid" and 32 of secret, all random but for the bits of the pid that name the worker. With a peer_id the
+ * first 16 bits of the secret are 2 for the hops that a request may still make from peer to peer, and 14 for the peer whose client it is;
+ * 42 random bits are left, which is 3 fewer than PgBouncer has.
  */
 #include "cancel_impl.h"
 
 #include <stdlib.h>
 
+#include "forward_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/random.h"
 #include "pgweir/wire/secret.h"
 
 #define WORKER_BITS 5u
+#define HOPS_MOST 3u
 _Static_assert((1u << WORKER_BITS) >= POOL_MOST_WORKERS, "every worker needs a number in the key");
 
 struct cancel_job {
@@ -65,6 +69,10 @@ cancel_key_make(struct client *c)
     struct worker *w = c->worker;
 
     random_secret(c->cancel_secret, sizeof c->cancel_secret);
+    if (w->house->peer_id > 0) {
+        c->cancel_secret[0] = (uint8_t)(HOPS_MOST << 6 | w->house->peer_id >> 8);
+        c->cancel_secret[1] = (uint8_t)w->house->peer_id;
+    }
     do {
         random_secret(&c->cancel_pid, sizeof c->cancel_pid);
         c->cancel_pid &= 0x7fffffffu; /* drivers show it as a signed number */
@@ -128,6 +136,29 @@ job_at_client(struct letter *letter, void *recipient)
     job_go_home(job);
 }
 
+static unsigned
+peer_of(struct slice secret)
+{
+    return (unsigned)(secret.at[0] & 0x3f) << 8 | secret.at[1];
+}
+
+/* SECRET belongs to a client of another peer. */
+static void
+pass_on(struct client *requester, uint32_t pid, struct slice secret)
+{
+    const struct peer *peer = settings_peer(worker_settings(requester->worker), peer_of(secret));
+    uint8_t next[CANCEL_SECRET_BYTES];
+
+    if (peer == NULL || secret.at[0] >> 6 == 0) { /* nobody's, or it has gone in circles */
+        client_end(requester, END_CANCEL_DONE, NULL);
+        return;
+    }
+    memcpy(next, secret.at, sizeof next);
+    next[0] = (uint8_t)(next[0] - (1u << 6));
+    forward_cancel(requester, peer, pid, slice_of(next, sizeof next));
+    mem_wipe(next, sizeof next);
+}
+
 void
 cancel_request(struct client *requester, uint32_t pid, struct slice secret)
 {
@@ -135,6 +166,10 @@ cancel_request(struct client *requester, uint32_t pid, struct slice secret)
     uint32_t index = pid & ((1u << WORKER_BITS) - 1);
     struct cancel_job *job;
 
+    if (house->peer_id > 0 && secret.len == CANCEL_SECRET_BYTES && peer_of(secret) != house->peer_id) {
+        pass_on(requester, pid, secret);
+        return;
+    }
     if (secret.len != CANCEL_SECRET_BYTES || index >= house->worker_count) {
         client_end(requester, END_CANCEL_DONE, NULL);
         return;
@@ -144,6 +179,8 @@ cancel_request(struct client *requester, uint32_t pid, struct slice secret)
     job->requester = requester;
     job->pid = pid;
     memcpy(job->secret, secret.at, sizeof job->secret);
+    if (house->peer_id > 0)
+        job->secret[0] |= (uint8_t)(HOPS_MOST << 6); /* as it was given out, however many hops it has made */
     job->letter.on_arrival = job_at_client;
     requester->cancel = job;
     if (!loop_post(house->workers[index].loop, &job->letter)) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cancel_impl.h"
+#include "forward_impl.h"
 #include "login_impl.h"
 #include "names_impl.h"
 #include "pgweir/base/mem.h"
@@ -497,6 +498,7 @@ close_stream(struct client *c)
     shard_leave_queue(&c->waiter);
     cancel_key_forget(c);
     cancel_requester_gone(c);
+    forward_requester_gone(c);
     stream_close_gently(&c->stream);
     if (c->login != NULL)
         w->login_count--;

@@ -48,6 +48,7 @@ enum client_event {
 struct login;
 struct server;
 struct cancel_job;
+struct forward;
 struct client_name;
 struct client_names;
 
@@ -68,6 +69,7 @@ struct client {
     struct map_node in_keys;     /* worker->cancel_keys, from the greeting on */
     struct login *login;         /* STARTUP to TRYING; owned */
     struct cancel_job *cancel;   /* CANCELLING; not ours: it looks at `requester` */
+    struct forward *forward;     /* CANCELLING, for a peer; likewise */
     struct client_names *names;  /* prepared statements by name; NULL: none; owned */
     struct client_name *unnamed; /* its unnamed statement; a reference; NULL: none, or too long to keep */
     struct client_name

@@ -8,6 +8,7 @@
 
 #include "cancel_impl.h"
 #include "client_impl.h"
+#include "forward_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/random.h"
 #include "pgweir/config/hba.h"
@@ -205,6 +206,7 @@ worker_init(struct worker *w, struct house *house, unsigned index, struct error 
     list_init(&w->graveyard);
     list_init(&w->dead_servers);
     list_init(&w->servers);
+    list_init(&w->forwards);
     map_init(&w->cancel_keys);
     buf_init(&w->scratch);
     statement_cache_init(&w->statements, house->registry,
@@ -278,6 +280,7 @@ worker_close(struct worker *w)
     w->has_drained = true;
     each_client(&w->logins, end_client, NULL);
     each_client(&w->clients, end_client, NULL);
+    forward_end_all(w);
     for (struct link *l; (l = list_first(&w->servers)) != NULL;) {
         struct server *s = CONTAINER_OF(l, struct server, in_worker);
         struct pg_error e;
@@ -462,6 +465,7 @@ house_new(const struct house_params *params, struct house **out, struct error *w
     tallies_init(&h->database_clients);
     tallies_init(&h->user_clients);
     h->worker_count = params->worker_count;
+    h->peer_id = params->config->settings->peer_id;
     if (params->config->settings->resolv_conf[0] != '\0')
         h->resolv_conf = mem_text(params->config->settings->resolv_conf);
     h->workers = mem_new(h->worker_count * sizeof *h->workers);

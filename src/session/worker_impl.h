@@ -36,6 +36,7 @@ struct worker {
     struct list graveyard;    /* client.in_worker, ended; freed by the chore when the turn is over */
     struct list dead_servers; /* server.in_worker */
     struct list servers;      /* server.in_worker, all that live here */
+    struct list forwards;     /* forward.in_forwards: cancel requests on their way to peers */
     struct chore burial;
     struct map cancel_keys; /* client.in_keys, by cancel pid */
     struct gather gather;
@@ -60,6 +61,7 @@ struct house {
     struct house_config *config;                   /* held; main thread */
     struct loop *main_loop;                        /* from house_attend() on */
     char *resolv_conf;                             /* owned; NULL: the system's */
+    unsigned peer_id; /* as at the start: it is part of all cancel keys; 0: none */
     unsigned worker_count;
     struct worker *workers;
     _Atomic uint64_t last_client_id;

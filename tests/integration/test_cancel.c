@@ -3,6 +3,7 @@
  */
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,11 +125,11 @@ a_client_that_waits_for_a_server_can_be_cancelled(void)
     PQfinish(waiter);
 }
 
-/* Sends a CancelRequest and waits until pgweir closes the connection. */
+/* Sends a CancelRequest to W and waits until it closes the connection. */
 static void
-request_cancel(uint32_t pid, struct slice secret)
+request_cancel_at(const struct weir *w, uint32_t pid, struct slice secret)
 {
-    struct raw *r = raw_dial(weir_port(weir()));
+    struct raw *r = raw_dial(weir_port(w));
     struct buf out = { 0 };
 
     build_cancel_request(&out, pid, secret);
@@ -136,6 +137,12 @@ request_cancel(uint32_t pid, struct slice secret)
     CU_ASSERT(raw_is_closed(r));
     SAYS(raw_heard(r), ""); /* there is never an answer */
     raw_close(r);
+}
+
+static void
+request_cancel(uint32_t pid, struct slice secret)
+{
+    request_cancel_at(weir(), pid, secret);
 }
 
 static void
@@ -179,6 +186,67 @@ keys_are_random_and_not_those_of_the_server(void)
     }
     for (size_t i = 0; i < COUNT_OF(clients); i++)
         raw_close(clients[i]);
+}
+
+/* --- peers --- */
+
+static const char *
+as_peer(unsigned number)
+{
+    return text("default_pool_size = 4\npeer_id = %u\n", number);
+}
+
+/* Tells W who its peers are: 1 and 2, and 9, which leads to the other one of the two. */
+static void
+introduce(struct weir *w, unsigned number, const struct weir *one, const struct weir *two)
+{
+    const struct weir *other = number == 1 ? two : one;
+
+    weir_rewrite(w, &(struct weir_spec){
+                        .settings = as_peer(number),
+                        .users = text("[peers]\n1 = host=127.0.0.1 port=%u\n2 = host=127.0.0.1 port=%u\n"
+                                      "9 = host=127.0.0.1 port=%u\n",
+                                      weir_port(one), weir_port(two), weir_port(other)),
+                    });
+    weir_signal(w, SIGHUP);
+    EVENTUALLY(weir_logged(w, "peer 9: added"));
+}
+
+static void
+a_request_at_the_wrong_peer_is_passed_on(void)
+{
+    struct weir *one = weir_start(&(struct weir_spec){ .settings = as_peer(1) });
+    struct weir *two = weir_start(&(struct weir_spec){ .settings = as_peer(2) });
+    struct raw *victim;
+    uint8_t secret[4] = { 0 };
+
+    introduce(one, 1, one, two);
+    introduce(two, 2, one, two);
+    victim = raw_open(weir_port(one));
+    CU_ASSERT_EQUAL_FATAL(raw_secret(victim).len, sizeof secret);
+    CU_ASSERT(raw_send_query(victim, "select 'for a peer', pg_sleep(60)"));
+    EVENTUALLY(running("select ''for a peer''%") == 1);
+
+    memcpy(secret, raw_secret(victim).at, sizeof secret);
+    secret[3] ^= 1;
+    request_cancel_at(two, raw_pid(victim), slice_of(secret, sizeof secret)); /* a wrong key */
+    memcpy(secret, raw_secret(victim).at, sizeof secret);
+    secret[1] = 9;
+    request_cancel_at(two, raw_pid(victim),
+                      slice_of(secret, sizeof secret)); /* goes in circles, not for long */
+    secret[1] = 77;
+    request_cancel_at(two, raw_pid(victim), slice_of(secret, sizeof secret)); /* a peer that nobody knows */
+    CU_ASSERT_EQUAL(running("select ''for a peer''%"), 1);
+
+    request_cancel_at(two, raw_pid(victim), raw_secret(victim));
+    CU_ASSERT(raw_until(victim, 'Z'));
+    CU_ASSERT_STRING_EQUAL(raw_error(victim)->sqlstate, "57014");
+    raw_close(victim);
+    weir_stop(one);
+
+    request_cancel_at(two, 1, slice_of((const uint8_t[]){ 0xc0, 1, 2, 3 }, 4)); /* a peer that is down */
+    CU_ASSERT(weir_logged(two, "did not get through to peer 1"));
+    weir_stop(two);
 }
 
 /* --- a storm --- */
@@ -263,6 +331,7 @@ static const struct test_case cases[] = {
     TEST(a_client_that_waits_for_a_server_can_be_cancelled),
     TEST(a_wrong_key_cancels_nothing),
     TEST(keys_are_random_and_not_those_of_the_server),
+    TEST(a_request_at_the_wrong_peer_is_passed_on),
     TEST(a_storm_of_cancels_hits_no_other_query),
 };
 

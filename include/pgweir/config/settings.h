@@ -133,6 +133,14 @@ struct settings {
     struct settings_content *content; /* databases, users, auth file */
 };
 
+/* An entry of [peers]: another pgweir, to which cancel requests that are for it are passed on. */
+struct peer {
+    unsigned id; /* 1 to 16383 */
+    char *host;
+    unsigned port;
+    unsigned pool_size; /* 0: not given */
+};
+
 /* What [databases] and [users] may set for themselves; `is_set` says which. Names as in struct settings. Texts
  * belong to the entry, and are NULL where it does not set them. */
 struct overrides {
@@ -189,6 +197,10 @@ unsigned settings_user_client_limit(const struct settings *s, const char *user);
 /* Shows every user of the auth file to EACH, in no particular order, until it returns false. */
 void settings_each_auth_user(const struct settings *s,
                              bool (*each)(void *arg, const char *user, const char *secret), void *arg);
+
+const struct peer *settings_peer(const struct settings *s, unsigned id); /* NULL: there is none */
+/* In the order of their numbers; NULL behind the last. */
+const struct peer *settings_peer_at(const struct settings *s, unsigned index);
 
 /* Names that settings_route() knows, for the log and later SHOW DATABASES; INDEX from 0, NULL behind the
  * last. "*" included. */

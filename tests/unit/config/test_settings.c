@@ -292,12 +292,12 @@ what_has_no_effect_is_said_once_by_its_own_name(void)
     fixture_init(&f);
     fixture_load(
         &f, "[pgbouncer]\nauth_type = trust\nservice_name = x\njob_name = y\npkt_buf = 8192\n[databases]\n"
-            "a = host=b\n[peers]\n1 = host=a port=6432 pool_size=3\n2 = host=b\n");
+            "a = host=b\n[peers]\n1 = host=a port=6432\n2 = host=b\n");
     CU_ASSERT_EQUAL(f.result, ERR_NONE);
     CU_ASSERT_STRING_EQUAL(buf_text(&f.warnings),
                            "main.ini:3: `job_name` has no effect: it names a service on Windows\n"
                            "main.ini:5: `pkt_buf` has no effect: connections share one large buffer\n"
-                           "main.ini:9: [peers] is not implemented yet and has no effect\n");
+                           "main.ini: [peers] has no effect without peer_id, this instance's own number\n");
     fixture_fini(&f);
 }
 
@@ -350,6 +350,34 @@ another_name_of_an_option_sets_it_too(void)
     CU_ASSERT_EQUAL(f.result, ERR_NONE);
     CU_ASSERT_EQUAL(settings_database(f.settings, "a")->own.reserve_pool_size, 3);
     CU_ASSERT_EQUAL(settings_database(f.settings, "b")->own.reserve_pool_size, 4);
+    fixture_fini(&f);
+}
+
+static void
+peers_are_known_by_their_numbers(void)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    fixture_load(&f, TRUSTING
+                 "peer_id = 2\n" SOMEWHERE
+                 "[peers]\n7 = host=c\n2 = host=a port=7000 pool_size=3\n7 = host=d\n16383 = host=/run\n");
+    CU_ASSERT_EQUAL_FATAL(f.result, ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(buf_text(&f.warnings),
+                           "main.ini: [peers]: `pool_size` has no effect: every cancel "
+                           "request has a connection of its own\n");
+    CU_ASSERT_EQUAL(settings_peer_at(f.settings, 0)->id, 2);
+    CU_ASSERT_EQUAL(settings_peer(f.settings, 2)->port, 7000);
+    CU_ASSERT_EQUAL(settings_peer(f.settings, 2)->pool_size, 3);
+    CU_ASSERT_STRING_EQUAL(settings_peer(f.settings, 7)->host, "d");
+    CU_ASSERT_EQUAL(settings_peer(f.settings, 7)->port, 6432);
+    CU_ASSERT_EQUAL(settings_peer_at(f.settings, 2)->id, 16383);
+    CU_ASSERT_PTR_NULL(settings_peer_at(f.settings, 3));
+    CU_ASSERT_PTR_NULL(settings_peer(f.settings, 3));
+    fixture_load(&f, TRUSTING "peer_id = 2\n" SOMEWHERE
+                              "[peers]\n0 = host=c\n16384 = host=c\nx = host=c\n3 = port=1\n");
+    CU_ASSERT_EQUAL(f.result, ERR_CONFIG);
+    CU_ASSERT_EQUAL(line_count(&f.problems), 4);
     fixture_fini(&f);
 }
 
@@ -582,6 +610,7 @@ suite_settings(void)
     CU_ADD_TEST(suite, what_has_no_effect_is_said_once_by_its_own_name);
     CU_ADD_TEST(suite, every_option_is_accepted_wherever_it_may_stand);
     CU_ADD_TEST(suite, another_name_of_an_option_sets_it_too);
+    CU_ADD_TEST(suite, peers_are_known_by_their_numbers);
     CU_ADD_TEST(suite, a_method_that_is_not_there_is_refused);
     CU_ADD_TEST(suite, rules_and_maps_are_read_and_held_against_the_rest);
     CU_ADD_TEST(suite, secrets_that_everybody_can_read_are_warned_of);
