@@ -23,10 +23,6 @@ static const struct {
     /* for now */
     { "admin_users", TO_COME },
     { "application_name_add_host", TO_COME },
-    { "auth_dbname", TO_COME },
-    { "auth_query", TO_COME },
-    { "auth_query_cache", TO_COME },
-    { "auth_user", TO_COME },
     { "autodb_idle_timeout", TO_COME },
     { "disable_pqexec", TO_COME },
     { "ignore_startup_parameters", TO_COME },

@@ -149,6 +149,14 @@ settings_auth_secret(const struct settings *s, const char *user)
     return found == NULL ? NULL : found->secret;
 }
 
+const char *
+settings_auth_old_secret(const struct settings *s, const char *user)
+{
+    const struct userlist_user *found = userlist_find(&s->content->secrets, user);
+
+    return found == NULL ? NULL : found->old_secret;
+}
+
 const struct hba *
 settings_hba(const struct settings *s)
 {

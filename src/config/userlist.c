@@ -88,6 +88,21 @@ secret_check(const char *name, const char *secret, struct place place, struct pr
             name);
 }
 
+/* What may stand behind the secret. Other words than `old` are PgBouncer's to ignore, and ours. */
+static const char *
+old_secret_read(char *at, struct userlist_user *user)
+{
+    if (strncmp(at, "old", 3) != 0 || (at[3] != ' ' && at[3] != '\t' && at[3] != '"'))
+        return NULL;
+    at = skip_blanks(at + 3);
+    user->old_secret = quoted_read(&at);
+    if (user->old_secret == NULL)
+        return "expected a quoted secret behind `old`";
+    if (user->old_secret[0] == '\0')
+        user->old_secret = NULL;
+    return NULL;
+}
+
 /* What is wrong with LINE, or NULL when it became USER; empty lines and comments leave user->name NULL. */
 static const char *
 line_read(char *line, struct userlist_user *user)
@@ -109,7 +124,7 @@ line_read(char *line, struct userlist_user *user)
         return "the quote round the secret is not closed";
     if (user->name[0] == '\0')
         return "an empty user name";
-    return NULL;
+    return old_secret_read(skip_blanks(at), user);
 }
 
 static void
@@ -120,6 +135,7 @@ userlist_add(struct userlist *list, const struct userlist_user *user, size_t *co
 
     if (twin != NULL) {
         twin->secret = user->secret;
+        twin->old_secret = user->old_secret;
         return;
     }
     list->users[*count] = *user;

@@ -2,6 +2,7 @@
  * userlist_impl.h - the auth file, as PgBouncer has it.
  *
  *     "user" "secret" anything              a doubled quote stands for one
+ *     "user" "secret" old "older secret"    while a password is being changed, both are good; not in PgBouncer, which ignores it
  *     ; comment
  */
 #ifndef PGWEIR_CONFIG_USERLIST_IMPL_H
@@ -13,8 +14,9 @@
 
 struct userlist_user {
     struct map_node in_users;
-    const char *name; /* both point into the list's text */
+    const char *name; /* all point into the list's text */
     const char *secret;
+    const char *old_secret; /* NULL: none */
 };
 
 struct userlist {

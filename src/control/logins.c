@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conninfo_impl.h"
 #include "pgweir/base/buf.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/wire/secret.h"
-
-#define NO_SUCH_FILE "/dev/null/none" /* instead of what libpq would look for in the home directory */
 
 /* STORED when libpq can log in with it: md5 and SCRAM verifiers tell us no password. */
 static const char *
@@ -123,54 +122,17 @@ logins_fini(struct logins *l)
     *l = (struct logins){ .count = 0 };
 }
 
-/* libpq's word for what we do; `allow` speaks TLS first here, as `prefer` does. */
-static const char *
-sslmode_word(int sslmode)
-{
-    static const char *const words[] = {
-        [SSL_DISABLE] = "disable", [SSL_ALLOW] = "prefer",        [SSL_PREFER] = "prefer",
-        [SSL_REQUIRE] = "require", [SSL_VERIFY_CA] = "verify-ca", [SSL_VERIFY_FULL] = "verify-full",
-    };
-
-    return words[sslmode];
-}
-
-static const char *
-file_or_none(const char *file)
-{
-    return file[0] != '\0' ? file : NO_SUCH_FILE;
-}
-
 struct capacity_query *
 login_ask(struct loop *loop, const struct logins *l, unsigned number, uint64_t timeout_us,
           const struct capacity_handler *handler, void *arg)
 {
-    const struct tls_files *tls = &l->route->server_tls;
     const struct login *login = &l->at[number];
-    const char *const words[][2] = {
-        { "host", l->hosts },
-        { "port", l->ports },
-        { "dbname", login->database },
-        { "user", login->user },
-        { "password", login->password },
-        { "application_name", "pgweir/control" },
-        { "client_encoding", "SQL_ASCII" }, /* names as clients write them: no conversion */
-        { "target_session_attrs", "any" },
-        { "gssencmode", "disable" },
-        { "sslmode", sslmode_word(tls->sslmode) },
-        /* With `require`, libpq verifies when it finds a CA file; we do not. */
-        { "sslrootcert", tls->sslmode >= SSL_VERIFY_CA ? file_or_none(tls->ca_file) : NO_SUCH_FILE },
-        { "sslcert", file_or_none(tls->cert_file) },
-        { "sslkey", file_or_none(tls->key_file) },
-        { NULL, NULL },
-    };
-    const char *keywords[COUNT_OF(words)], *values[COUNT_OF(words)];
+    struct conninfo info;
 
-    for (size_t i = 0; i < COUNT_OF(words); i++) {
-        keywords[i] = words[i][0];
-        values[i] = words[i][1];
-    }
-    return capacity_ask(
-        loop, &(struct capacity_params){ .keywords = keywords, .values = values, .timeout_us = timeout_us },
-        handler, arg);
+    conninfo_fill(&info, &l->route->server_tls, l->hosts, l->ports);
+    conninfo_set_login(&info, login->user, login->password, login->database);
+    return capacity_ask(loop,
+                        &(struct capacity_params){
+                            .keywords = info.keywords, .values = info.values, .timeout_us = timeout_us },
+                        handler, arg);
 }

@@ -2,9 +2,9 @@
  * program.c - the order of things.
  *
  *     start   command line, configuration, privileges, background, log, pid file, descriptors,
- *             main loop, house, census, listeners, signals, worker threads
+ *             main loop, house, census, secrets, listeners, signals, worker threads
  *     run     the main loop
- *     end     listeners, worker threads, house, census, signals, main loop, pid file, log
+ *     end     listeners, worker threads, house, census, secrets, signals, main loop, pid file, log
  *
  *     Each step may say no; then what was begun is undone in the order of the end, and the process exits
  *     with 1.
@@ -30,6 +30,7 @@
 #include "pgweir/base/log.h"
 #include "pgweir/config/reference.h"
 #include "pgweir/control/census.h"
+#include "pgweir/control/secrets.h"
 #include "pgweir/process/version.h"
 #include "pgweir/session/house.h"
 #include "pidfile_impl.h"
@@ -52,6 +53,7 @@ struct program {
     struct house_config *config; /* in force; held */
     struct house *house;
     struct census *census;
+    struct secrets *secrets;
     struct listeners *listeners; /* NULL while draining */
     struct signals *signals;
     struct workers *workers;
@@ -228,6 +230,7 @@ try_reload(struct program *p)
         descriptors_tell(config->settings, house_worker_count(p->house));
     house_reconfigure(p->house, config);
     census_reconfigure(p->census, config);
+    secrets_reconfigure(p->secrets, config);
     house_config_drop(before);
     return ERR_NONE;
 }
@@ -368,8 +371,10 @@ end(struct program *p)
     listeners_free(p->listeners);
     workers_end(p->workers);
     timer_cancel(&p->shutdown);
+    secrets_close(p->secrets);
     house_free(p->house); /* what is done there may want a host one last time */
     census_free(p->census);
+    secrets_free(p->secrets);
     signals_free(p->signals);
     if (p->loop != NULL)
         (void)loop_turn(p->loop); /* for what census_free() left behind */
@@ -399,6 +404,15 @@ on_unknown_host(void *arg, struct budget_host *host)
     struct program *p = arg;
 
     census_want(p->census, host);
+}
+
+/* In any thread. */
+static void
+on_secret_ask(void *arg, struct secret_ask *ask)
+{
+    struct program *p = arg;
+
+    secrets_ask(p->secrets, ask);
 }
 
 /* Who we are: user, daemon, log, pid file. */
@@ -436,6 +450,7 @@ start_house(struct program *p, struct error *why)
         .worker_count = workers_count(p->config->settings),
         .on_unknown_host = on_unknown_host,
         .on_drained = on_drained,
+        .on_secret_ask = on_secret_ask,
         .arg = p,
     };
 
@@ -457,6 +472,7 @@ start_service(struct program *p, struct error *why)
     if (e != ERR_NONE)
         return e;
     p->census = census_new(p->loop, p->house, p->config);
+    p->secrets = secrets_new(p->loop, p->config);
     e = listeners_new(p->loop, p->config->settings, systemd_listen_fds(), on_accept, p, &p->listeners, why);
     if (e == ERR_NONE)
         e = signals_new(p->loop, on_signal, p, &p->signals, why);

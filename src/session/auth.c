@@ -286,12 +286,12 @@ find_secret(struct client *c)
     struct login *l = c->login;
     const char *secret = settings_auth_secret(settings, l->user);
 
-    if (c->worker->house->params.on_secret_ask != NULL && (secret == NULL || secret[0] == '\0') &&
-        settings_asks_for_users(settings, l->database)) {
+    if ((secret == NULL || secret[0] == '\0') && settings_asks_for_users(settings, l->database)) {
         l->ask = secret_ask_send(c->worker, SECRET_OF_QUERY, l->database, l->user, false, on_secret, c);
         return;
     }
     l->stored = mem_text(secret);
+    l->old_stored = mem_text(settings_auth_old_secret(settings, l->user));
     go_on(c);
 }
 

@@ -23,6 +23,7 @@ struct keyring {
     struct map verifiers; /* by user */
     struct map learnt;    /* by user, or by user and database */
     struct map secrets;   /* by user and database; only `stored` */
+    struct map refused;   /* by user and hosts; only `stored` */
     struct map derived;   /* by password, salt and iterations */
     uint8_t mock_secret[32];
     uint8_t nonce_salt[16]; /* salt of the verifiers that we make */
@@ -37,6 +38,7 @@ keyring_new(void)
     map_init(&k->verifiers);
     map_init(&k->learnt);
     map_init(&k->secrets);
+    map_init(&k->refused);
     map_init(&k->derived);
     random_secret(k->mock_secret, sizeof k->mock_secret);
     random_secret(k->nonce_salt, sizeof k->nonce_salt);
@@ -69,10 +71,12 @@ keyring_free(struct keyring *k)
     empty(&k->verifiers);
     empty(&k->learnt);
     empty(&k->secrets);
+    empty(&k->refused);
     empty(&k->derived);
     map_fini(&k->verifiers);
     map_fini(&k->learnt);
     map_fini(&k->secrets);
+    map_fini(&k->refused);
     map_fini(&k->derived);
     pthread_mutex_destroy(&k->lock);
     mem_wipe(k, sizeof *k);
@@ -241,6 +245,27 @@ keyring_learnt_secret(struct keyring *k, const char *database, const char *user)
     pthread_mutex_unlock(&k->lock);
     free(name);
     return secret;
+}
+
+void
+keyring_note_refused(struct keyring *k, const char *hosts, const char *user, const char *secret)
+{
+    static const struct scram_keys no_keys;
+    char *name = scoped(hosts, user);
+
+    keep(k, &k->refused, &(struct wanted){ .name = name, .stored = secret }, &no_keys);
+    free(name);
+}
+
+bool
+keyring_was_refused(struct keyring *k, const char *hosts, const char *user, const char *secret)
+{
+    char *name = scoped(hosts, user);
+    struct scram_keys unused;
+    bool was_refused = look_up(k, &k->refused, &(struct wanted){ .name = name, .stored = secret }, &unused);
+
+    free(name);
+    return was_refused;
 }
 
 void

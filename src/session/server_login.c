@@ -3,8 +3,9 @@
  *
  *     dial -> [SSLRequest -> handshake] -> StartupMessage -> proof -> ParameterStatus… BackendKeyData ReadyForQuery -> [connect_query]
  *
- * Credentials, in this order: the password of the database entry, the user's secret in the auth file, the SCRAM keys that the user's own login to us
- * has revealed. A host that cannot be reached is followed by the next of the list; a login that was refused is not tried elsewhere.
+ * Credentials, in this order: what password_command prints, the password of the database entry, the user's secret in the auth file, what auth_query told
+ * of him, the SCRAM keys that his own login to us has revealed. Where the server refuses the first and there is a second (the auth file's older secret, a
+ * token made anew), that is tried, once. A host that cannot be reached is followed by the next of the list; a login that was refused is not tried elsewhere.
  *
  * source PostgreSQL docs, protocol-flow "Start-up", "SSL Session Encryption"; sasl-authentication.
  */
@@ -20,6 +21,7 @@
 #include "pgweir/wire/rules.h"
 #include "pgweir/wire/secret.h"
 #include "relay_impl.h"
+#include "secret_ask_impl.h"
 #include "server_impl.h"
 
 struct server_login {
@@ -29,6 +31,12 @@ struct server_login {
     unsigned host;         /* index of the one being tried */
     unsigned hosts_tried;
     enum { SASL_NOT_YET, SASL_FIRST_SENT, SASL_FINAL_SENT, SASL_VERIFIED } sasl;
+    char *secret;           /* what this try is made with; owned, wiped; NULL: nothing is known by heart */
+    bool has_chosen;        /* secret was looked for */
+    bool is_second;         /* the server has refused the first secret, this try is made with another */
+    bool begins_with_older; /* the first try was made with the older of two secrets */
+    struct secret_ask *ask; /* what password_command prints is on its way; NULL: no */
+    struct buf unanswered;  /* the request that waits for it */
 };
 
 void
@@ -39,6 +47,9 @@ server_login_free(struct server_login *login)
     dial_cancel(login->dial);
     scram_fini(&login->scram);
     buf_release(&login->parameters);
+    buf_release(&login->unanswered);
+    secret_ask_forget(login->ask);
+    mem_free_secret(login->secret);
     free(login);
 }
 
@@ -73,6 +84,9 @@ begin_anew(struct server *s)
     buf_release(&l->parameters);
     scram_fini(&l->scram);
     l->sasl = SASL_NOT_YET;
+    mem_free_secret(l->secret);
+    l->secret = NULL;
+    l->has_chosen = false;
 }
 
 /* This host cannot be reached; the list may have another. */
@@ -118,16 +132,124 @@ send_startup(struct server *s)
     server_move(s, SERVER_AUTH);
 }
 
-/* The secret we know by heart for this route; "" when there is none. */
+/* --- secrets --- */
+
+/* The auth file's secrets of the role on the server, "" where it has none; the newer one first. False: the route names its own password. */
+static bool
+listed_secrets(const struct server *s, const char *out[2])
+{
+    const struct settings *settings = worker_settings(s->worker);
+    const char *newer = settings_auth_secret(settings, s->route->user);
+    const char *older = settings_auth_old_secret(settings, s->route->user);
+
+    out[0] = newer != NULL ? newer : "";
+    out[1] = older != NULL ? older : "";
+    return s->route->password == NULL || strcmp(s->route->password, out[0]) == 0;
+}
+
+/* The secret for this try, owned by the caller; NULL: none is known by heart. Of two that the auth file lists, the one that this server has
+ * refused lately comes second. */
+static char *
+choose_secret(struct server *s)
+{
+    struct server_login *l = s->login;
+    struct keyring *keyring = s->worker->house->keyring;
+    const char *listed[2];
+
+    if (!listed_secrets(s, listed))
+        return mem_text(s->route->password);
+    if (listed[0][0] == '\0')
+        return keyring_learnt_secret(keyring, s->route->database, s->route->user);
+    if (!l->is_second)
+        l->begins_with_older = listed[1][0] != '\0' &&
+                               keyring_was_refused(keyring, s->route->host_key, s->route->user, listed[0]);
+    return mem_text(listed[l->is_second != l->begins_with_older && listed[1][0] != '\0']);
+}
+
+static bool
+has_other_secret(const struct server *s)
+{
+    const char *listed[2];
+
+    return !s->login->is_second &&
+           (s->route->password_command[0] != '\0' || (listed_secrets(s, listed) && listed[1][0] != '\0'));
+}
+
+/* The server has refused the secret, and there is another: comes again with that. */
+static void
+try_other_secret(struct server *s)
+{
+    struct server_login *l = s->login;
+
+    server_log(s, LOG_NOTICE_LEVEL, "the server refused the password of user \"%s\", trying the other one",
+               s->route->user);
+    if (l->secret != NULL)
+        keyring_note_refused(s->worker->house->keyring, s->route->host_key, s->route->user, l->secret);
+    stream_close(&s->stream);
+    server_move(s, SERVER_DIALING);
+    begin_anew(s);
+    l->is_second = true;
+    dial_host(s);
+}
+
+static bool on_auth(struct server *s, struct slice message);
+
+static void
+on_command_answer(void *asker, struct secret_ask *ask)
+{
+    struct server *s = asker;
+    struct server_login *l = s->login;
+    struct buf message = l->unanswered;
+
+    l->ask = NULL;
+    buf_init(&l->unanswered);
+    if (ask->outcome != SECRET_GIVEN) {
+        fail(s, DIAL_UNREACHABLE, SQLSTATE_CANNOT_CONNECT, "%s", ask->why.message);
+    } else {
+        l->secret = ask->secret;
+        ask->secret = NULL;
+        l->has_chosen = true;
+        (void)on_auth(s, buf_slice(&message));
+    }
+    buf_release(&message);
+}
+
+/* Whether login->secret is what it can be. False: it is on its way, and on_auth() will see MESSAGE again. */
+static bool
+has_secret(struct server *s, struct slice message)
+{
+    struct server_login *l = s->login;
+
+    if (l->has_chosen)
+        return true;
+    if (s->route->password_command[0] != '\0') {
+        buf_add(&l->unanswered, message);
+        l->ask = secret_ask_send(s->worker, SECRET_OF_COMMAND, s->route->database, s->route->user,
+                                 l->is_second, on_command_answer, s);
+        return false;
+    }
+    l->secret = choose_secret(s);
+    l->has_chosen = true;
+    return true;
+}
+
 static const char *
 known_secret(const struct server *s)
 {
-    const char *secret = s->route->password;
-
-    if (secret == NULL)
-        secret = settings_auth_secret(worker_settings(s->worker), s->route->user);
-    return secret == NULL ? "" : secret;
+    return s->login->secret == NULL ? "" : s->login->secret;
 }
+
+/* Keys that a client's login has revealed. */
+static bool
+learnt_keys(const struct server *s, struct scram_keys *out)
+{
+    struct keyring *keyring = s->worker->house->keyring;
+
+    return keyring_learnt_in(keyring, s->route->database, s->route->user, out) ||
+           keyring_learnt(keyring, s->route->user, out);
+}
+
+/* --- proof --- */
 
 static bool
 sasl_begin(struct server *s, const struct auth_request *request)
@@ -178,7 +300,7 @@ sasl_continue(struct server *s, const struct auth_request *request)
     }
     if (secret_kind_of(secret) == SECRET_PLAIN) {
         keyring_derive(keyring, secret, slice_of(salt, salt_len), iterations, &keys);
-    } else if (!keyring_learnt(keyring, s->route->user, &keys)) {
+    } else if (!learnt_keys(s, &keys)) {
         fail(s, DIAL_REFUSED, SQLSTATE_INVALID_PASSWORD,
              "wrong password type: the server wants SCRAM and no usable password of user \"%s\" is known",
              s->route->user);
@@ -252,9 +374,9 @@ on_auth(struct server *s, struct slice message)
         return true;
     case AUTH_CLEARTEXT:
     case AUTH_MD5:
-        return answer_password(s, &request);
+        return !has_secret(s, message) || answer_password(s, &request);
     case AUTH_SASL:
-        return sasl_begin(s, &request);
+        return !has_secret(s, message) || sasl_begin(s, &request);
     case AUTH_SASL_CONTINUE:
         return sasl_continue(s, &request);
     case AUTH_SASL_FINAL:
@@ -294,6 +416,11 @@ on_error(struct server *s, struct slice message)
     if (s->state == SERVER_SETUP && e.severity != PG_FATAL) {
         server_log(s, LOG_WARNING_LEVEL, "connect_query failed: %s: %s", e.sqlstate, e.message);
         return true;
+    }
+    if (s->state == SERVER_AUTH && strcmp(e.sqlstate, SQLSTATE_INVALID_PASSWORD) == 0 &&
+        has_other_secret(s)) {
+        try_other_secret(s);
+        return false;
     }
     if (starts_with(e.sqlstate, SQLSTATE_TOO_MANY_CONNECTIONS))
         failure = DIAL_CONGESTED;
@@ -540,6 +667,7 @@ server_login_start(struct server *s)
     s->login = mem_new(sizeof *s->login);
     scram_init(&s->login->scram);
     buf_init(&s->login->parameters);
+    buf_init(&s->login->unanswered);
     s->login->host = (unsigned)(random_next(&s->worker->jitter) % s->route->host_count);
     if (s->route->server_connect_timeout_us > 0)
         loop_arm(s->worker->loop, &s->timer, s->route->server_connect_timeout_us);

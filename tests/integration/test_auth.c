@@ -203,6 +203,65 @@ users_taken_out_of_the_auth_file_cannot_log_in(void)
     weir_stop(w);
 }
 
+/* --- changing a password --- */
+
+static void
+both_passwords_are_good_while_one_is_changed(void)
+{
+    static const char *const types[] = { "scram-sha-256", "md5", "plain" };
+
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        char settings[100];
+        struct weir *w;
+
+        snprintf(settings, sizeof settings, "auth_type = %s\nserver_connections = 10\n", types[i]);
+        w = weir_start(&(struct weir_spec){
+            .settings = settings,
+            .databases = "app = host=127.0.0.1 port=$PORT user=app_user password=app_user_pw\n",
+            .userlist = "\"turning\" \"new\" old \"older\"\n" });
+        SAYS(come_in(w, "user=turning password=new"), "in");
+        SAYS(come_in(w, "user=turning password=older"), "in");
+        CONTAINS(come_in(w, "user=turning password=oldest"), "password authentication failed");
+        weir_stop(w);
+    }
+}
+
+/* Who answers behind these words of conninfo, or why nobody does. */
+static const char *
+select_1(const struct weir *w, const char *conninfo)
+{
+    PGconn *c = dial(weir_port(w), "%s", conninfo);
+    const char *how = dial_error(c);
+
+    how = how[0] != '\0' ? how : ask(c, "select current_user");
+    PQfinish(c);
+    return how;
+}
+
+static void
+servers_are_shown_the_other_password_when_they_refuse_one(void)
+{
+    struct weir *w;
+
+    pg_ask(pg_main(), "create role turning login password 'older' in role app_user");
+    w = weir_start(&(struct weir_spec){ .settings = "auth_type = trust\nserver_connections = 10\n",
+                                        .userlist = "\"turning\" \"new\" old \"older\"\n" });
+    SAYS(select_1(w, "user=turning"), "turning"); /* not changed there yet */
+    CU_ASSERT(weir_logged(w, "the server refused the password of user \"turning\", trying the other one"));
+    weir_log_forget(w);
+    pg_ask(pg_main(), "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'turning'");
+    EVENTUALLY(strcmp(select_1(w, "user=turning"), "turning") == 0);
+    CU_ASSERT_FALSE(weir_logged(w, "trying the other one")); /* it remembers which one does */
+    pg_ask(pg_main(), "alter role turning password 'new'");
+    pg_ask(pg_main(), "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'turning'");
+    EVENTUALLY(strcmp(select_1(w, "user=turning"), "turning") == 0);
+    CU_ASSERT(weir_logged(w, "trying the other one"));
+    pg_ask(pg_main(), "alter role turning password 'neither'");
+    pg_ask(pg_main(), "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'turning'");
+    EVENTUALLY(HAS(select_1(w, "user=turning"), "password authentication failed"));
+    weir_stop(w);
+}
+
 static const struct test_case cases[] = {
     TEST(rules_choose_the_method),
     TEST(who_meets_no_rule_or_a_refusing_one_is_told_the_facts),
@@ -213,6 +272,8 @@ static const struct test_case cases[] = {
     TEST(certificates_can_be_the_only_way_in),
     TEST(bad_rules_keep_the_old_ones_in_force),
     TEST(users_taken_out_of_the_auth_file_cannot_log_in),
+    TEST(both_passwords_are_good_while_one_is_changed),
+    TEST(servers_are_shown_the_other_password_when_they_refuse_one),
 };
 
 void

@@ -187,6 +187,9 @@ void settings_tell_changes(const struct settings *before, const struct settings 
  * the snapshot. */
 const char *settings_auth_secret(const struct settings *s, const char *user);
 
+/* The one that it had before, and that is good still; NULL: none. */
+const char *settings_auth_old_secret(const struct settings *s, const char *user);
+
 /* The rules of auth_hba_file, NULL unless auth_type is hba; the maps of auth_ident_file, NULL: none. They live as long as the snapshot. */
 const struct hba *settings_hba(const struct settings *s);
 const struct ident *settings_ident(const struct settings *s);

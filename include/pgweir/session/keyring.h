@@ -35,6 +35,10 @@ void keyring_learn_secret(struct keyring *k, const char *database, const char *u
 char *keyring_learnt_secret(struct keyring *k, const char *database,
                             const char *user); /* owned, a secret; NULL */
 
+/* The server(s) called HOSTS refused this SECRET of USER. The last one is remembered. */
+void keyring_note_refused(struct keyring *k, const char *hosts, const char *user, const char *secret);
+bool keyring_was_refused(struct keyring *k, const char *hosts, const char *user, const char *secret);
+
 /* Keys of PASSWORD for a server's SALT and ITERATIONS. */
 void keyring_derive(struct keyring *k, const char *password, struct slice salt, uint32_t iterations,
                     struct scram_keys *out);

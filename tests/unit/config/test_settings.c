@@ -416,7 +416,7 @@ rules_and_maps_are_read_and_held_against_the_rest(void)
         { "auth_type = hba\nauth_hba_file = hba\nauth_ident_file = ident\n", "local all all peer map=ops\n",
           "", "" },
         { "auth_type = cert\n", "", "main.ini:2: auth_type cert needs client_tls_sslmode = verify-full", "" },
-        { "auth_type = md5\nauth_user = u\n", "", "", "auth_user" },
+        { "auth_type = md5\nauth_user = u\n", "", "", "" },
         { "auth_type = md5\nauth_user = u\nauth_dbname = pgbouncer\n", "",
           "main.ini:4: cannot use the reserved \"pgbouncer\" database as an auth_dbname", "" },
     };

@@ -206,6 +206,24 @@ a_hundred_thousand_users_are_read_and_found_at_once(void)
     buf_release(&text);
 }
 
+static void
+a_user_may_have_an_older_secret_too(void)
+{
+    struct reading r;
+
+    reading_init(&r, "\"a\" \"new\" old \"older\"\n\"b\" \"x\" \"2030-01-01\"\n\"c\" \"x\" older\n"
+                     "\"d\" \"x\" old \"\"\n\"e\" \"x\" old\t\"a \"\"quote\"\" \" rest\n\"f\" \"x\" old y\n");
+    CU_ASSERT_STRING_EQUAL(userlist_find(&r.list, "a")->secret, "new");
+    CU_ASSERT_STRING_EQUAL(userlist_find(&r.list, "a")->old_secret, "older");
+    CU_ASSERT_PTR_NULL(userlist_find(&r.list, "b")->old_secret); /* a date in an old file is no password */
+    CU_ASSERT_PTR_NULL(userlist_find(&r.list, "c")->old_secret);
+    CU_ASSERT_PTR_NULL(userlist_find(&r.list, "d")->old_secret);
+    CU_ASSERT_STRING_EQUAL(userlist_find(&r.list, "e")->old_secret, "a \"quote\" ");
+    CU_ASSERT_PTR_NULL(userlist_find(&r.list, "f"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&r.told), "users:6: expected a quoted secret behind `old`"));
+    reading_fini(&r);
+}
+
 void
 suite_userlist(void)
 {
@@ -220,4 +238,5 @@ suite_userlist(void)
     CU_ADD_TEST(suite, a_verifier_with_a_slip_is_warned_of);
     CU_ADD_TEST(suite, garbage_is_told_a_hundred_times_and_counted);
     CU_ADD_TEST(suite, a_hundred_thousand_users_are_read_and_found_at_once);
+    CU_ADD_TEST(suite, a_user_may_have_an_older_secret_too);
 }

@@ -7,6 +7,7 @@
 
 #include "pgweir/base/attr.h"
 #include "pgweir/base/clock.h"
+#include "pgweir/base/mem.h"
 #include "pgweir/session/keyring.h"
 
 void suite_keyring(void);
@@ -311,6 +312,49 @@ freeing_nothing_is_fine(void)
     keyring_free(NULL);
 }
 
+static void
+users_of_two_databases_are_two(void)
+{
+    struct keyring *k = keyring_new();
+    struct scram_keys one, two, found;
+    char *secret;
+
+    scram_derive("one", slice_of_text("salt"), FAST, &one);
+    scram_derive("two", slice_of_text("salt"), FAST, &two);
+    keyring_learn_in(k, "app", "alice", &one);
+    keyring_learn_in(k, "shop", "alice", &two);
+    CU_ASSERT_TRUE_FATAL(keyring_learnt_in(k, "app", "alice", &found));
+    CU_ASSERT_TRUE(same_keys(&found, &one));
+    CU_ASSERT_TRUE_FATAL(keyring_learnt_in(k, "shop", "alice", &found));
+    CU_ASSERT_TRUE(same_keys(&found, &two));
+    CU_ASSERT_FALSE(keyring_learnt(k, "alice", &found));
+    CU_ASSERT_FALSE(keyring_learnt_in(k, "shop", "bob", &found));
+
+    CU_ASSERT_PTR_NULL(keyring_learnt_secret(k, "app", "alice"));
+    keyring_learn_secret(k, "app", "alice", "first");
+    keyring_learn_secret(k, "app", "alice", "second");
+    secret = keyring_learnt_secret(k, "app", "alice");
+    CU_ASSERT_STRING_EQUAL(secret, "second");
+    CU_ASSERT_PTR_NULL(keyring_learnt_secret(k, "shop", "alice"));
+    mem_free_secret(secret);
+    keyring_free(k);
+}
+
+static void
+the_secret_refused_last_is_remembered(void)
+{
+    struct keyring *k = keyring_new();
+
+    CU_ASSERT_FALSE(keyring_was_refused(k, "a:1", "alice", "new"));
+    keyring_note_refused(k, "a:1", "alice", "new");
+    CU_ASSERT_TRUE(keyring_was_refused(k, "a:1", "alice", "new"));
+    CU_ASSERT_FALSE(keyring_was_refused(k, "a:1", "alice", "old"));
+    CU_ASSERT_FALSE(keyring_was_refused(k, "b:1", "alice", "new"));
+    keyring_note_refused(k, "a:1", "alice", "old");
+    CU_ASSERT_FALSE(keyring_was_refused(k, "a:1", "alice", "new"));
+    keyring_free(k);
+}
+
 void
 suite_keyring(void)
 {
@@ -327,6 +371,8 @@ suite_keyring(void)
     CU_ADD_TEST(suite, derived_keys_are_those_of_this_password_salt_and_count);
     CU_ADD_TEST(suite, the_second_time_nothing_is_derived);
     CU_ADD_TEST(suite, beyond_its_bound_it_forgets_and_goes_on);
+    CU_ADD_TEST(suite, users_of_two_databases_are_two);
+    CU_ADD_TEST(suite, the_secret_refused_last_is_remembered);
     CU_ADD_TEST(suite, threads_share_it);
     CU_ADD_TEST(suite, freeing_nothing_is_fine);
 }

@@ -1,0 +1,85 @@
+/* secrets.c - asks arrive here, in the main thread, and go to who knows. */
+#include "pgweir/control/secrets.h"
+
+#include <stdlib.h>
+
+#include "auth_query_impl.h"
+#include "pgweir/base/mem.h"
+
+struct secrets {
+    struct loop *loop;
+    struct auth_query *queries; /* NULL once closed */
+};
+
+void
+secret_ask_fail(struct secret_ask *ask, const char *sqlstate, const char *message)
+{
+    ask->outcome = SECRET_FAILED;
+    pg_error_set(&ask->why, PG_FATAL, sqlstate, "%s", message);
+    pg_error_hint(&ask->why, "The log of the pooler has the reason.");
+    secret_ask_answer(ask);
+}
+
+static void
+take(struct secrets *s, struct secret_ask *ask)
+{
+    if (s->queries == NULL)
+        secret_ask_fail(ask, SQLSTATE_ADMIN_SHUTDOWN, "the pooler is shutting down");
+    else
+        auth_query_take(s->queries, ask);
+}
+
+static void
+on_arrival(struct letter *letter, void *recipient)
+{
+    struct secret_ask *ask = CONTAINER_OF(letter, struct secret_ask, letter);
+
+    (void)recipient;
+    take(ask->control, ask);
+}
+
+void
+secrets_ask(struct secrets *s, struct secret_ask *ask)
+{
+    if (s->queries == NULL) { /* there is one thread left, and this is it */
+        take(s, ask);
+        return;
+    }
+    ask->control = s;
+    ask->letter.on_arrival = on_arrival;
+    if (!loop_post(s->loop, &ask->letter))
+        secret_ask_fail(ask, SQLSTATE_CANNOT_CONNECT_NOW, "too many logins at once");
+}
+
+struct secrets *
+secrets_new(struct loop *main_loop, struct house_config *config)
+{
+    struct secrets *s = mem_new(sizeof(*s));
+
+    s->loop = main_loop;
+    s->queries = auth_query_new(main_loop, config->settings);
+    return s;
+}
+
+void
+secrets_reconfigure(struct secrets *s, struct house_config *config)
+{
+    if (s->queries != NULL)
+        auth_query_reconfigure(s->queries, config->settings);
+}
+
+void
+secrets_close(struct secrets *s)
+{
+    if (s == NULL)
+        return;
+    auth_query_free(s->queries);
+    s->queries = NULL;
+    (void)loop_turn(s->loop); /* asks that are on their way here; nobody else sends any more */
+}
+
+void
+secrets_free(struct secrets *s)
+{
+    free(s);
+}
