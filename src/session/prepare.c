@@ -66,8 +66,9 @@ enter(struct client *c, enum owed_kind kind, enum owed_action action, enum effec
     return o;
 }
 
-void
-send_head(struct client *c, uint8_t type, size_t body_len, struct slice before, struct slice name)
+/* A portal's name may be longer than what is gathered. */
+static void
+send_long_head(struct client *c, uint8_t type, size_t body_len, struct slice before, struct slice name)
 {
     struct buf *head = &c->worker->scratch;
 
@@ -77,6 +78,24 @@ send_head(struct client *c, uint8_t type, size_t body_len, struct slice before, 
     buf_add(head, before);
     buf_add(head, name);
     gather_copy(&c->worker->gather, &c->server->stream, buf_slice(head));
+}
+
+void
+send_head(struct client *c, uint8_t type, size_t body_len, struct slice before, struct slice name)
+{
+    size_t len = SCAN_HEADER + before.len + name.len;
+    uint8_t *at;
+
+    if (len > GATHER_SCRATCH) {
+        send_long_head(c, type, body_len, before, name);
+        return;
+    }
+    at = gather_room(&c->worker->gather, &c->server->stream, len);
+    at[0] = type;
+    put_be32(at + 1, (uint32_t)(body_len + 4));
+    if (before.len > 0)
+        memcpy(at + SCAN_HEADER, before.at, before.len);
+    memcpy(at + SCAN_HEADER + before.len, name.at, name.len);
 }
 
 void
