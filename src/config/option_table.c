@@ -744,6 +744,17 @@ const struct option options[] = {
       .text = "How many prepared statements one server connection keeps in transaction and statement mode; the one "
               "used longest ago makes room. 0: prepared statements are not tracked." },
 
+    { .name = "max_pinned",
+      .type = OPT_COUNT,
+      .preset = "0", .most = "1000000",
+      .scope = IN_GLOBAL | IN_DATABASE | IN_USER, .when = OPT_LIVE,
+      .slot = SLOT(max_pinned),
+      .slot_inside = INSIDE(max_pinned), .mark_inside = MARK(max_pinned),
+      .group = POOLS,
+      .text = "How many clients of a pool may keep their server connection between transactions, because of "
+              "session-level advisory locks, LISTEN, temporary tables, cursors WITH HOLD, SQL PREPARE or LOAD. "
+              "Beyond it, queries that would begin such a thing are refused. 0: no limit." },
+
     { .name = "prepared_statements_memory",
       .type = OPT_BYTES,
       .preset = "256MB", .least = "1MB",

@@ -39,6 +39,7 @@ route_resolve(struct route *r, const struct overrides *all)
     r->auth_dbname = all->auth_dbname;
     r->password_command = all->password_command;
     r->server_tls = all->server_tls;
+    r->max_pinned = all->max_pinned;
     r->query_wait_timeout_us = all->query_wait_timeout_us;
     r->query_timeout_us = all->query_timeout_us;
     r->idle_transaction_timeout_us = all->idle_transaction_timeout_us;

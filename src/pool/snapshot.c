@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "pgweir/base/attr.h"
 #include "pgweir/base/map.h"
 #include "pgweir/base/mem.h"
 
@@ -23,7 +24,8 @@ struct snapshot {
     struct map_node in_store;
     _Atomic unsigned refs;
     size_t count;
-    size_t bytes;               /* of text */
+    size_t bytes; /* of text */
+    bool disturbs;
     struct approval *approvals; /* owned; under the store's lock */
     char *text;                 /* name NUL value NUL …, names in lower case and in order; owned */
     struct snapshot_pair pairs[];
@@ -77,6 +79,8 @@ fold(char *name)
     return name;
 }
 
+static bool is_disturbing(const struct snapshot_pair *pair);
+
 static struct snapshot *
 snapshot_new(const struct snapshot_pair *pairs, size_t count, size_t bytes)
 {
@@ -90,6 +94,7 @@ snapshot_new(const struct snapshot_pair *pairs, size_t count, size_t bytes)
     for (size_t i = 0; i < count; i++) {
         s->pairs[i].name = fold(put_text(&at, pairs[i].name));
         s->pairs[i].value = put_text(&at, pairs[i].value);
+        s->disturbs = s->disturbs || is_disturbing(&s->pairs[i]);
     }
     return s;
 }
@@ -143,11 +148,19 @@ intern(struct snapshots *store, struct snapshot *s)
 static size_t
 lay_over(struct snapshot_pair *sorted, size_t count, struct snapshot_pair pair)
 {
+    bool is_there;
     size_t at = 0;
 
     while (at < count && strcasecmp(sorted[at].name, pair.name) < 0)
         at++;
-    if (at < count && strcasecmp(sorted[at].name, pair.name) == 0) {
+    is_there = at < count && strcasecmp(sorted[at].name, pair.name) == 0;
+    if (pair.value == NULL) {
+        if (!is_there)
+            return count;
+        memmove(sorted + at, sorted + at + 1, (count - at - 1) * sizeof *sorted);
+        return count - 1;
+    }
+    if (is_there) {
         sorted[at].value = pair.value;
         return count;
     }
@@ -235,16 +248,52 @@ snapshot_value(const struct snapshot *s, const char *name)
     return pair == NULL ? NULL : pair->value;
 }
 
+size_t
+snapshot_count(const struct snapshot *s)
+{
+    return s == NULL ? 0 : s->count;
+}
+
+const struct snapshot_pair *
+snapshot_pair_at(const struct snapshot *s, size_t i)
+{
+    return &s->pairs[i];
+}
+
+#define SHORT_MS 100u
+
+/* A number of milliseconds, with or without its unit, between LEAST and MOST. */
+static bool
+is_ms_between(const char *value, unsigned long least, unsigned long most)
+{
+    char *end;
+    unsigned long ms = strtoul(value, &end, 10);
+
+    return end != value && (*end == '\0' || strcmp(end, "ms") == 0) && ms >= least && ms <= most;
+}
+
+static bool
+is_disturbing(const struct snapshot_pair *pair)
+{
+    if (strcmp(pair->name, "statement_timeout") == 0 || strcmp(pair->name, "transaction_timeout") == 0)
+        return is_ms_between(pair->value, 1, SHORT_MS);
+    return strcmp(pair->name, "idle_session_timeout") == 0 && !is_ms_between(pair->value, 0, 0);
+}
+
+bool
+snapshot_disturbs(const struct snapshot *s)
+{
+    return s->disturbs;
+}
+
 /* --- SQL ---
  *
  * One SELECT of set_config() does all, and NULL there is what RESET does. RESET itself takes an identifier, and the
  * server cuts those after 63 bytes: the setting of a longer name would stay for the next client.
  */
 
-/* E'…' means the same whatever standard_conforming_strings says. Bytes beyond ASCII are written as escapes, which the
- * server takes as they are, as it does those of a startup packet, whatever client_encoding is in force there. */
-static void
-write_literal(struct buf *sql, const char *text)
+void
+snapshot_write_literal(struct buf *sql, const char *text)
 {
     buf_add_text(sql, "E'");
     for (const char *p = text; *p != '\0'; p++) {
@@ -267,14 +316,26 @@ write_setting(struct buf *sql, const char *name, const char *value, const char *
 {
     buf_add_text(sql, *start);
     buf_add_text(sql, "pg_catalog.set_config(");
-    write_literal(sql, name);
+    snapshot_write_literal(sql, name);
     buf_add_text(sql, ",");
     if (value == NULL)
         buf_add_text(sql, "NULL");
     else
-        write_literal(sql, value);
+        snapshot_write_literal(sql, value);
     buf_add_text(sql, ",false)");
     *start = ",";
+}
+
+/* Who the session is decides what it may set: so these are put back before all others, and brought behind them, the first of them first. */
+static const char *const identities[] = { "session_authorization", "role" };
+
+static bool
+is_identity(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(identities); i++)
+        if (strcasecmp(name, identities[i]) == 0)
+            return true;
+    return false;
 }
 
 void
@@ -284,16 +345,22 @@ snapshot_write_change(const struct snapshot *from, const struct snapshot *to, st
 
     if (from == to)
         return;
+    for (size_t i = COUNT_OF(identities); i-- > 0;)
+        if (pair_of(from, identities[i]) != NULL)
+            write_setting(sql, identities[i], NULL, &start);
     for (size_t i = 0; from != NULL && i < from->count; i++)
-        if (pair_of(to, from->pairs[i].name) == NULL)
+        if (!is_identity(from->pairs[i].name) && pair_of(to, from->pairs[i].name) == NULL)
             write_setting(sql, from->pairs[i].name, NULL, &start);
     for (size_t i = 0; to != NULL && i < to->count; i++) {
         const struct snapshot_pair *wanted = &to->pairs[i];
         const struct snapshot_pair *has = pair_of(from, wanted->name);
 
-        if (has == NULL || strcmp(has->value, wanted->value) != 0)
+        if (!is_identity(wanted->name) && (has == NULL || strcmp(has->value, wanted->value) != 0))
             write_setting(sql, wanted->name, wanted->value, &start);
     }
+    for (size_t i = 0; i < COUNT_OF(identities); i++)
+        if (pair_of(to, identities[i]) != NULL)
+            write_setting(sql, identities[i], pair_of(to, identities[i])->value, &start);
 }
 
 /* --- approval --- */

@@ -16,6 +16,7 @@
 #include "pgweir/base/mem.h"
 #include "prepared_impl.h"
 #include "relay_impl.h"
+#include "state_impl.h"
 
 #define STATE_WORD(id, word) [id] = word,
 const char *const client_state_words[CLIENT_STATE_COUNT] = { CLIENT_STATES(STATE_WORD) };
@@ -282,7 +283,10 @@ on_due(struct timer *timer)
     bound_us = shard_route(c->shard)->client_idle_timeout_us;
     if (bound_us == 0)
         return;
-    idle_us = c->state == CLIENT_IDLE ? loop_now_us(c->worker->loop) - c->active_us : 0;
+    idle_us = c->state == CLIENT_IDLE ? loop_now_us(c->worker->loop) - c->active_us
+              : c->pins != 0 && c->server->status == 'I' && ledger_is_quiet(&c->server->ledger)
+                  ? loop_now_us(c->worker->loop) - c->server->request_us
+                  : 0;
     if (idle_us < bound_us) { /* it was busy meanwhile: look again when it can be due at the earliest */
         loop_arm(c->worker->loop, &c->timer, bound_us - idle_us);
         return;
@@ -378,6 +382,7 @@ client_link(struct client *c, struct server *s)
     s->segment_stamp = 0;
     s->kept_stamp = 0;
     s->is_keeping = false;
+    c->is_unsure = false;
     server_move(s, SERVER_ACTIVE);
     client_feed(c, EV_GRANTED);
 }
@@ -434,6 +439,8 @@ tell_holders(struct client *c, struct pg_error *e)
     uint64_t now_us = loop_now_us(c->worker->loop);
     char holder[200] = "";
     char bound[100] = "";
+    char pinned[80] = "";
+    unsigned pinned_count = shard_pinned_in_pool(c->shard);
 
     budget_look(pool_account(shard_pool(c->shard)), &view);
     LIST_EACH(shard_members(c->shard), it) {
@@ -442,6 +449,9 @@ tell_holders(struct client *c, struct pg_error *e)
         if (s->client != NULL && (longest == NULL || s->client->active_us < longest->client->active_us))
             longest = s;
     }
+    if (pinned_count > 0)
+        snprintf(pinned, sizeof pinned, " %u are kept by their clients' session state (see SHOW PINS).",
+                 pinned_count);
     if (longest != NULL)
         snprintf(holder, sizeof holder, " Held longest: backend %u by \"%s\" (client C-%llu) for %.1f s, %s.",
                  longest->backend_pid, application_of(longest->client),
@@ -453,10 +463,10 @@ tell_holders(struct client *c, struct pg_error *e)
         snprintf(bound, sizeof bound, " The limit that is reached: %s, %u of %u.", view.bound,
                  view.bound_taken, view.bound_limit);
     pg_error_detail(
-        e, "Pool %s/%s has %u of at most %u connections; its host %u of %u (%s); %u clients wait here.%s%s",
+        e, "Pool %s/%s has %u of at most %u connections; its host %u of %u (%s); %u clients wait here.%s%s%s",
         pool_database(shard_pool(c->shard)), pool_user(shard_pool(c->shard)), view.account_taken,
         view.account_limit > 0 ? view.account_limit : view.in_force, view.taken, view.in_force, view.why,
-        shard_waiting_count(c->shard), bound, holder);
+        shard_waiting_count(c->shard), bound, pinned, holder);
 }
 
 void
@@ -540,6 +550,8 @@ client_end(struct client *c, enum end_reason reason, const struct pg_error *why)
     if (settings->log_disconnections || reason == END_LOGIN_FAILED)
         client_log(c, end_reasons[reason].level, "closing because: %s (age=%llus)", end_reasons[reason].words,
                    (unsigned long long)((loop_now_us(c->worker->loop) - c->born_us) / US_PER_S));
+    if (c->pins != 0 && s == NULL) /* it was lost */
+        state_pin(c, 0);
     if (s != NULL) {
         bool is_half = !scanner_is_between_messages(&c->scanner) && !c->is_dropping;
 
@@ -582,6 +594,7 @@ client_free(struct client *c)
     login_free(c->login);
     buf_wipe(&c->carry);
     snapshot_drop(w->house->snapshots, c->settings);
+    snapshot_drop(w->house->snapshots, c->floor);
     client_names_free(c->names);
     name_drop(c->unnamed);
     name_drop(c->bound);

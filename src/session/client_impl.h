@@ -61,6 +61,7 @@ struct client {
     struct pool_counters *counters;  /* the shard's */
     struct server *server;           /* exactly while ACTIVE or TRYING */
     const struct snapshot *settings; /* what it wants a server to have; held; NULL: nothing */
+    const struct snapshot *floor;    /* its startup packet's, to which RESET leads back; held */
     struct scanner scanner;          /* messages from the client */
     struct buf carry;            /* input that cannot be worked on yet; empty and without memory while idle */
     struct waiter waiter;        /* queued exactly while WAITING or WELCOME */
@@ -98,7 +99,16 @@ struct client {
     uint32_t wipes_owed; /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
     bool is_held;        /* the message at the front of carry waits for an answer to an earlier one */
     bool is_healed; /* an error was hidden from it, and what it has sent since its last Sync is sent again */
-    bool has_ddl_portal;    /* a Bind of what may be DDL was sent since it has its server */
+    bool has_ddl_portal; /* a Bind of what may be DDL was sent since it has its server */
+    uint32_t
+        suspected; /* enum sql_flag: what its texts may have done to the session since the last read-back; see state_impl.h */
+    uint16_t pins;            /* PIN_BITs: why it keeps its server between transactions */
+    bool is_unsure;           /* since then: something has failed, or a transaction block was open */
+    bool has_odd_strings;     /* standard_conforming_strings is off */
+    bool has_odd_encoding;    /* client_encoding is one of those in which letters hold ASCII bytes */
+    bool hears_settings;      /* what the server reports when its settings are brought next is for it */
+    uint64_t suspected_stamp; /* `stamp` of the message suspected last */
+    uint64_t pinned_us;       /* since when `pins` is not 0 */
     bool has_wiping_portal; /* a Bind of what may be DEALLOCATE or DISCARD was sent since it has its server */
     uint8_t pool_mode;      /* enum pool_mode; its pool's when it logged in */
     bool is_cut_off;        /* its server was lost in the middle of a message to it */

@@ -188,6 +188,10 @@ prepared_reword(const struct owed *o, struct slice message, struct buf *out)
     struct slice rest = slice_skip(message, SCAN_HEADER);
     bool is_reworded = false;
 
+    if (o->effect == EFFECT_REFUSE && o->kind == OWED_QUERY && o->of_client != NULL) {
+        build_error(out, o->of_client);
+        return true;
+    }
     if ((o->effect != EFFECT_NAME_USED && o->effect != EFFECT_DESCRIBED) || n == NULL)
         return false;
     buf_add_u8(out, 'E');

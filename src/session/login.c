@@ -373,6 +373,17 @@ login_enter_pool(struct client *c)
     login_settle(c);
 }
 
+static void
+hear_all(struct client *c, struct slice reported)
+{
+    while (reported.len >= SCAN_HEADER) {
+        size_t len = 1 + (size_t)get_be32(reported.at + 1);
+
+        settings_hear(c, slice_of(reported.at, len));
+        reported = slice_skip(reported, len);
+    }
+}
+
 /* REPORTED: ParameterStatus messages behind the pool's WELCOME; the later one of a name counts. */
 static void
 greet(struct client *c, const struct welcome *welcome, struct slice reported)
@@ -387,6 +398,9 @@ greet(struct client *c, const struct welcome *welcome, struct slice reported)
     build_key(&out, c->cancel_pid, slice_of(c->cancel_secret, sizeof c->cancel_secret));
     build_ready(&out, 'I');
     login_send(c, &out);
+    hear_all(c, slice_of(welcome->bytes, welcome->len));
+    hear_all(c, reported);
+    c->floor = snapshot_hold(c->settings);
     client_feed(c, EV_WELCOMED);
 }
 

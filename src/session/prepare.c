@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "pgweir/base/mem.h"
+#include "pgweir/wire/front.h"
 #include "relay_impl.h"
 
 /* --- what is certain --- */
@@ -117,6 +118,22 @@ send_failure(struct client *c, const struct pg_error *e)
     *mine = *e;
     o->of_client = mine;
     send_head(c, 'D', 1 + sizeof bogus, slice_of("S", 1), slice_of(bogus, sizeof bogus));
+    c->is_dropping = true;
+}
+
+void
+send_failure_of_query(struct client *c, const struct pg_error *e)
+{
+    struct owed *o = enter(c, OWED_QUERY, OWED_FORWARD, EFFECT_REFUSE);
+    struct buf *bogus = &c->worker->scratch;
+    struct pg_error *mine = mem_new(sizeof *mine);
+
+    *mine = *e;
+    o->of_client = mine;
+    server_set_unnamed(c->server, NULL, 0);
+    buf_drop(bogus, buf_len(bogus));
+    build_query(bogus, "pgweir_does_not_exist");
+    gather_copy(&c->worker->gather, &c->server->stream, buf_slice(bogus));
     c->is_dropping = true;
 }
 

@@ -51,6 +51,8 @@ void evict(struct client *c);
 /* The server is made to fail, so that a transaction is aborted and the rest up to Sync skipped as on a direct connection; the client is told E in place
  * of the server's words. The client's own message is dropped. */
 void send_failure(struct client *c, const struct pg_error *e);
+/* The same where that message is a simple Query. */
+void send_failure_of_query(struct client *c, const struct pg_error *e);
 
 /* Sees to it that the server will hold what N, of C, stands for when what is sent next arrives there, parsed in the present epoch. *IS_FRESH: that it was
  * parsed for this. */

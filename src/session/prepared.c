@@ -6,6 +6,7 @@
 #include "healing_impl.h"
 #include "pgweir/wire/front.h"
 #include "relay_impl.h"
+#include "state_impl.h"
 
 #define WIPING (SQL_DEALLOCATE | SQL_DISCARDS)
 
@@ -96,6 +97,8 @@ on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice ta
     struct owed *o = enter(c, OWED_PARSE, OWED_FORWARD, EFFECT_UNNAMED_SET);
 
     /* One that is too long to be kept (ST is NULL) lives on this server until something else comes. */
+    if (st == NULL)
+        state_parse(c, span);
     o->of_client = c->unnamed;
     c->unnamed = st == NULL ? NULL : name_new_unnamed(c->worker, st, schema_epoch(c->server->schema));
     c->unnamed_stamp = c->stamp;
@@ -298,6 +301,7 @@ on_use(struct client *c, const struct scan_span *span, enum owed_kind kind, stru
     bool is_fresh;
     struct parsed *parsed;
     struct owed *o;
+    struct pg_error why;
     struct slice rest = slice_skip(span->bytes, SCAN_HEADER + before.len + name.len);
 
     if (n == NULL) {
@@ -316,6 +320,10 @@ on_use(struct client *c, const struct scan_span *span, enum owed_kind kind, stru
 
         if (!is_good)
             return p;
+    }
+    if (kind == OWED_BIND && !state_bind(c, n->statement, span, &why)) {
+        send_failure(c, &why);
+        return PREPARED_SENT;
     }
     if (kind == OWED_BIND)
         note_bind(c, n, before);

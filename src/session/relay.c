@@ -22,6 +22,7 @@
 #include "pgweir/wire/rules.h"
 #include "prepared_impl.h"
 #include "session_settings_impl.h"
+#include "state_impl.h"
 
 static bool
 is_clogged(const struct stream *s)
@@ -194,6 +195,19 @@ bad_message(struct client *c, uint8_t type)
     return OVER;
 }
 
+/* What the message may leave behind in the session; Parse and Bind are looked at where they are rewritten. False: it was refused. */
+static bool
+state_look(struct client *c, const struct scan_span *span, enum front_kind kind)
+{
+    if (kind == FRONT_QUERY)
+        return state_query(c, span);
+    if (UNLIKELY(kind == FRONT_FUNCTION))
+        state_function_call(c, span);
+    else if (kind == FRONT_PARSE && !prepared_is_on(c))
+        state_parse(c, span);
+    return true;
+}
+
 /* A message that names a prepared statement, or may. AFTER: what has come behind it. */
 static enum progress
 named_message(struct client *c, const struct scan_span *span, enum front_kind kind, struct slice after)
@@ -262,7 +276,8 @@ client_message(struct client *c, const struct scan_span *span, struct slice afte
             return bad_message(c, span->type);
         }
     }
-    if (kind == FRONT_QUERY && prepared_is_on(c) && prepared_wants_more(c, span))
+    if ((kind == FRONT_QUERY || kind == FRONT_PARSE || kind == FRONT_BIND || kind == FRONT_FUNCTION) &&
+        UNLIKELY(!span->is_last) && span->body_len <= STATE_WHOLE_BYTES && c->pool_mode != POOL_SESSION)
         return KEEP;
     if (c->server == NULL) {
         enum progress p = message_without_server(c, kind);
@@ -270,14 +285,21 @@ client_message(struct client *c, const struct scan_span *span, struct slice afte
         if (p != GO_ON || c->is_dropping)
             return p;
     }
+    if (UNLIKELY(!settings_are_in_place(c)) && settings_will_be_brought(c->server) && kind != FRONT_FLUSH &&
+        kind != FRONT_COPY_DATA && kind != FRONT_COPY_END) {
+        c->is_held = true;
+        return KEEP;
+    }
     if (kind != FRONT_FLUSH && kind != FRONT_COPY_DATA && ledger_is_full(&c->server->ledger)) {
         stream_read_stop(&c->stream);
         return KEEP;
     }
     count_request(c, span->bytes.len);
     if (kind != FRONT_FLUSH && kind != FRONT_COPY_DATA) {
-        if (!settings_are_in_place(c))
+        if (UNLIKELY(!settings_are_in_place(c)) && settings_can_be_brought(c->server))
             settings_bring(c);
+        if (c->pool_mode != POOL_SESSION && !c->server->ledger.is_skipping && !state_look(c, span, kind))
+            return GO_ON;
         if (prepared_is_on(c) && !c->server->ledger.is_skipping) {
             if (names_statements(kind))
                 return named_message(c, span, kind, after);
@@ -366,9 +388,12 @@ send_made_up(struct server *s)
     flush_to_client(s);
 }
 
+/* S could be released. It stays with its client while what that has left in the session is asked for, or cannot follow it. */
 static void
 relay_release(struct server *s)
 {
+    if (!state_is_settled(s))
+        return;
     if (buf_len(&s->reported) > 0)
         settings_follow(s->client, s);
     server_release(s);
@@ -435,26 +460,29 @@ relay_from_client(struct client *c, struct slice fresh)
 
 /* --- server to client --- */
 
-/* *IS_BROKEN: an error that leaves the server unfit for anybody. */
 static void
-note_error(struct server *s, struct slice message, bool *is_broken)
+note_error(struct server *s, struct slice message)
 {
     struct client *c = s->client;
     struct pg_error e;
 
     if (!pg_error_read(message, &e))
         return;
-    if (server_is_swallowing(s) && c != NULL) { /* what brings the client's settings has failed */
-        if (c->state == CLIENT_TRYING) {
+    if (server_is_swallowing(s) && c != NULL) {
+        if (ledger_head(&s->ledger)->own == OWN_READ_BACK) {
+            state_failed(s, &e);
+        } else if (c->state == CLIENT_TRYING) {
             c->login->refusal = e;
             c->login->is_refused = true;
             server_take_settings(s, NULL); /* all of it was rolled back */
             s->is_dirty = true;
         } else {
             server_log(s, LOG_WARNING_LEVEL, "settings could not be applied: %s: %s", e.sqlstate, e.message);
-            *is_broken = true;
+            state_refused(s, &e);
         }
     }
+    if (c != NULL)
+        c->is_unsure = true;
     if (e.severity != PG_FATAL)
         return;
     s->is_fatal = true;
@@ -501,6 +529,17 @@ is_wiping_tag(struct slice message)
            (len == 12 && memcmp(tag, "DISCARD ALL", 12) == 0);
 }
 
+/* Such a tag came for the request at the head. */
+static void
+wiped(struct server *s, struct slice message)
+{
+    const struct owed *o = ledger_head(&s->ledger);
+
+    prepared_wiped(s, o);
+    if (message.at[SCAN_HEADER + 1] == 'I' && s->client != NULL && o->action != OWED_SWALLOW)
+        state_discarded(s, o);
+}
+
 /* True when the message goes to the client. *IS_READY: it was a ReadyForQuery; *IS_BROKEN: the server must be closed. */
 static bool
 server_message(struct server *s, const struct scan_span *span, bool *is_ready, bool *is_broken)
@@ -522,10 +561,10 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         return true;
     case BACK_PARAMETER:
         settings_note_report(s, span);
-        return !server_is_swallowing(s);
+        return !server_is_swallowing(s) || server_is_heard(s);
     case BACK_COMMAND_DONE:
         if (is_wiping_tag(span->bytes) && !ledger_is_empty(&s->ledger))
-            prepared_wiped(s, ledger_head(&s->ledger));
+            wiped(s, span->bytes);
         if (s->client == NULL || !server_is_swallowing(s))
             settings_note_tag(s, span->bytes);
         healing_note_tag(s, span->bytes);
@@ -537,7 +576,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
             healing_note_shape(s, ledger_head(&s->ledger), span->bytes, span->is_last);
         break;
     case BACK_ERROR:
-        note_error(s, span->bytes, is_broken);
+        note_error(s, span->bytes);
         if (s->state == SERVER_CLEANING && s->is_reset_sent)
             *is_broken = true;
         if (s->is_fatal && ledger_is_empty(&s->ledger))
@@ -551,7 +590,13 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         s->status = status;
         *is_ready = true;
         healing_note_ready(s);
+        if (status != 'I' && s->client != NULL)
+            s->client->is_unsure = true;
         is_refused = status != 'I' && s->client != NULL && s->client->pool_mode == POOL_STATEMENT;
+        break;
+    case BACK_DATA:
+        s->is_capturing = state_is_asking(s) && server_is_swallowing(s) &&
+                          ledger_head(&s->ledger)->own == OWN_READ_BACK;
         break;
     default:
         break;
@@ -574,8 +619,11 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
     }
     if (is_reworded)
         is_forwarded = false;
-    if (owed.kind != OWED_NOTHING)
+    if (owed.kind != OWED_NOTHING) {
         prepared_paid(s, &owed);
+        if (UNLIKELY(owed.own == OWN_READ_BACK) && state_is_asking(s))
+            state_answered(s);
+    }
     while (kind == BACK_ERROR && ledger_take_skipped(&s->ledger, &owed, &failed))
         if (prepared_undone(s, &owed, failed, &instead)) {
             send_instead(s, &instead);
@@ -660,6 +708,7 @@ relay_from_server(struct server *s, struct slice fresh)
 
         switch (scan_next(&s->scanner, &in, &span)) {
         case SCAN_MESSAGE:
+            s->is_capturing = false;
             s->is_forwarding = server_message(s, &span, &is_ready, &is_broken) && s->client != NULL;
             break;
         case SCAN_REST:
@@ -671,8 +720,12 @@ relay_from_server(struct server *s, struct slice fresh)
             is_broken = true;
             continue;
         }
+        if (UNLIKELY(s->is_capturing))
+            state_capture(s, span.bytes);
         if (s->client == NULL)
             continue;
+        if (UNLIKELY(state_refusal(s) != NULL)) /* what follows is not for this client */
+            break;
         if (s->is_forwarding) {
             s->client->counters->sent_bytes += span.bytes.len;
             gather_add(&s->worker->gather, &s->client->stream, span.bytes);
@@ -695,6 +748,14 @@ relay_from_server(struct server *s, struct slice fresh)
         return;
     }
     keep_rest(&s->carry, in, is_kept);
+    if (UNLIKELY(s->client != NULL && state_refusal(s) != NULL)) {
+        struct pg_error e = *state_refusal(s);
+
+        client_end(s->client, END_SETTINGS_REFUSED, &e);
+        if (buf_len(&s->carry) > 0 && s->state == SERVER_CLEANING)
+            relay_from_server(s, slice_of(NULL, 0));
+        return;
+    }
     if (is_ready && s->client != NULL && ledger_is_quiet(&s->ledger))
         count_answer(s->client, s->status);
     if (is_ready || (was_owing && ledger_is_empty(&s->ledger)))

@@ -20,6 +20,7 @@
 #include "pgweir/wire/front.h"
 #include "prepared_impl.h"
 #include "relay_impl.h"
+#include "state_impl.h"
 
 #define STATE_WORD(id, word) [id] = word,
 const char *const server_state_words[SERVER_STATE_COUNT] = { SERVER_STATES(STATE_WORD) };
@@ -358,6 +359,7 @@ server_free(struct server *s)
     buf_release(&s->carry);
     buf_release(&s->reported);
     buf_release(&s->kept);
+    state_free(s->session);
     statement_set_free(s->statements);
     statement_drop(s->unnamed);
     snapshot_drop(s->worker->house->snapshots, s->settings);
@@ -422,17 +424,23 @@ server_join(struct member *m)
 
 /* --- back to the pool --- */
 
-static void
-send_own_query(struct server *s, const char *sql)
+void
+server_query(struct server *s, const char *sql, enum own_query own)
 {
+    struct owed *o;
     struct buf out;
 
     buf_init(&out);
     build_query(&out, sql);
     stream_send(&s->stream, buf_slice(&out));
     buf_release(&out);
-    (void)ledger_push(&s->ledger, OWED_QUERY, OWED_SWALLOW);
+    s->stamp++;
+    o = ledger_push(&s->ledger, OWED_QUERY, OWED_SWALLOW);
+    o->own = (uint8_t)own;
+    o->server_stamp = s->stamp;
     server_set_unnamed(s, NULL, 0);
+    s->request_us = loop_now_us(s->worker->loop);
+    server_watch(s);
 }
 
 static bool
@@ -468,15 +476,18 @@ forget_settings(struct server *s)
 {
     s->is_dirty = !s->is_reset_whole;
     s->last_client = 0;
-    if (!s->is_dirty)
-        server_take_settings(s, NULL);
+    if (s->is_dirty)
+        return;
+    server_take_settings(s, NULL);
+    state_cleaned(s);
+    s->scrub = SCRUB_NOTHING;
 }
 
 /* Whether nobody else may get it. */
 static bool
 is_spent(const struct server *s)
 {
-    return s->is_fatal || s->is_endangered || s->ledger.is_in_doubt;
+    return s->is_fatal || s->is_endangered || s->is_loaded || s->ledger.is_in_doubt;
 }
 
 static void
@@ -485,6 +496,7 @@ end_spent(struct server *s)
     server_end(s, LOG_INFO_LEVEL,
                s->is_fatal        ? "ended the session"
                : s->is_endangered ? "a cancel request that was given up may still hit it"
+               : s->is_loaded     ? "its client has used LOAD"
                                   : "a failed COPY left a Sync in doubt");
 }
 
@@ -506,7 +518,7 @@ server_close_off(struct server *s)
         stream_send(&s->stream, slice_of(sync, sizeof sync));
         (void)ledger_push(&s->ledger, OWED_SYNC, OWED_SWALLOW);
     } else if (s->ledger.is_open && ledger_is_empty(&s->ledger)) {
-        send_own_query(s, "ROLLBACK");
+        server_query(s, "ROLLBACK", OWN_OTHER);
     }
 }
 
@@ -528,13 +540,25 @@ server_clean_on(struct server *s)
     }
     s->is_ours = true;
     if (s->status != 'I') {
-        send_own_query(s, "ROLLBACK");
+        server_query(s, "ROLLBACK", OWN_OTHER);
         return;
     }
     if (is_reset_due(s) && !s->is_reset_sent) {
         s->is_reset_sent = true;
         s->is_reset_whole = text_equal_nocase(route_of(s)->server_reset_query, "DISCARD ALL");
-        send_own_query(s, route_of(s)->server_reset_query);
+        server_query(s, route_of(s)->server_reset_query, OWN_OTHER);
+        return;
+    }
+    if (s->scrub == SCRUB_ALL && !(s->is_reset_sent && s->is_reset_whole)) {
+        s->is_reset_sent = true;
+        s->is_reset_whole = true;
+        server_query(s, "DISCARD ALL", OWN_OTHER);
+        return;
+    }
+    if (s->scrub == SCRUB_SETTINGS && !s->is_reset_sent) {
+        s->is_reset_sent = true;
+        s->is_reset_whole = true;
+        server_query(s, "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL", OWN_OTHER);
         return;
     }
     timer_cancel(&s->timer);
@@ -583,9 +607,11 @@ server_release(struct server *s)
 
     server_unlink(s);
     buf_release(&s->reported);
+    if (UNLIKELY(s->settings != NULL && snapshot_disturbs(s->settings)) && s->scrub == SCRUB_NOTHING)
+        s->scrub = SCRUB_SETTINGS;
     if (is_spent(s)) {
         end_spent(s);
-    } else if (is_reset_due(s) || !list_is_empty(&s->couriers)) {
+    } else if (is_reset_due(s) || s->scrub != SCRUB_NOTHING || !list_is_empty(&s->couriers)) {
         server_start_cleaning(s);
         server_clean_on(s);
     } else {
@@ -614,6 +640,9 @@ server_orphan(struct server *s, enum orphan how)
     static const uint8_t flush[] = { 'H', 0, 0, 0, 4 };
     bool is_busy = !ledger_is_empty(&s->ledger) && !s->ledger.is_copy_in_open;
 
+    state_orphan(s);
+    if (s->settings != NULL && snapshot_disturbs(s->settings) && s->scrub == SCRUB_NOTHING)
+        s->scrub = SCRUB_SETTINGS;
     server_unlink(s);
     /* It changed something, and nobody follows any more; or a cancel request may hit what brings the settings. */
     if (buf_len(&s->reported) > 0 || is_being_brought(s)) {

@@ -35,11 +35,27 @@
 enum server_state { SERVER_STATES(SERVER_STATE_ID) SERVER_STATE_COUNT };
 #undef SERVER_STATE_ID
 
+/* Which query of ours an entry of the ledger is (owed.own). */
+enum own_query {
+    OWN_OTHER,
+    OWN_SETTINGS,       /* brings the client's settings ahead of its first message */
+    OWN_HEARD_SETTINGS, /* the same, and what it makes the server report is for the client */
+    OWN_READ_BACK,      /* asks for what the client has left in the session */
+};
+
+/* How a server must be cleaned before another client has it. */
+enum scrub {
+    SCRUB_NOTHING,
+    SCRUB_SETTINGS, /* what is set there would disturb what brings the next client's settings */
+    SCRUB_ALL,      /* DISCARD ALL: what its client has left there is not known, or was not ended */
+};
+
 struct client;
 struct schema;
 struct server_login;
 struct statement;
 struct statement_set;
+struct session_state;
 
 /* A dead client's query gets this long to end by itself after a Terminate, and a cancelled one to give up, before the connection is closed. */
 #define SERVER_GRACE_US (UINT64_C(5) * US_PER_S)
@@ -64,8 +80,9 @@ struct server {
     struct ledger ledger;
     struct buf carry;                /* an incomplete message that must be seen whole */
     const struct snapshot *settings; /* what it was brought to; held; NULL: as it was born */
-    struct buf reported;  /* ParameterStatus messages since it has its client: settings to follow */
-    uint64_t last_client; /* id of the one that made it dirty */
+    struct buf reported;           /* ParameterStatus messages since it has its client: settings to follow */
+    uint64_t last_client;          /* id of the one that made it dirty */
+    struct session_state *session; /* state.c's; NULL: nothing was ever suspected here; owned */
     struct statement_set *statements; /* what is prepared there; NULL: nothing; owned */
     struct statement *unnamed;        /* its unnamed statement; held; NULL: none, or not one of ours */
     uint64_t unnamed_client;          /* who parsed it; 0: nobody */
@@ -105,13 +122,18 @@ struct server {
     bool is_reset_whole; /* and it is DISCARD ALL, which leaves nothing behind */
     bool is_fatal;       /* it sent a FATAL error: the end of the connection follows */
     bool is_endangered;  /* a cancel request that was sent to it was given up, and may still arrive */
-    bool is_dirty;       /* its client has SET or RESET something: RESET ALL before another gets it */
-    bool is_keeping;     /* messages are added to `kept` */
-    bool has_ddl;        /* a tag of DDL has come, and no ReadyForQuery with status I since */
-    bool has_strays;     /* statements of ours may be there that are not in `statements` */
-    bool is_stalled;     /* not read: its client does not take its output */
-    bool is_patient;     /* CLEANING: what runs may end by itself first, its client left politely */
-    bool is_ours;        /* CLEANING: nothing of its client's runs any more, only what we have sent */
+    uint8_t scrub;       /* enum scrub: due before another client has it */
+    bool
+        is_in_question; /* what is asked of it may tell that its client has gone back to settings of its startup packet */
+    bool is_capturing; /* the message begun last is a row that state.c wants */
+    bool is_loaded;    /* its client has used LOAD, which nothing undoes: closed when it comes back */
+    bool is_dirty;     /* its client has SET or RESET something: RESET ALL before another gets it */
+    bool is_keeping;   /* messages are added to `kept` */
+    bool has_ddl;      /* a tag of DDL has come, and no ReadyForQuery with status I since */
+    bool has_strays;   /* statements of ours may be there that are not in `statements` */
+    bool is_stalled;   /* not read: its client does not take its output */
+    bool is_patient;   /* CLEANING: what runs may end by itself first, its client left politely */
+    bool is_ours;      /* CLEANING: nothing of its client's runs any more, only what we have sent */
 };
 
 extern const char *const server_state_words[SERVER_STATE_COUNT];
@@ -130,6 +152,9 @@ void server_set_unnamed(struct server *s, struct statement *st, uint64_t client_
 void server_take_settings(struct server *s, const struct snapshot *settings);
 /* server_login.c is through: into the pool. */
 void server_begin_work(struct server *s);
+
+/* Sends a simple Query of ours, whose answer is swallowed; nothing may be gathered for S. OWN: which one it is. */
+void server_query(struct server *s, const char *sql, enum own_query own);
 
 /* Its client is through: all answered, status I, between messages. Back to the pool, after the reset query where one is due. */
 void server_release(struct server *s);
@@ -172,6 +197,13 @@ server_is_unasked(const struct server *s)
 {
     return !ledger_is_empty(&s->ledger) &&
            (ledger_head(&s->ledger)->action == OWED_SWALLOW || ledger_head(&s->ledger)->action == OWED_HIDE);
+}
+
+/* Whether what it is swallowing makes it report what its client should hear. */
+static inline bool
+server_is_heard(const struct server *s)
+{
+    return ledger_head(&s->ledger)->own == OWN_HEARD_SETTINGS;
 }
 
 static inline struct server *

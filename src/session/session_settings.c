@@ -4,29 +4,43 @@
 #include <string.h>
 
 #include "login_impl.h"
+#include "pgweir/base/text.h"
 #include "pgweir/wire/back.h"
 #include "pgweir/wire/front.h"
+#include "state_impl.h"
 
+/* A client's message follows behind this in the same write, and must not be run with settings that are not its own. So if this fails, the session stays
+ * in a failed transaction, in which nothing that follows has an effect. A trial has nothing behind it. */
 void
 settings_bring(struct client *c)
 {
     struct server *s = c->server;
     struct buf *scratch = &c->worker->scratch;
+    bool is_trial = c->state == CLIENT_TRYING;
     struct buf sql;
+    struct owed *o;
 
     buf_init(&sql);
+    if (!is_trial)
+        buf_add_text(&sql, "BEGIN ISOLATION LEVEL READ COMMITTED;");
     if (s->is_dirty && s->last_client != c->id) {
         buf_add_text(&sql, "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;");
         server_take_settings(s, NULL);
         s->is_dirty = false;
     }
     snapshot_write_change(s->settings, c->settings, &sql);
+    if (!is_trial)
+        buf_add_text(&sql, s->settings != c->settings ? ";COMMIT" : "COMMIT");
     server_take_settings(s, c->settings);
     buf_add_u8(&sql, '\0');
     buf_drop(scratch, buf_len(scratch));
     build_query(scratch, (const char *)buf_slice(&sql).at);
     buf_release(&sql);
-    (void)ledger_push(&s->ledger, OWED_QUERY, OWED_SWALLOW);
+    s->stamp++;
+    o = ledger_push(&s->ledger, OWED_QUERY, OWED_SWALLOW);
+    o->own = c->hears_settings ? OWN_HEARD_SETTINGS : OWN_SETTINGS;
+    o->server_stamp = s->stamp;
+    c->hears_settings = false;
     server_set_unnamed(s, NULL, 0);
     gather_copy(&c->worker->gather, &s->stream, buf_slice(scratch));
 }
@@ -57,12 +71,42 @@ is_setting_tag(struct slice message)
            (len >= 8 && memcmp(tag, "DISCARD ", 8) == 0);
 }
 
-/* Something was set that cannot be followed: S is scrubbed before anybody but the client of that id works with it; 0: before anybody does. */
-static void
-lose_track(struct server *s, uint64_t client_id)
+void
+settings_lose_track(struct server *s, uint64_t client_id)
 {
     s->is_dirty = true;
     s->last_client = client_id;
+}
+
+bool
+settings_read_report(struct slice message, struct startup_pair *out)
+{
+    return back_parameter_read(message, out) == PARSE_DONE && is_followed(out->name);
+}
+
+/* Those in which a byte that seems to be ASCII can be the second half of a letter. */
+static bool
+is_odd_encoding(const char *encoding)
+{
+    static const char *const odd[] = { "BIG5", "GBK", "GB18030", "JOHAB", "SJIS", "SHIFT_JIS_2004", "UHC" };
+
+    for (size_t i = 0; i < COUNT_OF(odd); i++)
+        if (text_equal_nocase(encoding, odd[i]))
+            return true;
+    return false;
+}
+
+void
+settings_hear(struct client *c, struct slice message)
+{
+    struct startup_pair pair;
+
+    if (back_parameter_read(message, &pair) != PARSE_DONE)
+        return;
+    if (strcmp(pair.name, "client_encoding") == 0)
+        c->has_odd_encoding = is_odd_encoding(pair.value);
+    else if (strcmp(pair.name, "standard_conforming_strings") == 0)
+        c->has_odd_strings = strcmp(pair.value, "on") != 0;
 }
 
 void
@@ -74,25 +118,37 @@ settings_note_report(struct server *s, const struct scan_span *span)
     if (c ==
         NULL) { /* its client has gone and what it asked for is still being done; when idle, an operator has changed a default */
         if (s->state == SERVER_CLEANING)
-            lose_track(s, 0);
+            settings_lose_track(s, 0);
         return;
     }
     if (server_is_swallowing(s)) {
+        if (server_is_heard(s) && span->is_last)
+            settings_hear(c, span->bytes);
         if (c->state != CLIENT_TRYING)
             return;
         to = &c->login->reported;
+    } else if (span->is_last) {
+        settings_hear(c, span->bytes);
     }
     if (span->is_last && buf_len(to) + span->bytes.len <= SNAPSHOT_MOST_BYTES)
         buf_add(to, span->bytes);
     else
-        lose_track(s, c->id);
+        settings_lose_track(s, c->id);
 }
 
 void
 settings_note_tag(struct server *s, struct slice message)
 {
-    if (is_setting_tag(message))
-        lose_track(s, s->client != NULL ? s->client->id : 0);
+    struct client *c = s->client;
+
+    if (c != NULL && c->pool_mode != POOL_SESSION) {
+        if (message.len == SCAN_HEADER + 5 && memcmp(message.at + SCAN_HEADER, "LOAD", 5) == 0) {
+            state_pin(c, c->pins | PIN_BIT(PIN_LOAD));
+            s->is_loaded = true;
+        }
+    } else if (is_setting_tag(message)) {
+        settings_lose_track(s, c != NULL ? c->id : 0);
+    }
 }
 
 /* Lays PAIRS over C's settings, which S has already. */
@@ -105,7 +161,7 @@ follow_pairs(struct client *c, struct server *s, const struct snapshot_pair *pai
     if (count == 0)
         return;
     if (!snapshot_with(store, old, pairs, count, &c->settings)) {
-        lose_track(s, c->id);
+        settings_lose_track(s, c->id);
         return;
     }
     snapshot_drop(store, old);
@@ -123,7 +179,7 @@ settings_follow(struct client *c, struct server *s)
         size_t len = 1 + (size_t)get_be32(rest.at + 1);
         struct startup_pair pair;
 
-        if (back_parameter_read(slice_of(rest.at, len), &pair) == PARSE_DONE && is_followed(pair.name))
+        if (settings_read_report(slice_of(rest.at, len), &pair))
             pairs[count++] = (struct snapshot_pair){ pair.name, pair.value };
         rest = slice_skip(rest, len);
         if (count == COUNT_OF(pairs)) {

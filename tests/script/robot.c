@@ -168,7 +168,7 @@ run_one(struct robot *r, const char *sql)
 {
     const char *x;
 
-    if (is_word(sql, "commit", &x))
+    if (is_word(sql, "commit", &x) || is_word(sql, "COMMIT", &x))
         return end_transaction(r, "COMMIT");
     if (is_word(sql, "rollback", &x) || is_word(sql, "ROLLBACK", &x))
         return end_transaction(r, "ROLLBACK");
@@ -192,7 +192,7 @@ run_one(struct robot *r, const char *sql)
         r->copied = 0;
         return STOP;
     }
-    if (is_word(sql, "begin", &x)) {
+    if (is_word(sql, "begin", &x) || is_word(sql, "BEGIN", &x)) {
         r->status = 'T';
         say(r, "Complete BEGIN");
     } else if (is_word(sql, "set", &x)) {

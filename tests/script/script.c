@@ -920,6 +920,92 @@ accepts(struct actor *a, const char *words)
     hear(a, "Startup user=alice database=app");
 }
 
+/* Takes the Query with which a server is asked for what its client has left in the session; returns its text, NULL when it has not come. */
+static const char *
+take_question(struct actor *a, struct buf *keep)
+{
+    struct slice in = buf_slice(&a->in);
+    size_t before = in.len;
+    struct slice message;
+
+    if (!message_take(&in, &message) || message.at[0] != 'Q' ||
+        strncmp((const char *)message.at + 5, "SELECT 'v'", 10) != 0) {
+        script_fail(a->script, "s%u was not asked", a->number);
+        return NULL;
+    }
+    buf_add(keep, slice_skip(message, 5));
+    buf_drop(&a->in, before - in.len);
+    return (const char *)buf_slice(keep).at;
+}
+
+static unsigned
+count_of(const char *text, const char *end, const char *part)
+{
+    unsigned count = 0;
+
+    while ((text = strstr(text, part)) != NULL && text < end) {
+        count++;
+        text++;
+    }
+    return count;
+}
+
+static void
+add_row(struct buf *out, char kind, unsigned fields, const char *value)
+{
+    size_t len = value == NULL ? 0 : strlen(value);
+
+    buf_add_u8(out, 'D');
+    buf_add_be32(out, (uint32_t)(4 + 2 + 4 + 1 + fields * (4 + len)));
+    buf_add_be16(out, (uint16_t)(fields + 1));
+    buf_add_be32(out, 1);
+    buf_add_u8(out, (uint8_t)kind);
+    for (unsigned i = 0; i < fields; i++) {
+        buf_add_be32(out, value == NULL ? UINT32_MAX : (uint32_t)len);
+        buf_add_text(out, value == NULL ? "" : value);
+    }
+}
+
+/* The answer: no setting is there, and each pin in question is PIN. */
+static void
+answer_question(struct actor *a, const char *pin)
+{
+    struct buf question;
+    struct buf out;
+    const char *sql;
+
+    buf_init(&question);
+    buf_init(&out);
+    sql = take_question(a, &question);
+    if (sql != NULL) {
+        const char *end = sql + strlen(sql);
+        const char *second = strstr(sql, ";SELECT 'p'");
+
+        add_row(&out, 'v', count_of(sql, second == NULL ? end : second, ",pg_catalog.encode("), NULL);
+        (void)messages_write(&out, "Complete SELECT 1");
+        if (second != NULL) {
+            add_row(&out, 'p', count_of(second, end, "EXISTS("), pin);
+            (void)messages_write(&out, "Complete SELECT 1");
+        }
+        if (strstr(sql, ";SELECT 'f'") != NULL)
+            (void)messages_write(&out, "Complete SELECT 0");
+        (void)messages_write(&out, "Ready I");
+        actor_send(a, buf_slice(&out));
+    }
+    buf_release(&question);
+    buf_release(&out);
+}
+
+static void
+hear_question(struct actor *a)
+{
+    struct buf question;
+
+    buf_init(&question);
+    (void)take_question(a, &question);
+    buf_release(&question);
+}
+
 static void
 is(struct actor *a, const char *words)
 {
@@ -931,6 +1017,12 @@ is(struct actor *a, const char *words)
         check_open(a);
     else if (strcmp(words, "greeted") == 0)
         hear_greeting(a);
+    else if (strcmp(words, "asked") == 0)
+        hear_question(a);
+    else if (strcmp(words, "asked: nothing") == 0)
+        answer_question(a, "f");
+    else if (strcmp(words, "asked: pinned") == 0)
+        answer_question(a, "t");
     else
         script_fail(a->script, "no such state");
 }

@@ -12,6 +12,8 @@
  *     c1 stops reading              c1 reads on
  *     c2 cancels c1                 connects and sends a CancelRequest with c1's key; `cancels c1 wrongly`: with a wrong secret
  *     k1 cancels s1                 a connection has come with a CancelRequest for s1;   k1 closes
+ *     s1 is asked                   a Query of the pooler's has come that asks what its client has left in the session
+ *     s1 is asked: nothing          the same, and it answers that nothing is there;   s1 is asked: pinned     that every pin in question is
  *     s1 lingers                    it will not close when the pooler does, as servers do; then s1 is ended
  *     s1 closes                     s1 accepts  (scenes with by_hand) it gets the startup packet and answers nothing
  *     server goes down | comes up   nobody listens there any more; listens again

@@ -155,6 +155,7 @@ one_large_query_is_no_different(void)
     hear_many(script_actor(s, ACTOR_SERVER, 1), 'Q', 1);
     script_line(s, "s1 sends Complete 1 | Ready I");
     script_line(s, "c1 gets Complete 1 | Ready I");
+    script_line(s, "s1 is asked: nothing");
     script_end(s);
 }
 
@@ -177,6 +178,7 @@ a_client_that_waits_for_a_server_is_stopped(void)
     hear_many(script_actor(s, ACTOR_SERVER, 1), 'Q', 2);
     script_line(s, "s1 sends Complete 2 | Ready I | Complete 3 | Ready I");
     script_line(s, "c2 gets Complete 2 | Ready I | Complete 3 | Ready I");
+    script_line(s, "s1 is asked: nothing");
     script_end(s);
 }
 
@@ -197,6 +199,7 @@ a_client_that_has_not_been_greeted_is_stopped(void)
     hear_many(script_actor(s, ACTOR_SERVER, 1), 'Q', 2);
     script_line(s, "s1 sends Complete 2 | Ready I | Complete 3 | Ready I");
     script_line(s, "c1 gets Complete 2 | Ready I | Complete 3 | Ready I");
+    script_line(s, "s1 is asked: nothing");
     script_end(s);
 }
 

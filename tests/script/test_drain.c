@@ -63,9 +63,10 @@ a_transaction_ends_first(void)
 static void
 a_message_that_has_begun_ends_first(void)
 {
-    PLAY(&one_server, "c1 enters", "c1 sends Bytes 51 00 00 00 06 61", "s1 gets Bytes 51 00 00 00 06 61",
-         "drain", "c1 gets nothing", "c1 sends Bytes 00", "s1 gets Bytes 00", "s1 sends Complete 1 | Ready I",
-         "c1 hears Complete 1 | Ready I", C1_IS_LET_GO, "s1 gets Terminate", "s1 is closed", "drained");
+    PLAY(&one_server, "c1 enters", "c1 sends Bytes 45 00 00 00 09 00", "s1 gets Bytes 45 00 00 00 09 00",
+         "drain", "c1 gets nothing", "c1 sends Bytes 00 00 00 00 | Sync", "s1 gets Bytes 00 00 00 00 | Sync",
+         "s1 sends Complete 1 | Ready I", "c1 hears Complete 1 | Ready I", C1_IS_LET_GO, "s1 gets Terminate",
+         "s1 is closed", "drained");
 }
 
 static void

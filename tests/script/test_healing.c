@@ -71,9 +71,9 @@ static void
 what_cannot_change_a_result_is_no_change(void)
 {
     PLAY(&one, ENTER, PREPARE, DO("create index on t (x)", "CREATE INDEX"),
-         DO("create temp table own (x int)", "CREATE TABLE"), DO("alter role r", "ALTER ROLE"),
-         DO("insert into t values (1)", "INSERT 0 1"), "c1 sends Bind - s1 | " RUN,
-         "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c1 gets " DONE);
+         DO("create temp table own (x int)", "CREATE TABLE"), "s1 is asked: nothing",
+         DO("alter role r", "ALTER ROLE"), DO("insert into t values (1)", "INSERT 0 1"),
+         "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c1 gets " DONE);
 }
 
 static void
@@ -82,7 +82,7 @@ a_temporary_table_made_by_a_prepared_statement_is_no_change(void)
     PLAY(&one, ENTER, PREPARE, "c2 sends Parse - create temp table own (x int) | Bind - - | " RUN,
          "s1 gets Parse - create temp table own (x int) | Bind - - | " RUN,
          "s1 sends ParseComplete | BindComplete | Complete CREATE TABLE | Ready I",
-         "c2 gets ParseComplete | BindComplete | Complete CREATE TABLE | Ready I",
+         "c2 gets ParseComplete | BindComplete | Complete CREATE TABLE | Ready I", "s1 is asked: nothing",
          "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c1 gets " DONE,
          "c2 sends Parse - create table all_can_see (x int) | Bind - - | " RUN,
          "s1 gets Parse - create table all_can_see (x int) | Bind - - | " RUN,

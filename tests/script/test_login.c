@@ -21,8 +21,15 @@ SCENE(unlimited, NULL, .limit = 1, .is_limit_unknown = true);
 SCENE(with_password, NULL, .limit = 1, .by_hand = true, .entry = "user=app_user password=sesame");
 
 #define S1_IS_SET_TO_UTC "s1 hears Query SELECT pg_catalog.set_config(E'timezone',E'UTC',false)"
-#define S1_IS_SET_BACK "s1 hears Query SELECT pg_catalog.set_config(E'timezone',NULL,false)"
-#define S1_IS_SCRUBBED "s1 hears Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
+#define S1_IS_BROUGHT_TO_UTC                               \
+    "s1 hears Query BEGIN ISOLATION LEVEL READ COMMITTED;" \
+    "SELECT pg_catalog.set_config(E'timezone',E'UTC',false);COMMIT"
+#define S1_IS_SET_BACK                                     \
+    "s1 hears Query BEGIN ISOLATION LEVEL READ COMMITTED;" \
+    "SELECT pg_catalog.set_config(E'timezone',NULL,false);COMMIT"
+#define S1_IS_SCRUBBED                                     \
+    "s1 hears Query BEGIN ISOLATION LEVEL READ COMMITTED;" \
+    "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;COMMIT"
 
 /* --- clients --- */
 
@@ -247,7 +254,7 @@ settings_of_the_startup_packet_are_tried_once_and_brought_along(void)
         "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "c3 enters",
         "c3 sends Query three", S1_IS_SET_BACK, "s1 gets Query three",
         "s1 sends Parameter TimeZone GMT | Complete RESET | Ready I | Complete 3 | Ready I",
-        "c3 gets Complete 3 | Ready I", "c1 sends Query four", S1_IS_SET_TO_UTC, "s1 gets Query four",
+        "c3 gets Complete 3 | Ready I", "c1 sends Query four", S1_IS_BROUGHT_TO_UTC, "s1 gets Query four",
         "s1 sends Columns a | Row UTC | Parameter TimeZone UTC | Complete SELECT 1 | Ready I | Complete 4",
         "s1 sends Ready I", "c1 gets Complete 4 | Ready I");
 }
@@ -290,10 +297,12 @@ settings_whose_fate_is_unknown_are_brought_again(void)
         "s1 sends Columns a | Row UTC | Complete SELECT 1 | Ready I", "c1 is greeted", "c2 enters",
         "c2 sends Query two", S1_IS_SET_BACK, "s1 gets Query two",
         "s1 sends Complete RESET | Ready I | Complete 2 | Ready I", "c2 gets Complete 2 | Ready I",
-        "c3 enters timezone=UTC", "c1 sends Query one", S1_IS_SET_TO_UTC, "s1 gets Query one", "c1 hangs up",
-        "k1 cancels s1", "k1 closes", "s1 sends Error ERROR 57014 cancelled | Ready I", "k2 cancels s1",
-        "k2 closes", "s1 sends Error ERROR 57014 cancelled | Ready I", "c3 sends Query three",
-        "s1 gets Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;SELECT pg_catalog.set_config(E'timezone',E'UTC',false) | Query three",
+        "c3 enters timezone=UTC", "c1 sends Query one", S1_IS_BROUGHT_TO_UTC, "s1 gets Query one",
+        "c1 hangs up", "k1 cancels s1", "k1 closes", "s1 sends Error ERROR 57014 cancelled | Ready I",
+        "k2 cancels s1", "k2 closes", "s1 sends Error ERROR 57014 cancelled | Ready I",
+        "c3 sends Query three",
+        "s1 gets Query BEGIN ISOLATION LEVEL READ COMMITTED;RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
+        "SELECT pg_catalog.set_config(E'timezone',E'UTC',false);COMMIT | Query three",
         "s1 sends Complete RESET | Complete SELECT 1 | Ready I | Complete 3 | Ready I",
         "c3 gets Complete 3 | Ready I");
 }
@@ -306,8 +315,8 @@ settings_that_cannot_be_followed_are_scrubbed(void)
 
     script_line(s, "c1 enters");
     script_line(s, "c2 enters");
-    script_line(s, "c1 sends Query select set_config()");
-    script_line(s, "s1 gets Query select set_config()");
+    script_line(s, "c1 sends Query select something");
+    script_line(s, "s1 gets Query select something");
     for (unsigned i = 0; i < 100; i++) {
         script_line(s, "s1 sends Parameter setting_%u some value", i);
         script_line(s, "c1 gets Parameter setting_%u some value", i);
@@ -315,17 +324,19 @@ settings_that_cannot_be_followed_are_scrubbed(void)
     script_line(s, "s1 sends Complete SELECT 1 | Ready I");
     script_line(s, "c1 gets Complete SELECT 1 | Ready I");
     script_line(s, "c2 sends Query two");
-    script_line(s, "s1 gets Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL; | Query two");
+    script_line(s, S1_IS_SCRUBBED);
+    script_line(s, "s1 gets Query two");
     script_end(s);
     s = script_begin(&open_house, __FILE__, __LINE__);
     script_line(s, "c1 enters");
     script_line(s, "c2 enters");
-    script_line(s, "c1 sends Query select set_config()");
-    script_line(s, "s1 gets Query select set_config()");
-    script_line(s, "s1 sends Parameter long x*17000 | Complete SELECT 1 | Ready I");
-    script_line(s, "c1 gets Parameter long x*17000 | Complete SELECT 1 | Ready I");
+    script_line(s, "c1 sends Query select something");
+    script_line(s, "s1 gets Query select something");
+    script_line(s, "s1 sends Parameter long x*33000 | Complete SELECT 1 | Ready I");
+    script_line(s, "c1 gets Parameter long x*33000 | Complete SELECT 1 | Ready I");
     script_line(s, "c2 sends Query two");
-    script_line(s, "s1 gets Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL; | Query two");
+    script_line(s, S1_IS_SCRUBBED);
+    script_line(s, "s1 gets Query two");
     script_end(s);
 }
 
@@ -334,10 +345,13 @@ a_set_of_a_client_does_not_meet_the_next(void)
 {
     PLAY_SPLITS(&open_house, "c1 enters", "c2 enters", "c1 sends Query set a to b",
                 "s1 gets Query set a to b", "s1 sends Complete SET | Ready I",
-                "c1 gets Complete SET | Ready I", "c1 sends Query one", "s1 gets Query one",
+                "c1 gets Complete SET | Ready I", "s1 is asked",
+                "s1 sends Row v 62 | Complete SELECT 1 | Ready I", "c1 sends Query one", "s1 gets Query one",
                 "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "c2 sends Query two",
-                S1_IS_SCRUBBED, "s1 gets Query two",
-                "s1 sends Complete RESET | Ready I | Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+                "s1 hears Query BEGIN ISOLATION LEVEL READ COMMITTED;"
+                "SELECT pg_catalog.set_config(E'a',NULL,false);COMMIT",
+                "s1 gets Query two", "s1 sends Complete RESET | Ready I | Complete 2 | Ready I",
+                "c2 gets Complete 2 | Ready I");
 }
 
 /* --- servers --- */

@@ -122,7 +122,7 @@ half_a_message_costs_the_server(void)
 {
     PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query begin", "s1 gets Query begin",
          "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T",
-         "c1 sends Bytes 51 00 00 00 20 61 62", "s1 gets Bytes 51 00 00 00 20 61 62", "c2 sends Query two",
+         "c1 sends Bytes 45 00 00 00 20 61 62", "s1 gets Bytes 45 00 00 00 20 61 62", "c2 sends Query two",
          "c1 hangs up", "s1 is closed", "s2 gets Query two", "s2 sends Complete 2 | Ready I",
          "c2 gets Complete 2 | Ready I");
 }
@@ -281,14 +281,17 @@ what_a_departed_client_has_set_is_scrubbed(void)
 
         script_line(s, "c1 enters");
         script_line(s, "c2 enters");
-        script_line(s, "c1 sends Query slow | Query set");
-        script_line(s, "s1 gets Query slow | Query set");
+        script_line(s, "c1 sends Query slow | Query set a to b");
+        script_line(s, "s1 gets Query slow | Query set a to b");
         script_line(s, "%s", goodbyes[i % 2]);
         script_line(s, "c2 sends Query two");
         script_line(s, "s1 sends Complete SLOW | Ready I | %s | Ready I", traces[i / 2]);
         if (i % 2 == 0)
             script_line(s, "k1 closes");
-        script_line(s, "s1 gets Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL; | Query two");
+        script_line(
+            s,
+            "s1 gets Query BEGIN ISOLATION LEVEL READ COMMITTED;RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
+            "COMMIT | Query two");
         script_end(s);
     }
 }
@@ -385,12 +388,12 @@ no_error_is_put_into_the_middle_of_a_message(void)
 static void
 the_slot_of_a_server_is_free_when_it_has_gone(void)
 {
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Bytes 51 00 00 00 20 61 62",
-         "s1 gets Bytes 51 00 00 00 20 61 62", "c2 sends Query two", "s1 lingers", "c1 hangs up",
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Bytes 45 00 00 00 20 61 62",
+         "s1 gets Bytes 45 00 00 00 20 61 62", "c2 sends Query two", "s1 lingers", "c1 hangs up",
          "s1 is ended", "c2 gets nothing", "time 3 s", "servers 0", "s1 closes", "s2 gets Query two",
          "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Bytes 51 00 00 00 20 61 62",
-         "s1 gets Bytes 51 00 00 00 20 61 62", "c2 sends Query two", "s1 lingers", "c1 hangs up",
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Bytes 45 00 00 00 20 61 62",
+         "s1 gets Bytes 45 00 00 00 20 61 62", "c2 sends Query two", "s1 lingers", "c1 hangs up",
          "s1 is ended", "time 6 s", "s2 gets Query two", "s2 sends Complete 2 | Ready I",
          "c2 gets Complete 2 | Ready I");
 }

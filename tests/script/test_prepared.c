@@ -145,12 +145,14 @@ deallocate_all_forgets_what_was_there_before_it(void)
 static void
 settings_and_a_rewritten_name_leave_in_one_write(void)
 {
-    PLAY(&one, "c1 enters", "c1 sends Parse s1 select 1 | Sync", "s1 gets Parse pgweir_1 select 1 | Sync",
-         "s1 sends ParseComplete | Ready I", "c1 gets ParseComplete | Ready I", "c2 connects",
-         "c2 starts timezone=UTC", "s1 gets Query SELECT pg_catalog.set_config(E'timezone',E'UTC',false)",
-         "s1 sends Row UTC | Complete SELECT 1 | Ready I", "c2 is greeted", "c1 sends Bind - s1 | " RUN,
-         "s1 gets Query SELECT pg_catalog.set_config(E'timezone',NULL,false) | Bind - pgweir_1 | " RUN,
-         "s1 sends Row - | Complete SELECT 1 | Ready I | " DONE, "c1 gets " DONE);
+    PLAY(
+        &one, "c1 enters", "c1 sends Parse s1 select 1 | Sync", "s1 gets Parse pgweir_1 select 1 | Sync",
+        "s1 sends ParseComplete | Ready I", "c1 gets ParseComplete | Ready I", "c2 connects",
+        "c2 starts timezone=UTC", "s1 gets Query SELECT pg_catalog.set_config(E'timezone',E'UTC',false)",
+        "s1 sends Row UTC | Complete SELECT 1 | Ready I", "c2 is greeted", "c1 sends Bind - s1 | " RUN,
+        "s1 gets Query BEGIN ISOLATION LEVEL READ COMMITTED;SELECT pg_catalog.set_config(E'timezone',NULL,false);"
+        "COMMIT | Bind - pgweir_1 | " RUN,
+        "s1 sends Row - | Complete SELECT 1 | Ready I | " DONE, "c1 gets " DONE);
 }
 
 static void

@@ -176,10 +176,10 @@ a_sync_without_a_server_is_answered_at_once(void)
 static void
 a_function_call_is_answered(void)
 {
-    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Function 42 1 2", "s1 gets Function 42 1 2",
-                "c2 sends Query two", "s1 sends Result 3", "c1 gets Result 3", "s1 gets nothing",
-                "s1 sends Ready I", "c1 gets Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
-                "c2 gets Complete 2 | Ready I");
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c1 sends Function 957 1 2",
+                "s1 gets Function 957 1 2", "c2 sends Query two", "s1 sends Result 3", "c1 gets Result 3",
+                "s1 gets nothing", "s1 sends Ready I", "c1 gets Ready I", "s1 gets Query two",
+                "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 /* --- COPY --- */
@@ -332,7 +332,7 @@ a_long_row_passes_in_pieces(void)
          "s1 sends Columns a | Row x*3000000", "c1 gets Columns a | Row x*3000000",
          "s1 sends Error ERROR 22012 x*100000 | Ready I", "c1 gets Error ERROR 22012 x*100000 | Ready I",
          "c1 sends Query x*3000000", "s1 gets Query x*3000000", "s1 sends Complete 1 | Ready I",
-         "c1 gets Complete 1 | Ready I");
+         "c1 gets Complete 1 | Ready I", "s1 is asked: nothing");
 }
 
 static void

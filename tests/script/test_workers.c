@@ -45,10 +45,13 @@ it_goes_round_among_four(void)
 static void
 a_dirty_server_is_scrubbed_wherever_it_comes(void)
 {
-    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query set a to b", "s1 gets Query set a to b",
-         "s1 sends Complete SET | Ready I", "c1 gets Complete SET | Ready I", "c2 sends Query two",
-         "s1 gets Query RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL; | Query two",
-         "s1 sends Complete RESET | Ready I | Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+    PLAY(
+        &one_server, "c1 enters", "c2 enters", "c1 sends Query set a to b", "s1 gets Query set a to b",
+        "s1 sends Complete SET | Ready I", "c1 gets Complete SET | Ready I", "c2 sends Query two",
+        "s1 is asked", "s1 sends Row v 62 | Complete SELECT 1 | Ready I",
+        "s1 gets Query BEGIN ISOLATION LEVEL READ COMMITTED;SELECT pg_catalog.set_config(E'a',NULL,false);COMMIT"
+        " | Query two",
+        "s1 sends Complete RESET | Ready I | Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
 static void

@@ -25,6 +25,7 @@
 #include "pgweir/net/loop.h"
 #include "pgweir/pool/budget.h"
 #include "pgweir/pool/counters.h"
+#include "pgweir/pool/pins.h"
 #include "pgweir/wire/pg_error.h"
 
 #define POOL_MOST_WORKERS 32u

@@ -15,14 +15,14 @@
 #include "pgweir/base/buf.h"
 
 #define SNAPSHOT_MOST_SETTINGS 64u
-#define SNAPSHOT_MOST_BYTES (16u * 1024u) /* names and values together */
+#define SNAPSHOT_MOST_BYTES (32u * 1024u) /* names and values together */
 
 struct snapshots; /* the store; one per process; thread-safe */
 struct snapshot;
 
 struct snapshot_pair {
-    const char *name; /* compared without regard to case, as PostgreSQL does */
-    const char *value;
+    const char *name;  /* compared without regard to case, as PostgreSQL does */
+    const char *value; /* NULL, for snapshot_with(): the setting is taken out */
 };
 
 struct snapshots *snapshots_new(void);
@@ -37,8 +37,20 @@ void snapshot_drop(struct snapshots *store, const struct snapshot *s);
 /* NULL when S does not set NAME. */
 const char *snapshot_value(const struct snapshot *s, const char *name);
 
+/* Its settings, in the order of their names; valid as long as S. */
+size_t snapshot_count(const struct snapshot *s);
+const struct snapshot_pair *snapshot_pair_at(const struct snapshot *s, size_t i);
+
+/* Whether a session with S cannot be relied on to run what brings the next client's settings: it has a very short statement_timeout, or may end while
+ * it is idle. */
+bool snapshot_disturbs(const struct snapshot *s);
+
+/* Appends TEXT as a literal: E'…' means the same whatever standard_conforming_strings says. Bytes beyond ASCII are written as escapes, which the server
+ * takes as they are, as it does those of a startup packet, whatever client_encoding is in force there. */
+void snapshot_write_literal(struct buf *sql, const char *text);
+
 /* Appends the SQL that brings a session from FROM to TO, in one simple Query; nothing when they are the same. Independent of search_path,
- * standard_conforming_strings and of what is in the values. */
+ * standard_conforming_strings and of what is in the values. Role and session_authorization are put back first and brought last. */
 void snapshot_write_change(const struct snapshot *from, const struct snapshot *to, struct buf *sql);
 
 /* A server of POOL (any address that names it) has accepted S and answered with these ParameterStatus messages. Remembered while S lives. */

@@ -24,6 +24,7 @@
     X(END_SERVER_REFUSED,     server_refused,      LOG_NOTICE_LEVEL,   "server login failed")                           \
     X(END_SERVER_LOST,        server_lost,         LOG_NOTICE_LEVEL,   "server conn crashed?")                          \
     X(END_SERVER_FATAL,       server_fatal,        LOG_NOTICE_LEVEL,   "server ended the session")                      \
+    X(END_SETTINGS_REFUSED,   settings_refused,    LOG_WARNING_LEVEL,  "its settings could not be brought to a server") \
     X(END_QUERY_TIMEOUT,      query_timeout,       LOG_NOTICE_LEVEL,   "query_timeout")                                 \
     X(END_TRANSACTION_IDLE,   transaction_idle,    LOG_NOTICE_LEVEL,   "idle_transaction_timeout")                      \
     X(END_CLIENT_IDLE,        client_idle,         LOG_NOTICE_LEVEL,   "client_idle_timeout")                           \

@@ -54,6 +54,7 @@ struct owed {
     bool
         may_wipe; /* for prepared.c: it may be DEALLOCATE or DISCARD, so what is prepared behind it is known when it is paid */
     bool is_own_ddl; /* for healing.c: if it creates anything, then for its session alone */
+    uint8_t own;     /* for state.c: which query of ours it is; 0: another one, or the client's */
     void *of_client;
     void *of_server;
     uint64_t
