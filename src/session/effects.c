@@ -6,6 +6,7 @@
 
 #include "prepare_impl.h"
 #include "prepared_impl.h"
+#include "sql_names_impl.h"
 
 static void
 forget_wipe(struct server *s, const struct owed *o)
@@ -53,7 +54,12 @@ prepared_paid(struct server *s, struct owed *o)
     case EFFECT_DESCRIBED:
     case EFFECT_UNNAMED_SET:
     case EFFECT_UNNAMED_CLOSED:
+    case EFFECT_DEALLOCATES:
         name_drop(o->of_client);
+        break;
+    case EFFECT_SQL:
+        name_drop(o->of_client);
+        sql_names_free(o->of_server);
         break;
     case EFFECT_REFUSE: /* it should have failed */
         free(o->of_client);
@@ -71,8 +77,8 @@ restore_unnamed(struct server *s, struct client_name *n)
     for (uint32_t i = s->ledger.skipped; i < s->ledger.count; i++) {
         struct owed *o = ledger_entry(&s->ledger, i);
 
-        if (o->kind == OWED_COPY_END ||
-            (o->effect != EFFECT_UNNAMED_SET && o->effect != EFFECT_UNNAMED_CLOSED))
+        if (o->kind == OWED_COPY_END || (o->effect != EFFECT_UNNAMED_SET &&
+                                         o->effect != EFFECT_UNNAMED_CLOSED && o->effect != EFFECT_SQL))
             continue;
         name_drop(o->of_client);
         o->of_client = n;
@@ -134,7 +140,13 @@ prepared_undone(struct server *s, struct owed *o, bool failed, struct pg_error *
             name_put(c, o->of_client);
         break;
     case EFFECT_NAME_USED:
+    case EFFECT_DEALLOCATES:
         name_drop(o->of_client);
+        break;
+    case EFFECT_SQL:
+        sql_names_free(o->of_server);
+        server_set_unnamed(s, NULL, 0);
+        restore_unnamed(s, o->of_client);
         break;
     case EFFECT_UNNAMED_SET:
     case EFFECT_UNNAMED_CLOSED:
@@ -165,26 +177,63 @@ prepared_undone(struct server *s, struct owed *o, bool failed, struct pg_error *
     return false;
 }
 
-/* Where NAME stands in TEXT, and not as the beginning of a longer one; NULL: nowhere. */
-static const char *
-find_name(const char *text, const char *name)
+/* TEXT, the message of an error about N, in the client's words; false: there is nothing of ours in it. */
+static bool
+reword_name(const struct client_name *n, const char *ours, const char *text, struct buf *out)
 {
-    const char *at = text;
+    const char *at = sql_names_find(text, ours);
 
-    while ((at = strstr(at, name)) != NULL) {
-        char next = at[strlen(name)];
+    if (at == NULL)
+        return false;
+    buf_add(out, slice_of(text, (size_t)(at - text)));
+    buf_add_text(out, n->name);
+    buf_add_textz(out, at + strlen(ours));
+    return true;
+}
 
-        if (next < '0' || next > '9')
-            return at;
-        at++;
+static bool
+reword_field(const struct owed *o, const char *text, struct buf *out)
+{
+    const struct client_name *n = o->of_client;
+
+    if (o->effect == EFFECT_SQL)
+        return sql_names_reword(o->of_server, text + 1, text[0], out);
+    if (text[0] != 'M')
+        return false;
+    if (o->effect == EFFECT_DEALLOCATES)
+        return reword_name(n, SQL_STAND_IN, text + 1, out);
+    return reword_name(n, n->statement->name, text + 1, out) ||
+           (n->target != NULL && reword_name(n->target, n->target->statement->name, text + 1, out));
+}
+
+static bool
+tells_names(const struct owed *o)
+{
+    switch ((enum effect)o->effect) {
+    case EFFECT_NAME_USED:
+    case EFFECT_DESCRIBED:
+    case EFFECT_DEALLOCATES:
+        return o->of_client != NULL;
+    case EFFECT_SQL:
+        return o->of_server != NULL;
+    case EFFECT_NONE:
+    case EFFECT_NAME_ADDED:
+    case EFFECT_NAME_REMOVED:
+    case EFFECT_ASKED:
+    case EFFECT_UNNAMED_SET:
+    case EFFECT_UNNAMED_CLOSED:
+    case EFFECT_ADDED:
+    case EFFECT_EVICTED:
+    case EFFECT_CLOSED:
+    case EFFECT_REFUSE:
+        break;
     }
-    return NULL;
+    return false;
 }
 
 bool
 prepared_reword(const struct owed *o, struct slice message, struct buf *out)
 {
-    const struct client_name *n = o->of_client;
     struct slice rest = slice_skip(message, SCAN_HEADER);
     bool is_reworded = false;
 
@@ -192,23 +241,19 @@ prepared_reword(const struct owed *o, struct slice message, struct buf *out)
         build_error(out, o->of_client);
         return true;
     }
-    if ((o->effect != EFFECT_NAME_USED && o->effect != EFFECT_DESCRIBED) || n == NULL)
+    if (!tells_names(o))
         return false;
     buf_add_u8(out, 'E');
     buf_add_be32(out, 0);
     while (rest.len > 0 && rest.at[0] != '\0' && memchr(rest.at, '\0', rest.len) != NULL) {
         const char *text = (const char *)rest.at;
-        const char *at = find_name(text, n->statement->name);
         size_t len = strlen(text) + 1;
 
-        if (text[0] == 'M' && at != NULL) {
-            buf_add(out, slice_of(text, (size_t)(at - text)));
-            buf_add_text(out, n->name);
-            buf_add_textz(out, at + strlen(n->statement->name));
+        buf_add_u8(out, (uint8_t)text[0]);
+        if (reword_field(o, text, out))
             is_reworded = true;
-        } else {
-            buf_add(out, slice_of(text, len));
-        }
+        else
+            buf_add(out, slice_of(text + 1, len - 1));
         rest = slice_skip(rest, len);
     }
     buf_add_u8(out, '\0');
@@ -229,7 +274,13 @@ prepared_forget_client(struct server *s)
         case EFFECT_UNNAMED_SET:
         case EFFECT_UNNAMED_CLOSED:
         case EFFECT_ADDED:
+        case EFFECT_DEALLOCATES:
             name_drop(o->of_client);
+            break;
+        case EFFECT_SQL:
+            name_drop(o->of_client);
+            sql_names_free(o->of_server);
+            o->of_server = NULL;
             break;
         case EFFECT_REFUSE:
             free(o->of_client);

@@ -15,9 +15,11 @@ enum effect {
     EFFECT_UNNAMED_SET,    /* of_client: the client's unnamed client_name before (held), or NULL */
     EFFECT_UNNAMED_CLOSED, /* the same */
     EFFECT_ADDED,          /* of_server: statement parsed there for a Bind (held); NULL: the unnamed one */
-    EFFECT_EVICTED, /* of_server: statement closed there (held); client_stamp: when it was parsed there */
-    EFFECT_CLOSED,  /* what may or may not have been there is closed */
-    EFFECT_REFUSE,  /* of_client: pg_error to tell in place of the server's; owned */
+    EFFECT_EVICTED,     /* of_server: statement closed there (held); client_stamp: when it was parsed there */
+    EFFECT_CLOSED,      /* what may or may not have been there is closed */
+    EFFECT_SQL,         /* of a Query. of_client: as UNNAMED_CLOSED; of_server: struct sql_names, owned */
+    EFFECT_DEALLOCATES, /* of an Execute. of_client: the client_name that it deallocates (held) */
+    EFFECT_REFUSE,      /* of_client: pg_error to tell in place of the server's; owned */
 };
 
 #endif

@@ -24,7 +24,6 @@ is_other(uint64_t told, uint64_t present)
 static void
 ask(struct client *c, struct client_name *n, struct parsed *parsed)
 {
-    static const uint8_t flush[] = { 'H', 0, 0, 0, 4 };
     bool is_unnamed = n->name[0] == '\0';
     struct slice name = is_unnamed ? empty_name() : server_name(n->statement);
     struct owed *o = enter(c, OWED_DESCRIBE, OWED_HIDE, EFFECT_ASKED);
@@ -34,7 +33,7 @@ ask(struct client *c, struct client_name *n, struct parsed *parsed)
     if (c->server->segment_stamp == 0)
         healing_begin_waiting(c->server, o);
     send_head(c, 'D', 1 + name.len, slice_of("S", 1), name);
-    gather_add(&c->worker->gather, &c->server->stream, slice_of(flush, sizeof flush));
+    send_flush(c);
 }
 
 enum proof

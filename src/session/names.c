@@ -96,6 +96,7 @@ name_drop(struct client_name *n)
         return;
     statement_drop(n->statement);
     name_drop(n->meant);
+    name_drop(n->target);
     if (n->home != NULL && n->home->spare_name == NULL)
         n->home->spare_name = n;
     else

@@ -18,8 +18,10 @@ struct client_name {
     uint64_t rows;  /* shape of the last RowDescription or NoData that the client was told for it */
     uint64_t parameters;       /* the same of ParameterDescription */
     struct client_name *meant; /* held: this is only another spelling of that one; NULL: it is itself */
-    struct worker *home;       /* of an unnamed one: keeps it for the next; else NULL */
-    uint32_t refs;             /* the map's or the client's, and those of ledger entries */
+    struct client_name
+        *target; /* held: what its text deallocates or executes, see sql_names_impl.h; NULL: nothing */
+    struct worker *home; /* of an unnamed one: keeps it for the next; else NULL */
+    uint32_t refs;       /* the map's or the client's, and those of ledger entries */
     size_t bytes;
     char name[]; /* "": the unnamed statement */
 };

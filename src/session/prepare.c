@@ -109,6 +109,17 @@ send_parse(struct client *c, struct statement *st, struct slice name)
 }
 
 void
+send_flush(struct client *c)
+{
+    static const uint8_t flush[] = { 'H', 0, 0, 0, 4 };
+
+    if (c->server->flush_stamp == c->server->stamp)
+        return;
+    c->server->flush_stamp = c->server->stamp;
+    gather_add(&c->worker->gather, &c->server->stream, slice_of(flush, sizeof flush));
+}
+
+void
 send_failure(struct client *c, const struct pg_error *e)
 {
     static const char bogus[] = "pgweir_does_not_exist";

@@ -48,6 +48,8 @@ struct owed *send_parse_named(struct client *c, struct statement *st, enum owed_
                               enum effect effect);
 /* Closes what the server holds beyond max_prepared_statements, used longest ago first. */
 void evict(struct client *c);
+/* The server is told not to keep back what it owes; once for all that was sent. */
+void send_flush(struct client *c);
 /* The server is made to fail, so that a transaction is aborted and the rest up to Sync skipped as on a direct connection; the client is told E in place
  * of the server's words. The client's own message is dropped. */
 void send_failure(struct client *c, const struct pg_error *e);

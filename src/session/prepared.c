@@ -6,6 +6,7 @@
 #include "healing_impl.h"
 #include "pgweir/wire/front.h"
 #include "relay_impl.h"
+#include "sql_names_impl.h"
 #include "state_impl.h"
 
 #define WIPING (SQL_DEALLOCATE | SQL_DISCARDS)
@@ -90,12 +91,33 @@ is_whole_parse(struct slice tail)
     return tail.len >= used + 2 && tail.len - used - 2 == 4 * (size_t)get_be16(tail.at + used);
 }
 
-static void
+/* ST, or what is to be parsed in its place. */
+static struct statement *
+take_rewritten(struct client *c, struct statement *st, struct client_name **target)
+{
+    bool is_fresh;
+
+    st = sql_names_parse(c, st, scope_of(c), target);
+    if (*target != NULL && (st->findings & SQL_DEALLOCATE) == 0)
+        (void)need(c, *target, &is_fresh);
+    return st;
+}
+
+static enum prepared
 on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice tail)
 {
     struct statement *st = span->is_last ? statement_take(&c->worker->statements, tail, scope_of(c)) : NULL;
-    struct owed *o = enter(c, OWED_PARSE, OWED_FORWARD, EFFECT_UNNAMED_SET);
+    struct client_name *target = NULL;
+    struct statement *said = st;
+    struct owed *o;
 
+    if (st != NULL && sql_names_parse_must_wait(c, st)) {
+        statement_drop(st);
+        return PREPARED_IS_HELD;
+    }
+    if (st != NULL)
+        st = take_rewritten(c, st, &target);
+    o = enter(c, OWED_PARSE, OWED_FORWARD, EFFECT_UNNAMED_SET);
     /* One that is too long to be kept (ST is NULL) lives on this server until something else comes. */
     if (st == NULL)
         state_parse(c, span);
@@ -103,7 +125,14 @@ on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice ta
     c->unnamed = st == NULL ? NULL : name_new_unnamed(c->worker, st, schema_epoch(c->server->schema));
     c->unnamed_stamp = c->stamp;
     server_set_unnamed(c->server, st, c->id);
-    gather_add(&c->worker->gather, &c->server->stream, span->bytes);
+    if (st == said) {
+        gather_add(&c->worker->gather, &c->server->stream, span->bytes);
+        return PREPARED_SENT;
+    }
+    c->unnamed->target = target;
+    c->is_dropping = true;
+    send_parse(c, st, empty_name());
+    return PREPARED_SENT;
 }
 
 /* Whether the server would certainly accept a Parse that it has accepted before: not in a failed transaction, the schema is the same, and nothing is under way that may wipe
@@ -119,19 +148,19 @@ may_make_up_parse(const struct server *s, const struct statement *st)
     return ledger_is_empty(&s->ledger) || ledger_head(&s->ledger)->server_stamp > s->act_stamp;
 }
 
-static void
+static enum prepared
 on_parse_named(struct client *c, const struct scan_span *span, const char *name, struct slice tail)
 {
     struct server *s = c->server;
     struct statement *st;
-    struct client_name *n;
+    struct client_name *n, *target = NULL;
     struct owed *o;
     struct pg_error e;
 
     if (!span->is_last) {
         pg_error_set(&e, PG_ERROR, "54000", "prepared statement \"%.64s\" is too long", name);
         send_failure(c, &e);
-        return;
+        return PREPARED_SENT;
     }
     if (name_find(c, name) != NULL) {
         /* PostgreSQL parses first and refuses the name then: so does this, at the price of the unnamed statement there. */
@@ -142,22 +171,28 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
         server_set_unnamed(s, NULL, 0);
         pg_error_set(&e, PG_ERROR, "42P05", "prepared statement \"%.200s\" already exists", name);
         send_failure(c, &e);
-        return;
+        return PREPARED_SENT;
     }
     if (!names_have_room(c, name)) {
         pg_error_set(&e, PG_ERROR, SQLSTATE_LIMIT_EXCEEDED,
                      "too many prepared statements in one session: \"%.64s\" is one too many", name);
         send_failure(c, &e);
-        return;
+        return PREPARED_SENT;
     }
     st = statement_take(&c->worker->statements, tail, scope_of(c));
     if (st == NULL) {
         pg_error_set(&e, PG_ERROR, SQLSTATE_LIMIT_EXCEEDED,
                      "prepared_statements_memory is used up: no room for \"%.64s\"", name);
         send_failure(c, &e);
-        return;
+        return PREPARED_SENT;
     }
+    if (sql_names_parse_must_wait(c, st)) {
+        statement_drop(st);
+        return PREPARED_IS_HELD;
+    }
+    st = take_rewritten(c, st, &target);
     n = name_new(name, st, schema_epoch(s->schema));
+    n->target = target;
     n->stamp = c->stamp;
     name_put(c, n);
     c->counters->client_parse_count++;
@@ -165,12 +200,13 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
     if (may_make_up_parse(s, st)) {
         o = enter(c, OWED_PARSE, OWED_SYNTHESISE, EFFECT_NAME_ADDED);
         o->of_client = n;
-        return;
+        return PREPARED_SENT;
     }
     o = send_parse_named(c, st, OWED_FORWARD, EFFECT_NAME_ADDED);
     o->of_client = n;
     n->stamp = o->client_stamp;
     evict(c);
+    return PREPARED_SENT;
 }
 
 /* Whether the server's unnamed statement is the one that C parsed and that was too long to be kept. */
@@ -313,6 +349,7 @@ on_use(struct client *c, const struct scan_span *span, enum owed_kind kind, stru
             send_unknown_name(c, span, kind, name);
         return PREPARED_SENT;
     }
+    sql_names_need(c, n);
     parsed = need(c, n, &is_fresh);
     if (kind == OWED_BIND && n->epoch != parsed->epoch) {
         bool is_good;
@@ -399,9 +436,9 @@ prepared_message(struct client *c, const struct scan_span *span, enum front_kind
         if (span->is_last && !is_whole_parse(slice_skip(body, names.first.len)))
             send_as_it_is(c, span, OWED_PARSE);
         else if (names.first.len == 1)
-            on_parse_unnamed(c, span, slice_skip(body, 1));
+            return on_parse_unnamed(c, span, slice_skip(body, 1));
         else
-            on_parse_named(c, span, (const char *)names.first.at, slice_skip(body, names.first.len));
+            return on_parse_named(c, span, (const char *)names.first.at, slice_skip(body, names.first.len));
         return PREPARED_SENT;
     case FRONT_BIND:
         if (names_read(body, span->is_last, 2, &names) != PREPARED_SENT)
@@ -435,7 +472,6 @@ prepared_wants_more(const struct client *c, const struct scan_span *span)
 bool
 prepared_must_wait(struct client *c, const struct scan_span *span, enum front_kind kind)
 {
-    static const uint8_t flush[] = { 'H', 0, 0, 0, 4 };
     struct slice body = body_of(span);
     struct names names;
     struct slice name;
@@ -454,48 +490,100 @@ prepared_must_wait(struct client *c, const struct scan_span *span, enum front_ki
         return (kind == FRONT_BIND || kind == FRONT_DESCRIBE) &&
                !is_known(c->server, stamp_on_server(c, c->unnamed_stamp));
     if (c->wipes_owed > 0) {
-        gather_add(&c->worker->gather, &c->server->stream,
-                   slice_of(flush, sizeof flush)); /* or else the Sync may stand behind this */
+        send_flush(c); /* or else the Sync may stand behind this */
         return true;
     }
     n = name_find(c, (const char *)name.at);
     return n != NULL ? !is_known(c->server, stamp_on_server(c, n->stamp)) : !are_removals_known(c);
 }
 
-void
-prepared_execute(struct client *c)
+/* Of C's portal, the next to be executed: what it was made of, as far as we know. */
+static struct client_name *
+bound_to(const struct client *c, struct slice portal)
 {
-    struct owed *o = enter(c, OWED_EXECUTE, OWED_FORWARD, EFFECT_NONE);
+    return c->bound_portal == portal_hash(portal) ? c->bound : NULL;
+}
 
+/* The same, for its entry: its text names another statement, which errors may tell. */
+static enum effect
+note_execute(struct client *c, struct client_name *n, struct client_name **of_client)
+{
+    *of_client = NULL;
+    if (n == NULL || n->target == NULL)
+        return EFFECT_NONE;
+    *of_client = sql_names_execute(c, n);
+    if (*of_client != NULL)
+        return EFFECT_DEALLOCATES;
+    *of_client = name_hold(n);
+    return EFFECT_NAME_USED;
+}
+
+enum prepared
+prepared_execute(struct client *c, const struct scan_span *span)
+{
+    struct client_name *of_client = NULL;
+    enum effect effect = EFFECT_NONE;
+    struct owed *o;
+
+    if (c->bound != NULL && c->bound->target != NULL) {
+        struct names names;
+        enum prepared p = names_read(body_of(span), span->is_last, 1, &names);
+
+        if (p != PREPARED_SENT)
+            return p;
+        effect = note_execute(c, bound_to(c, names.first), &of_client);
+    }
+    o = enter(c, OWED_EXECUTE, OWED_FORWARD, effect);
+    o->of_client = of_client;
     o->may_wipe = c->has_wiping_portal;
     o->is_own_ddl = !c->has_ddl_portal;
     c->wipes_owed += o->may_wipe;
+    gather_add(&c->worker->gather, &c->server->stream, span->bytes);
+    return PREPARED_SENT;
 }
 
-/* Whether it is worth the while to find out what the text of a Query does. CREATE TEMP TABLE is what is looked for in those that begin with C: where
- * something else stands in front of it, it only passes for more than it is. */
+/* Whether it is worth the while to find out what the text of a Query does: CREATE TEMP TABLE, DEALLOCATE, EXECUTE and PREPARE are what is looked for by
+ * their first letter. Where something else stands in front of CREATE, it only passes for more than it is; the others matter to those who have names. */
 static bool
 is_of_interest(const struct client *c, struct slice text)
 {
-    return has_names(c) || (text.len > 0 && (text.at[0] | 0x20) == 'c');
+    return has_names(c) || (text.len > 0 && text.at[0] >= 'A' && strchr("cdep", text.at[0] | 0x20) != NULL);
 }
 
-void
+enum prepared
 prepared_query(struct client *c, const struct scan_span *span)
 {
-    struct owed *o = enter(c, OWED_QUERY, OWED_FORWARD, EFFECT_UNNAMED_CLOSED);
+    struct slice text = slice_of(body_of(span).at,
+                                 strnlen((const char *)body_of(span).at, body_of(span).len));
+    bool is_looked_at = is_of_interest(c, text);
+    bool is_whole = is_looked_at && span->is_last && text.len + 1 == span->body_len;
+    struct sql_names *names = NULL;
+    struct sql_findings f;
+    struct owed *o;
+    struct buf said;
 
-    if (is_of_interest(c, body_of(span))) {
-        struct sql_findings f = { .flags = WIPING }; /* of one that is not there in full nobody knows */
-
-        if (span->is_last)
-            sql_look(body_of(span), true, &f);
-        o->may_wipe = has_names(c) && ((f.flags & WIPING) != 0 || f.is_unterminated);
-        o->is_own_ddl = (f.flags & SQL_TEMP) != 0 && (f.flags & SQL_DDL) == 0;
+    buf_init(&said);
+    if (is_whole) {
+        sql_look(text, !c->has_odd_strings, &f);
+        if (sql_names_must_wait(c, &f))
+            return PREPARED_IS_HELD;
+        names = sql_names_rewrite(c, text, &f, &said);
+    }
+    o = enter(c, OWED_QUERY, OWED_FORWARD, names == NULL ? EFFECT_UNNAMED_CLOSED : EFFECT_SQL);
+    o->of_server = names;
+    if (is_looked_at) { /* of one that is not there in full nobody knows */
+        o->may_wipe = has_names(c) && (!is_whole || (f.flags & WIPING) != 0 || f.is_unterminated);
+        o->is_own_ddl = is_whole && (f.flags & SQL_TEMP) != 0 && (f.flags & SQL_DDL) == 0;
         c->wipes_owed += o->may_wipe;
     }
     o->of_client = c->unnamed;
     c->unnamed = NULL;
     c->unnamed_stamp = c->stamp;
     server_set_unnamed(c->server, NULL, 0);
+    if (names == NULL)
+        gather_add(&c->worker->gather, &c->server->stream, span->bytes);
+    else
+        send_head(c, 'Q', buf_len(&said) + 1, buf_slice(&said), empty_name());
+    buf_release(&said);
+    return PREPARED_SENT;
 }

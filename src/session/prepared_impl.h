@@ -21,7 +21,7 @@ struct statement_set; /* what a server holds; NULL until the first */
 /* A Parse that is longer must be sent unprepared; names of a client, and their bytes, are bounded too. */
 #define PREPARED_MOST_PARSE (16u * 1024u * 1024u)
 #define PREPARED_MOST_NAME 65536u
-#define PREPARED_WHOLE_QUERY 4096u /* bytes of a simple Query up to which it is seen whole */
+#define PREPARED_WHOLE_QUERY 16384u /* bytes of a simple Query up to which it is seen whole */
 #define PREPARED_MOST_NAMES 10000u
 #define PREPARED_MOST_NAME_BYTES (1024u * 1024u)
 
@@ -47,9 +47,9 @@ enum prepared prepared_message(struct client *c, const struct scan_span *span, e
 bool prepared_wants_more(const struct client *c, const struct scan_span *span);
 /* Whether what the message names is uncertain until a Sync that is owed has been answered: it must not be sent before. Of one that is complete. */
 bool prepared_must_wait(struct client *c, const struct scan_span *span, enum front_kind kind);
-/* Enters a simple Query: the unnamed statements of both sides end with it. */
-void prepared_query(struct client *c, const struct scan_span *span);
-void prepared_execute(struct client *c); /* enters an Execute */
+/* Enters and gathers a simple Query: the unnamed statements of both sides end with it. */
+enum prepared prepared_query(struct client *c, const struct scan_span *span);
+enum prepared prepared_execute(struct client *c, const struct scan_span *span); /* the same of an Execute */
 
 /* O was answered as it should be. */
 void prepared_paid(struct server *s, struct owed *o);

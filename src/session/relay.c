@@ -22,6 +22,7 @@
 #include "pgweir/wire/rules.h"
 #include "prepared_impl.h"
 #include "session_settings_impl.h"
+#include "sql_names_impl.h"
 #include "state_impl.h"
 
 static bool
@@ -208,11 +209,15 @@ state_look(struct client *c, const struct scan_span *span, enum front_kind kind)
     return true;
 }
 
-/* A message that names a prepared statement, or may. AFTER: what has come behind it. */
+/* A message that may have to do with prepared statements. AFTER: what has come behind it. */
 static enum progress
-named_message(struct client *c, const struct scan_span *span, enum front_kind kind, struct slice after)
+prepared_or_not(struct client *c, const struct scan_span *span, enum front_kind kind, struct slice after)
 {
-    switch (prepared_message(c, span, kind, after)) {
+    enum prepared p = kind == FRONT_QUERY     ? prepared_query(c, span)
+                      : kind == FRONT_EXECUTE ? prepared_execute(c, span)
+                                              : prepared_message(c, span, kind, after);
+
+    switch (p) {
     case PREPARED_SENT:
         break;
     case PREPARED_IS_HELD:
@@ -301,17 +306,10 @@ client_message(struct client *c, const struct scan_span *span, struct slice afte
         if (c->pool_mode != POOL_SESSION && !c->server->ledger.is_skipping && !state_look(c, span, kind))
             return GO_ON;
         if (prepared_is_on(c) && !c->server->ledger.is_skipping) {
-            if (names_statements(kind))
-                return named_message(c, span, kind, after);
-            if (kind == FRONT_QUERY)
-                prepared_query(c, span);
-            else if (kind == FRONT_EXECUTE)
-                prepared_execute(c);
-            else
-                (void)relay_enter(c, (enum owed_kind)owed_kinds[kind], OWED_FORWARD);
-        } else {
-            (void)relay_enter(c, (enum owed_kind)owed_kinds[kind], OWED_FORWARD);
+            if (names_statements(kind) || kind == FRONT_QUERY || kind == FRONT_EXECUTE)
+                return prepared_or_not(c, span, kind, after);
         }
+        (void)relay_enter(c, (enum owed_kind)owed_kinds[kind], OWED_FORWARD);
     }
     gather_add(&c->worker->gather, &c->server->stream, span->bytes);
     if (c->server->is_keeping)
@@ -468,7 +466,7 @@ note_error(struct server *s, struct slice message)
 
     if (!pg_error_read(message, &e))
         return;
-    if (server_is_swallowing(s) && c != NULL) {
+    if (server_is_swallowing(s) && ledger_head(&s->ledger)->kind == OWED_QUERY && c != NULL) {
         if (ledger_head(&s->ledger)->own == OWN_READ_BACK) {
             state_failed(s, &e);
         } else if (c->state == CLIENT_TRYING) {
@@ -518,26 +516,26 @@ send_reworded(struct server *s, struct slice message)
     return is_sent;
 }
 
-/* The tags of DEALLOCATE ALL and DISCARD ALL. */
-static bool
-is_wiping_tag(struct slice message)
+/* DEALLOCATE, DEALLOCATE ALL and DISCARD ALL, done by the request at the head. */
+static void
+note_deallocation(struct server *s, struct slice message)
 {
     const uint8_t *tag = message.at + SCAN_HEADER;
     size_t len = message.len - SCAN_HEADER;
+    struct owed *o;
 
-    return (len == 15 && memcmp(tag, "DEALLOCATE ALL", 15) == 0) ||
-           (len == 12 && memcmp(tag, "DISCARD ALL", 12) == 0);
-}
-
-/* Such a tag came for the request at the head. */
-static void
-wiped(struct server *s, struct slice message)
-{
-    const struct owed *o = ledger_head(&s->ledger);
-
-    prepared_wiped(s, o);
-    if (message.at[SCAN_HEADER + 1] == 'I' && s->client != NULL && o->action != OWED_SWALLOW)
-        state_discarded(s, o);
+    if (len < 11 || tag[0] != 'D' || ledger_is_empty(&s->ledger))
+        return;
+    o = ledger_entry(&s->ledger, 0);
+    if (len == 15 && memcmp(tag, "DEALLOCATE ALL", 15) == 0) {
+        prepared_wiped(s, o);
+    } else if (len == 12 && memcmp(tag, "DISCARD ALL", 12) == 0) {
+        prepared_wiped(s, o);
+        if (s->client != NULL && o->action != OWED_SWALLOW)
+            state_discarded(s, o);
+    } else if (len == 11 && memcmp(tag, "DEALLOCATE", 11) == 0) {
+        sql_names_deallocated(s, o);
+    }
 }
 
 /* True when the message goes to the client. *IS_READY: it was a ReadyForQuery; *IS_BROKEN: the server must be closed. */
@@ -563,8 +561,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         settings_note_report(s, span);
         return !server_is_swallowing(s) || server_is_heard(s);
     case BACK_COMMAND_DONE:
-        if (is_wiping_tag(span->bytes) && !ledger_is_empty(&s->ledger))
-            wiped(s, span->bytes);
+        note_deallocation(s, span->bytes);
         if (s->client == NULL || !server_is_swallowing(s))
             settings_note_tag(s, span->bytes);
         healing_note_tag(s, span->bytes);

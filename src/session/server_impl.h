@@ -95,6 +95,7 @@ struct server {
     struct schema *schema;        /* of the database it is connected to; not ours */
     uint64_t
         segment_stamp; /* of the first message of its client since the last Sync or simple query; 0: there was none */
+    uint64_t flush_stamp; /* of the last message that stood in front of a Flush of ours */
     uint64_t
         kept_stamp; /* of the message that `kept` begins with, or of what we have sent for one that waits; 0: nothing is kept */
     struct buf kept; /* the client's messages since the last Sync, as they came: see healing_impl.h */

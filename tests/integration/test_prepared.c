@@ -252,6 +252,118 @@ a_crowd_does_not_notice_changes(void)
     scene_end(&s);
 }
 
+/* --- SQL that names what was prepared in the protocol --- */
+
+/* What is said on both, each time with `x`, `y` and `Mixed Case` prepared. */
+static const char *const namings[] = {
+    "deallocate x",
+    "DEALLOCATE PREPARE X",
+    "deallocate \"Mixed Case\"",
+    "deallocate \"x\"",
+    "deallocate /* why; */ x -- so\n",
+    "select 1; deallocate x; select 2",
+    "deallocate x; deallocate y; deallocate \"Mixed Case\"",
+    "deallocate x; deallocate x",
+    "deallocate x; selec",
+    "deallocate x; select 1 / 0",
+    "select 1 / 0; deallocate x",
+    "begin; deallocate x; rollback",
+    "begin; select 1 / 0; deallocate x; rollback",
+    "begin; deallocate x; select 1 / 0",
+    "rollback",
+    "deallocate nobody",
+    "deallocate pgweir_1",
+    "execute pgweir_1",
+    "execute x",
+    "execute y (1)",
+    "execute x; deallocate x",
+    "deallocate x; execute x",
+    "execute x (1)",
+    "prepare x as select 2",
+    "deallocate x; prepare x as select 3; execute x; deallocate x",
+    "prepare pgweir_7 as select 'own'; execute pgweir_7; deallocate pgweir_7",
+    "explain (costs off) execute x",
+    "select 'deallocate x'",
+    "deallocate all",
+    "select 'a'; deallocate all; select 'b'",
+    "discard all",
+    "deallocate \"unterminated",
+};
+
+static const char *
+run_extended(PGconn *c, const char *sql)
+{
+    return PQsendQueryParams(c, sql, 0, NULL, NULL, NULL, NULL, 0) == 1 ? answer(c)
+                                                                        : text("LOST %s", PQerrorMessage(c));
+}
+
+/* All that NAMING does, in one text. */
+static const char *
+story(PGconn *c, const char *naming, bool is_extended)
+{
+    const char *told = text("%s %s", prepare(c, "x", "select 'x'"), prepare(c, "y", "select $1 + 0"));
+
+    told = text("%s %s", told, prepare(c, "Mixed Case", "select 'mixed'"));
+    told = text("%s: %s", told, is_extended ? run_extended(c, naming) : ask(c, "%s", naming));
+    told = text("%s, x %s", told, run(c, "x"));
+    told = text("%s, y %s", told, run_with(c, "y", "5"));
+    told = text("%s, mixed %s", told, run(c, "Mixed Case"));
+    return text("%s, again %s %s", told, prepare(c, "x", "select 'again'"), run(c, "x"));
+}
+
+static void
+namings_mean_what_they_mean_directly(bool is_extended)
+{
+    struct weir *w = weir("default_pool_size = 1\nworkers = 1\n");
+
+    for (size_t i = 0; i < COUNT_OF(namings); i++) {
+        PGconn *direct, *through, *other;
+
+        if (is_extended && strstr(namings[i], "pgweir_") != NULL) /* errors tell another name there */
+            continue;
+        direct = dial(pg_main()->port, NULL);
+        through = weir_dial(w);
+        other = weir_dial(w);
+
+        SAYS(prepare(other, "x", "select 'x'"), "");
+        SAYS(story(through, namings[i], is_extended), story(direct, namings[i], is_extended));
+        if (PQtransactionStatus(through) == PQTRANS_IDLE)
+            SAYS(run(other, "x"), "x");
+        PQfinish(direct);
+        PQfinish(through);
+        PQfinish(other);
+    }
+}
+
+static void
+deallocate_and_execute_find_what_was_prepared_in_the_protocol(void)
+{
+    namings_mean_what_they_mean_directly(false);
+}
+
+static void
+so_they_do_in_the_extended_protocol(void)
+{
+    namings_mean_what_they_mean_directly(true);
+}
+
+static void
+a_prepared_deallocate_can_be_used_again(void)
+{
+    struct weir *w = weir("default_pool_size = 2\nworkers = 1\n");
+    PGconn *c = weir_dial(w);
+
+    SAYS(prepare(c, "x", "select 1"), "");
+    SAYS(prepare(c, "away", "deallocate x"), "");
+    SAYS(run(c, "away"), "DEALLOCATE");
+    SAYS(run(c, "away"), "ERROR 26000 prepared statement \"x\" does not exist");
+    SAYS(prepare(c, "x", "select 2"), "");
+    SAYS(run(c, "x"), "2");
+    SAYS(run(c, "away"), "DEALLOCATE");
+    SAYS(run(c, "x"), "ERROR 26000 prepared statement \"x\" does not exist");
+    PQfinish(c);
+}
+
 static const struct test_case cases[] = {
     TEST(select_star_outlives_changes_that_pass_through),
     TEST(select_star_outlives_changes_around_us),
@@ -260,6 +372,9 @@ static const struct test_case cases[] = {
     TEST(a_transaction_that_begins_after_a_change_is_not_poisoned),
     TEST(a_parameter_gets_the_type_that_its_column_has_now),
     TEST(a_statement_without_its_table_fails_and_comes_back),
+    TEST(deallocate_and_execute_find_what_was_prepared_in_the_protocol),
+    TEST(so_they_do_in_the_extended_protocol),
+    TEST(a_prepared_deallocate_can_be_used_again),
     TEST(a_crowd_does_not_notice_changes),
 };
 

@@ -34,10 +34,10 @@ static const struct scene two = { .limit = 2 };
 static void
 ddl_that_passes_through_makes_servers_parse_anew(void)
 {
-    PLAY_SPLITS(&one, ENTER, PREPARE, ALTER, "c1 sends Bind - s1 | " RUN,
-                "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, "s1 sends CloseComplete | ParseComplete | " DONE,
-                "c1 gets " DONE, "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN,
-                "s1 sends " DONE, "c1 gets " DONE);
+    PLAY(&one, ENTER, PREPARE, ALTER, "c1 sends Bind - s1 | " RUN,
+         "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, "s1 sends CloseComplete | ParseComplete | " DONE,
+         "c1 gets " DONE, "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE,
+         "c1 gets " DONE);
 }
 
 static void
@@ -55,16 +55,16 @@ all_servers_of_the_database_parse_anew(void)
 static void
 a_change_counts_when_its_transaction_has_ended(void)
 {
-    PLAY_SPLITS(&one, "c1 enters", PREPARE, "c1 sends Query begin; alter table t add x int",
-                "s1 gets Query begin; alter table t add x int",
-                "s1 sends Complete BEGIN | Complete ALTER TABLE | Ready T",
-                "c1 gets Complete BEGIN | Complete ALTER TABLE | Ready T", "c1 sends Bind - s1 | " RUN,
-                "s1 gets Bind - pgweir_1 | " RUN, "s1 sends BindComplete | Complete SELECT 1 | Ready T",
-                "c1 gets BindComplete | Complete SELECT 1 | Ready T", "c1 sends Query rollback",
-                "s1 gets Query rollback", "s1 sends Complete ROLLBACK | Ready I",
-                "c1 gets Complete ROLLBACK | Ready I", "c1 sends Bind - s1 | " RUN,
-                "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, "s1 sends CloseComplete | ParseComplete | " DONE,
-                "c1 gets " DONE);
+    PLAY(&one, "c1 enters", PREPARE, "c1 sends Query begin; alter table t add x int",
+         "s1 gets Query begin; alter table t add x int",
+         "s1 sends Complete BEGIN | Complete ALTER TABLE | Ready T",
+         "c1 gets Complete BEGIN | Complete ALTER TABLE | Ready T", "c1 sends Bind - s1 | " RUN,
+         "s1 gets Bind - pgweir_1 | " RUN, "s1 sends BindComplete | Complete SELECT 1 | Ready T",
+         "c1 gets BindComplete | Complete SELECT 1 | Ready T", "c1 sends Query rollback",
+         "s1 gets Query rollback", "s1 sends Complete ROLLBACK | Ready I",
+         "c1 gets Complete ROLLBACK | Ready I", "c1 sends Bind - s1 | " RUN,
+         "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, "s1 sends CloseComplete | ParseComplete | " DONE,
+         "c1 gets " DONE);
 }
 
 static void
@@ -95,12 +95,12 @@ a_temporary_table_made_by_a_prepared_statement_is_no_change(void)
 static void
 a_clients_own_parse_reaches_the_server_after_a_change(void)
 {
-    PLAY_SPLITS(&one, ENTER, PREPARE, ALTER, "c2 sends Parse mine select 1 | Sync", "s1 gets " ANEW " | Sync",
-                "s1 sends CloseComplete | Error ERROR 42703 no such column | Ready I",
-                "c2 gets Error ERROR 42703 no such column | Ready I", "c2 sends Parse mine select 1 | Sync",
-                "s1 gets Parse pgweir_1 select 1 | Sync", "s1 sends ParseComplete | Ready I",
-                "c2 gets ParseComplete | Ready I", "c2 sends Parse again select 1 | Sync", "s1 gets Sync",
-                "s1 sends Ready I", "c2 gets ParseComplete | Ready I");
+    PLAY(&one, ENTER, PREPARE, ALTER, "c2 sends Parse mine select 1 | Sync", "s1 gets " ANEW " | Sync",
+         "s1 sends CloseComplete | Error ERROR 42703 no such column | Ready I",
+         "c2 gets Error ERROR 42703 no such column | Ready I", "c2 sends Parse mine select 1 | Sync",
+         "s1 gets Parse pgweir_1 select 1 | Sync", "s1 sends ParseComplete | Ready I",
+         "c2 gets ParseComplete | Ready I", "c2 sends Parse again select 1 | Sync", "s1 gets Sync",
+         "s1 sends Ready I", "c2 gets ParseComplete | Ready I");
 }
 
 static void
@@ -142,14 +142,13 @@ a_client_that_asks_for_the_shape_gets_another_one(void)
 static void
 the_shape_that_a_portal_told_counts_too(void)
 {
-    PLAY_SPLITS(&one, ENTER, PREPARE, "c1 sends Bind p s1 | Describe P p | Execute p 0 | Sync",
-                "s1 gets Bind p pgweir_1 | Describe P p | Execute p 0 | Sync",
-                "s1 sends BindComplete | Columns a | Complete SELECT 1 | Ready I",
-                "c1 gets BindComplete | Columns a | Complete SELECT 1 | Ready I", ALTER,
-                "c1 sends Bind - s1 | " RUN, "s1 gets " ASK,
-                "s1 sends CloseComplete | ParseComplete | Parameters | Columns a x",
-                "s1 gets Describe S pgweir_does_not_exist | " RUN, "s1 sends Error ERROR 26000 no | Ready I",
-                "c1 hears Refusal ERROR 0A000 cached plan must not change result type", "c1 gets Ready I");
+    PLAY(&one, ENTER, PREPARE, "c1 sends Bind p s1 | Describe P p | Execute p 0 | Sync",
+         "s1 gets Bind p pgweir_1 | Describe P p | Execute p 0 | Sync",
+         "s1 sends BindComplete | Columns a | Complete SELECT 1 | Ready I",
+         "c1 gets BindComplete | Columns a | Complete SELECT 1 | Ready I", ALTER, "c1 sends Bind - s1 | " RUN,
+         "s1 gets " ASK, "s1 sends CloseComplete | ParseComplete | Parameters | Columns a x",
+         "s1 gets Describe S pgweir_does_not_exist | " RUN, "s1 sends Error ERROR 26000 no | Ready I",
+         "c1 hears Refusal ERROR 0A000 cached plan must not change result type", "c1 gets Ready I");
 }
 
 static void
@@ -165,22 +164,21 @@ parameters_of_other_types_are_refused(void)
 static void
 the_unnamed_statement_is_proved_like_any_other(void)
 {
-    PLAY_SPLITS(&one, ENTER, "c1 sends Parse - select 1 | Describe S - | Sync",
-                "s1 gets Parse - select 1 | Describe S - | Sync",
-                "s1 sends ParseComplete | Parameters | Columns a | Ready I",
-                "c1 gets ParseComplete | Parameters | Columns a | Ready I", ALTER, "c1 sends Bind - - | " RUN,
-                "s1 gets Parse - select 1 | Describe S - | Flush",
-                "s1 sends ParseComplete | Parameters | Columns a", "s1 gets Bind - - | " RUN,
-                "s1 sends " DONE, "c1 gets " DONE);
+    PLAY(&one, ENTER, "c1 sends Parse - select 1 | Describe S - | Sync",
+         "s1 gets Parse - select 1 | Describe S - | Sync",
+         "s1 sends ParseComplete | Parameters | Columns a | Ready I",
+         "c1 gets ParseComplete | Parameters | Columns a | Ready I", ALTER, "c1 sends Bind - - | " RUN,
+         "s1 gets Parse - select 1 | Describe S - | Flush", "s1 sends ParseComplete | Parameters | Columns a",
+         "s1 gets Bind - - | " RUN, "s1 sends " DONE, "c1 gets " DONE);
 }
 
 static void
 a_statement_that_is_wrong_now_fails_in_the_clients_name(void)
 {
-    PLAY_SPLITS(&one, ENTER, PREPARE_AND_DESCRIBE, ALTER, "c1 sends Bind - s1 | " RUN, "s1 gets " ASK,
-                "s1 sends CloseComplete | Error ERROR 42P01 no such table",
-                "c1 gets Error ERROR 42P01 no such table", "s1 gets Bind - s1 | " RUN, "s1 sends Ready I",
-                "c1 gets Ready I");
+    PLAY(&one, ENTER, PREPARE_AND_DESCRIBE, ALTER, "c1 sends Bind - s1 | " RUN, "s1 gets " ASK,
+         "s1 sends CloseComplete | Error ERROR 42P01 no such table",
+         "c1 gets Error ERROR 42P01 no such table", "s1 gets Bind - s1 | " RUN, "s1 sends Ready I",
+         "c1 gets Ready I");
 }
 
 static void
@@ -205,21 +203,20 @@ ddl_around_us_is_mended_before_the_sync_has_come(void)
 static void
 what_is_mended_is_proved_as_well(void)
 {
-    PLAY_SPLITS(&one, ENTER, PREPARE_AND_DESCRIBE, "c1 sends Bind - s1 | " RUN,
-                "s1 gets Bind - pgweir_1 | " RUN, "s1 sends Stale | Ready I", "s1 gets " ASK,
-                "s1 sends CloseComplete | ParseComplete | Parameters | Columns a b x",
-                "s1 gets Describe S pgweir_does_not_exist | " RUN, "s1 sends Error ERROR 26000 no | Ready I",
-                "c1 hears Refusal ERROR 0A000 cached plan must not change result type", "c1 gets Ready I");
+    PLAY(&one, ENTER, PREPARE_AND_DESCRIBE, "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN,
+         "s1 sends Stale | Ready I", "s1 gets " ASK,
+         "s1 sends CloseComplete | ParseComplete | Parameters | Columns a b x",
+         "s1 gets Describe S pgweir_does_not_exist | " RUN, "s1 sends Error ERROR 26000 no | Ready I",
+         "c1 hears Refusal ERROR 0A000 cached plan must not change result type", "c1 gets Ready I");
 }
 
 static void
 a_lost_statement_is_parsed_again_unseen(void)
 {
-    PLAY_SPLITS(&one, ENTER, PREPARE, "c1 sends Describe S s1 | Sync", "s1 gets Describe S pgweir_1 | Sync",
-                "s1 sends Error ERROR 26000 lost | Ready I",
-                "s1 gets Parse pgweir_1 select 1 | Describe S pgweir_1 | Sync",
-                "s1 sends ParseComplete | Parameters | NoData | Ready I",
-                "c1 gets Parameters | NoData | Ready I");
+    PLAY(&one, ENTER, PREPARE, "c1 sends Describe S s1 | Sync", "s1 gets Describe S pgweir_1 | Sync",
+         "s1 sends Error ERROR 26000 lost | Ready I",
+         "s1 gets Parse pgweir_1 select 1 | Describe S pgweir_1 | Sync",
+         "s1 sends ParseComplete | Parameters | NoData | Ready I", "c1 gets Parameters | NoData | Ready I");
 }
 
 static void
@@ -235,22 +232,22 @@ what_fails_again_is_told(void)
 static void
 in_a_transaction_the_error_is_told_and_the_next_one_is_well(void)
 {
-    PLAY_SPLITS(&one, "c1 enters", PREPARE, "c1 sends Query begin", "s1 gets Query begin",
-                "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T",
-                "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends Stale | Ready E",
-                "c1 gets Stale | Ready E", "c1 sends Query rollback", "s1 gets Query rollback",
-                "s1 sends Complete ROLLBACK | Ready I", "c1 gets Complete ROLLBACK | Ready I",
-                "c1 sends Bind - s1 | " RUN, "s1 gets " ANEW " | Bind - pgweir_1 | " RUN,
-                "s1 sends CloseComplete | ParseComplete | " DONE, "c1 gets " DONE);
+    PLAY(&one, "c1 enters", PREPARE, "c1 sends Query begin", "s1 gets Query begin",
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "c1 sends Bind - s1 | " RUN,
+         "s1 gets Bind - pgweir_1 | " RUN, "s1 sends Stale | Ready E", "c1 gets Stale | Ready E",
+         "c1 sends Query rollback", "s1 gets Query rollback", "s1 sends Complete ROLLBACK | Ready I",
+         "c1 gets Complete ROLLBACK | Ready I", "c1 sends Bind - s1 | " RUN,
+         "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, "s1 sends CloseComplete | ParseComplete | " DONE,
+         "c1 gets " DONE);
 }
 
 static void
 behind_an_execute_the_error_is_told(void)
 {
-    PLAY_SPLITS(&one, ENTER, PREPARE, "c1 sends Bind - s1 | Execute - 0 | Bind - s1 | " RUN,
-                "s1 gets Bind - pgweir_1 | Execute - 0 | Bind - pgweir_1 | " RUN,
-                "s1 sends BindComplete | Complete INSERT 0 1 | Stale | Ready I",
-                "c1 gets BindComplete | Complete INSERT 0 1 | Stale | Ready I");
+    PLAY(&one, ENTER, PREPARE, "c1 sends Bind - s1 | Execute - 0 | Bind - s1 | " RUN,
+         "s1 gets Bind - pgweir_1 | Execute - 0 | Bind - pgweir_1 | " RUN,
+         "s1 sends BindComplete | Complete INSERT 0 1 | Stale | Ready I",
+         "c1 gets BindComplete | Complete INSERT 0 1 | Stale | Ready I");
 }
 
 static void
