@@ -30,7 +30,6 @@ static const struct {
     { "log_stats", TO_COME },
     { "login_notify_message", TO_COME },
     { "max_packet_size", TO_COME },
-    { "password_command", TO_COME },
     { "pool_idle_timeout", TO_COME },
     { "query_wait_notify", TO_COME },
     { "server_check_delay", TO_COME },

@@ -886,8 +886,19 @@ const struct option options[] = {
       .slot = SLOT(password_command),
       .slot_inside = INSIDE(password_command), .mark_inside = MARK(password_command),
       .group = SERVERS,
-      .text = "Command that prints the password for new server connections, as for tokens that soon expire. "
-              "Empty: none." },
+      .text = "Command, run by `/bin/sh -c`, that prints the password for new server connections, as for tokens "
+              "that soon expire. It finds PGHOST, PGPORT, PGUSER and PGDATABASE in its environment, and has 10 "
+              "seconds. Empty: none." },
+
+    { .name = "password_command_ttl",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "600", .least = "1",
+      .scope = IN_GLOBAL | IN_DATABASE, .when = OPT_LIVE,
+      .slot = SLOT(password_command_ttl_us),
+      .slot_inside = INSIDE(password_command_ttl_us), .mark_inside = MARK(password_command_ttl),
+      .group = SERVERS,
+      .text = "How long what `password_command` printed is used. While it is in use it is made anew when three "
+              "quarters of this are over, and at once when a server refuses it." },
 
     { .name = "server_parallel_logins",
       .type = OPT_COUNT,

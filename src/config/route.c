@@ -38,6 +38,7 @@ route_resolve(struct route *r, const struct overrides *all)
     r->auth_query = all->auth_query;
     r->auth_dbname = all->auth_dbname;
     r->password_command = all->password_command;
+    r->password_command_ttl_us = all->password_command_ttl_us;
     r->server_tls = all->server_tls;
     r->max_pinned = all->max_pinned;
     r->query_wait_timeout_us = all->query_wait_timeout_us;

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 
 #include "auth_query_impl.h"
+#include "password_command_impl.h"
 #include "pgweir/base/mem.h"
 
 struct secrets {
     struct loop *loop;
-    struct auth_query *queries; /* NULL once closed */
+    struct auth_query *queries; /* NULL once closed, both */
+    struct password_commands *commands;
 };
 
 void
@@ -25,8 +27,10 @@ take(struct secrets *s, struct secret_ask *ask)
 {
     if (s->queries == NULL)
         secret_ask_fail(ask, SQLSTATE_ADMIN_SHUTDOWN, "the pooler is shutting down");
-    else
+    else if (ask->source == SECRET_OF_QUERY)
         auth_query_take(s->queries, ask);
+    else
+        password_commands_take(s->commands, ask);
 }
 
 static void
@@ -58,14 +62,17 @@ secrets_new(struct loop *main_loop, struct house_config *config)
 
     s->loop = main_loop;
     s->queries = auth_query_new(main_loop, config->settings);
+    s->commands = password_commands_new(main_loop, config->settings);
     return s;
 }
 
 void
 secrets_reconfigure(struct secrets *s, struct house_config *config)
 {
-    if (s->queries != NULL)
-        auth_query_reconfigure(s->queries, config->settings);
+    if (s->queries == NULL)
+        return;
+    auth_query_reconfigure(s->queries, config->settings);
+    password_commands_reconfigure(s->commands, config->settings);
 }
 
 void
@@ -74,7 +81,9 @@ secrets_close(struct secrets *s)
     if (s == NULL)
         return;
     auth_query_free(s->queries);
+    password_commands_free(s->commands);
     s->queries = NULL;
+    s->commands = NULL;
     (void)loop_turn(s->loop); /* asks that are on their way here; nobody else sends any more */
 }
 

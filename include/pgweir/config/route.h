@@ -43,6 +43,7 @@ struct route {
     int load_balance_hosts; /* enum load_balance */
     /* These live in the settings. "": none. */
     const char *auth_user, *auth_query, *auth_dbname, *password_command;
+    uint64_t password_command_ttl_us;
     struct tls_files server_tls;
     char *server_reset_query; /* "": none */
     bool server_reset_query_always;

@@ -115,10 +115,11 @@ struct settings {
     uint64_t capacity_check_period_us;
     uint64_t server_connect_timeout_us;
     uint64_t server_idle_timeout_us;
-    uint64_t server_lifetime_us;     /* 0: use once */
-    uint64_t server_login_retry_us;  /* longest back-off */
-    int load_balance_hosts;          /* enum load_balance */
-    char *password_command;          /* "" none */
+    uint64_t server_lifetime_us;    /* 0: use once */
+    uint64_t server_login_retry_us; /* longest back-off */
+    int load_balance_hosts;         /* enum load_balance */
+    char *password_command;         /* "" none */
+    uint64_t password_command_ttl_us;
     unsigned server_parallel_logins; /* connection attempts under way at once, per pool */
     uint64_t cancel_wait_timeout_us;
     char *server_reset_query;
@@ -150,10 +151,10 @@ struct overrides {
             client_idle_timeout, server_lifetime, auth_user, auth_query, auth_dbname,
             max_db_client_connections, max_user_client_connections, reserve_pool_size, reserve_pool_timeout,
             max_db_connections, max_user_connections, transaction_timeout, load_balance_hosts,
-            password_command, server_connect_timeout, server_idle_timeout, server_login_retry,
-            server_parallel_logins, server_tls_sslmode, server_tls_ca_file, server_tls_cert_file,
-            server_tls_key_file, server_tls_protocols, server_tls_ciphers, server_tls_ecdhcurve,
-            server_tls13_ciphers, max_pinned;
+            password_command, password_command_ttl, server_connect_timeout, server_idle_timeout,
+            server_login_retry, server_parallel_logins, server_tls_sslmode, server_tls_ca_file,
+            server_tls_cert_file, server_tls_key_file, server_tls_protocols, server_tls_ciphers,
+            server_tls_ecdhcurve, server_tls13_ciphers, max_pinned;
     } is_set;
     int pool_mode;
     unsigned pool_size, min_pool_size;
@@ -164,6 +165,7 @@ struct overrides {
         max_db_client_connections, max_user_client_connections;
     int load_balance_hosts;
     char *auth_user, *auth_query, *auth_dbname, *password_command;
+    uint64_t password_command_ttl_us;
     struct tls_files server_tls;
 };
 
