@@ -21,13 +21,11 @@ static const struct {
     { "sbuf_loopcnt", "has no effect: connections take turns by themselves" },
 
     /* for now */
-    { "admin_users", TO_COME },
     { "application_name_add_host", TO_COME },
     { "autodb_idle_timeout", TO_COME },
     { "disable_pqexec", TO_COME },
     { "ignore_startup_parameters", TO_COME },
     { "load_balance_hosts", TO_COME },
-    { "log_stats", TO_COME },
     { "login_notify_message", TO_COME },
     { "max_packet_size", TO_COME },
     { "pool_idle_timeout", TO_COME },
@@ -36,8 +34,6 @@ static const struct {
     { "server_check_query", TO_COME },
     { "server_fast_close", TO_COME },
     { "server_round_robin", TO_COME },
-    { "stats_period", TO_COME },
-    { "stats_users", TO_COME },
     { "suspend_timeout", TO_COME },
     { "track_extra_parameters", TO_COME },
     { "transaction_timeout", TO_COME },

@@ -51,6 +51,11 @@ settings_new(bool is_pgbouncer)
 static void
 content_free(struct settings_content *content)
 {
+    if (content->base != NULL) {
+        settings_drop(content->base);
+        free(content);
+        return;
+    }
     map_fini(&content->databases_by_name);
     for (size_t i = 0; i < content->database_count; i++)
         database_free(content->databases[i]);

@@ -11,8 +11,9 @@
 
 struct settings_content {
     atomic_uint holds;
-    struct settings *settings; /* the one that has this content, for settings_drop() */
-    bool is_pgbouncer;         /* the file has a [pgbouncer] section: PgBouncer's presets */
+    struct settings *settings;   /* the one that has this content, for settings_drop() */
+    const struct settings *base; /* NULL, or held: what follows belongs to it */
+    bool is_pgbouncer;           /* the file has a [pgbouncer] section: PgBouncer's presets */
 
     struct database **databases; /* in the order of the file; owned */
     size_t database_count;

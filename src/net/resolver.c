@@ -346,6 +346,26 @@ resolver_forget(struct resolver *r, const char *host)
         h->good_until_us = 0;
 }
 
+unsigned
+resolver_look(const struct resolver *r,
+              void (*each)(void *arg, const char *name, uint64_t ttl_us, const struct address *addresses,
+                           unsigned count),
+              void *arg)
+{
+    uint64_t now_us = loop_now_us(r->loop);
+    unsigned asked = 0;
+
+    for (struct map_node *node = map_next(&r->hosts, NULL); node != NULL; node = map_next(&r->hosts, node)) {
+        const struct host *h = CONTAINER_OF(node, struct host, in_hosts);
+
+        asked += h->is_asked;
+        if (h->good_until_us > now_us)
+            each(arg, h->name, h->good_until_us - now_us, h->addresses,
+                 h->failure.code == ERR_NONE ? h->count : 0);
+    }
+    return asked;
+}
+
 void
 resolver_free(struct resolver *r)
 {

@@ -459,6 +459,30 @@ stream_join(struct stream *s, struct loop *loop)
 }
 
 void
+stream_ends(const struct stream *s, struct address *local, struct address *peer)
+{
+    local->len = sizeof local->at;
+    if (s->fd < 0 || getsockname(s->fd, (struct sockaddr *)&local->at, &local->len) != 0)
+        local->len = 0;
+    peer->len = sizeof peer->at;
+    if (s->fd < 0 || getpeername(s->fd, (struct sockaddr *)&peer->at, &peer->len) != 0)
+        peer->len = 0;
+}
+
+bool
+stream_peer_process(const struct stream *s, struct stream_process *out)
+{
+    struct ucred who;
+    socklen_t len = sizeof who;
+
+    /* Of a TCP socket the kernel knows neither, and says 0 and -1. */
+    if (s->fd < 0 || getsockopt(s->fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0 || who.pid <= 0)
+        return false;
+    *out = (struct stream_process){ who.pid, who.uid };
+    return true;
+}
+
+void
 stream_peer_text(const struct stream *s, char *out, size_t size)
 {
     struct address peer = { .len = sizeof(peer.at) };

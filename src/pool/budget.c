@@ -30,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "pgweir/base/clock.h"
 #include "pgweir/base/map.h"
@@ -85,6 +86,7 @@ struct budget_host {
         unsigned want_count;     /* in all lines */
         struct map quotas;
         char why[160];
+        char last_change[120];
     } _shared;
 };
 
@@ -837,6 +839,22 @@ budget_host_key(const struct budget_host *host)
     return host->key;
 }
 
+/* For SHOW BUDGET. */
+static void
+note_change_locked(struct budget_host *host, unsigned before, unsigned after, const char *cause)
+{
+    time_t now = time(NULL);
+    char when[64] = "";
+    struct tm parts;
+
+    if (before == after || before == 0)
+        return;
+    if (localtime_r(&now, &parts) != NULL)
+        strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S %Z", &parts);
+    snprintf(host->_shared.last_change, sizeof host->_shared.last_change, "%s: %u -> %u (%s)", when, before,
+             after, cause);
+}
+
 void
 budget_set_limit(struct budget_host *host, unsigned limit, const char *why)
 {
@@ -844,6 +862,7 @@ budget_set_limit(struct budget_host *host, unsigned limit, const char *why)
     bool is_congested;
 
     host_lock(host);
+    note_change_locked(host, host->_shared.limit, limit, "the limit was set anew");
     is_congested = host->_shared.limit != 0 && pot->limit < host->_shared.limit;
     host->_shared.limit = limit;
     if (!is_congested || pot->limit > limit)
@@ -859,16 +878,18 @@ void
 budget_congested(struct budget_host *host, uint64_t now_us)
 {
     struct pot *pot = &host->_shared.pot;
-    unsigned open;
+    unsigned open, before;
 
     host_lock(host);
     if (host->_shared.limit != 0) {
         host_recover_locked(host, now_us);
+        before = pot->limit;
         open = pot->taken > 1 ? pot->taken - 1 : 1; /* the one that was refused is still counted */
         if (pot->limit > open)
             pot->limit = open;
         if (now_us >= host->_shared.calm_us && pot->limit > 1)
             pot->limit = pot->limit * CONGESTED_SHARE_OF_8 / 8;
+        note_change_locked(host, before, pot->limit, "the server refused a connection: 53300");
         host->_shared.calm_us = now_us + CONGESTED_CALM_US;
         host->_shared.recovers_us = now_us + RECOVERY_STEP_US;
         host->budget->_shared.round++;
@@ -1284,5 +1305,6 @@ budget_look(const struct budget_account *a, struct budget_view *out)
     out->account_limit = a->limit;
     out->account_taken = a->taken;
     snprintf(out->why, sizeof(out->why), "%s", h->_shared.why);
+    snprintf(out->last_change, sizeof(out->last_change), "%s", h->_shared.last_change);
     host_unlock(h);
 }

@@ -191,6 +191,12 @@ pool_free(struct pool *pool)
 }
 
 struct shard *
+pool_shard_known(struct pool *pool, unsigned worker)
+{
+    return pool_shard_if_any(pool, worker);
+}
+
+struct shard *
 pool_shard(struct pool *pool, unsigned worker)
 {
     struct shard *s = pool_shard_if_any(pool, worker);

@@ -712,6 +712,30 @@ shard_active_count(const struct shard *s)
     return s->active_count;
 }
 
+unsigned
+shard_client_count(const struct shard *s)
+{
+    return s->client_count;
+}
+
+void
+shard_client_came(struct shard *s)
+{
+    s->client_count++;
+}
+
+void
+shard_client_left(struct shard *s)
+{
+    s->client_count--;
+}
+
+uint64_t
+shard_waiting_since_us(const struct shard *s)
+{
+    return shard_oldest_us(s);
+}
+
 struct pool_counters *
 shard_counters(struct shard *s)
 {

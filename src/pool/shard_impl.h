@@ -41,6 +41,7 @@ struct shard {
 
     struct pool_counters counters;
     struct pin_counts pins;
+    unsigned client_count;
 
     struct timer wait_timer; /* the oldest waiter's time is up, or that of one that has left since */
     struct timer idle_timer; /* an idle server is due to close, or was when it was armed */

@@ -9,6 +9,7 @@
  *     Each step may say no; then what was begun is undone in the order of the end, and the process exits
  *     with 1.
  *
+ *     RUNNING --SHUTDOWN WAIT_FOR_CLIENTS--> WAITING --the last has left--> DRAINING
  *     RUNNING --TERM, INT--> DRAINING --all gone, shutdown_timeout, second signal--> the end
  *        +-----QUIT-----------------------------------------------------------------> the end
  */
@@ -27,6 +28,7 @@
 #include "daemon_impl.h"
 #include "descriptors_impl.h"
 #include "listeners_impl.h"
+#include "pgweir/admin/admin.h"
 #include "pgweir/base/log.h"
 #include "pgweir/config/reference.h"
 #include "pgweir/control/census.h"
@@ -39,7 +41,14 @@
 #include "systemd_impl.h"
 #include "workers_impl.h"
 
-enum program_state { PROGRAM_STARTING, PROGRAM_RUNNING, PROGRAM_DRAINING };
+enum program_state {
+    PROGRAM_STARTING,
+    PROGRAM_RUNNING,
+    PROGRAM_WAITING, /* SHUTDOWN WAIT_FOR_CLIENTS: nobody new; drains when the last client has left */
+    PROGRAM_DRAINING
+};
+
+#define FAREWELL_LOOK_US (100 * US_PER_MS)
 
 struct program {
     enum program_state state;
@@ -54,9 +63,11 @@ struct program {
     struct house *house;
     struct census *census;
     struct secrets *secrets;
+    struct admin *admin;
     struct listeners *listeners; /* NULL while draining */
     struct signals *signals;
     struct workers *workers;
+    struct timer farewell; /* WAITING: looks whether the last client has left */
     struct timer shutdown; /* armed while draining with a time limit */
     struct letter drained; /* from the worker that saw the last client or server go */
 };
@@ -146,9 +157,10 @@ open_log(struct program *p, const struct settings *s, struct error *why)
     return e;
 }
 
-/* Reads FILE into *OUT, and what looks wrong in it into WARNINGS. Problems are told line by line. */
+/* Reads FILE into *OUT, and what looks wrong in it into WARNINGS. Problems are told line by line, and appended to TOLD (NULL: nobody asks). */
 static enum err
-load(const char *file, struct settings **out, struct buf *warnings, void (*tell)(const char *line))
+load(const char *file, struct settings **out, struct buf *warnings, void (*tell)(const char *line),
+     struct buf *told)
 {
     struct buf problems;
     struct error why;
@@ -157,24 +169,27 @@ load(const char *file, struct settings **out, struct buf *warnings, void (*tell)
     buf_init(&problems);
     e = settings_load(file, out, &problems, warnings, &why);
     if (e != ERR_NONE && buf_len(&problems) == 0)
-        tell(why.text);
-    else if (e != ERR_NONE)
+        buf_add_format(&problems, "%s\n", why.text);
+    if (e != ERR_NONE && told != NULL)
+        buf_add(told, buf_slice(&problems));
+    if (e != ERR_NONE)
         each_line(&problems, tell);
     buf_release(&problems);
     return e;
 }
 
 static void
-tell_changes(const struct settings *before, const struct settings *after)
+tell_changes(const struct settings *before, const struct settings *after, struct buf *told)
 {
     struct buf changes;
 
     buf_init(&changes);
     settings_tell_changes(before, after, &changes);
     if (buf_len(&changes) == 0)
-        log_change("no setting has changed");
-    else
-        each_line(&changes, log_change);
+        buf_add_text(&changes, "no setting has changed\n");
+    if (told != NULL)
+        buf_add(told, buf_slice(&changes));
+    each_line(&changes, log_change);
     buf_release(&changes);
 }
 
@@ -187,18 +202,13 @@ next_file(const struct program *p)
     return conffile[0] != '\0' ? conffile : p->line.file;
 }
 
-/* The next configuration, checked and with the log open as it wants it; WARNINGS as for load(). Problems are
- * logged. */
+/* SETTINGS (dropped) with TLS contexts, and with the log open as they want it. What is wrong is logged, and appended to TOLD. */
 static enum err
-prepare(struct program *p, struct house_config **out, struct buf *warnings)
+prepare(struct program *p, struct settings *settings, struct house_config **out, struct buf *told)
 {
-    struct settings *settings;
     struct error why;
-    enum err e = load(next_file(p), &settings, warnings, log_problem);
+    enum err e = house_config_new(settings, out, &why);
 
-    if (e != ERR_NONE)
-        return e;
-    e = house_config_new(settings, out, &why);
     if (e == ERR_NONE && open_log(p, settings, &why) != ERR_NONE) {
         house_config_drop(*out);
         e = ERR_CONFIG;
@@ -206,46 +216,61 @@ prepare(struct program *p, struct house_config **out, struct buf *warnings)
     settings_drop(settings);
     if (e != ERR_NONE)
         log_problem(why.text);
+    if (e != ERR_NONE && told != NULL)
+        buf_add_format(told, "%s\n", why.text);
     return e;
 }
 
-/* The whole of it or nothing. */
-static enum err
-try_reload(struct program *p)
+static void
+put_in_force(struct program *p, struct house_config *config, struct buf *told)
 {
-    struct house_config *config, *before = p->config;
-    struct buf warnings;
-    enum err e;
+    struct house_config *before = p->config;
 
-    buf_init(&warnings);
-    e = prepare(p, &config, &warnings);
-    if (e == ERR_NONE)
-        each_line(&warnings, log_warning);
-    buf_release(&warnings);
-    if (e != ERR_NONE)
-        return e;
     p->config = config;
-    tell_changes(before->settings, config->settings);
+    tell_changes(before->settings, config->settings, told);
     if (before->settings->max_client_conn != config->settings->max_client_conn)
         descriptors_tell(config->settings, house_worker_count(p->house));
     house_reconfigure(p->house, config);
     census_reconfigure(p->census, config);
     secrets_reconfigure(p->secrets, config);
+    admin_reconfigure(p->admin, config);
     house_config_drop(before);
-    return ERR_NONE;
 }
 
-static void
-reload(struct program *p)
+/* The whole of it or nothing. TOLD (NULL: nobody asks) gets what has changed, or what is wrong. */
+static enum err
+try_reload(struct program *p, struct buf *told)
+{
+    struct house_config *config;
+    struct settings *settings;
+    struct buf warnings;
+    enum err e;
+
+    buf_init(&warnings);
+    e = load(next_file(p), &settings, &warnings, log_problem, told);
+    if (e == ERR_NONE)
+        e = prepare(p, settings, &config, told);
+    if (e == ERR_NONE) {
+        if (told != NULL && buf_len(&warnings) > 0)
+            buf_add(told, buf_slice(&warnings));
+        each_line(&warnings, log_warning);
+        put_in_force(p, config, told);
+    }
+    buf_release(&warnings);
+    return e;
+}
+
+static enum err
+reload(struct program *p, struct buf *told)
 {
     enum err e;
 
-    log_line(LOG_NOTICE_LEVEL, "got SIGHUP, re-reading config");
     systemd_tell_reloading(clock_now_us(&p->clock));
-    e = try_reload(p);
+    e = try_reload(p, told);
     if (e != ERR_NONE)
         log_line(LOG_ERROR_LEVEL, "reload failed: the configuration from before stays in force");
     systemd_tell_ready(e == ERR_NONE ? "serving" : "serving; the last reload failed, see the log");
+    return e;
 }
 
 /* --- the end --- */
@@ -292,12 +317,37 @@ static void
 drain(struct program *p, uint64_t limit_us)
 {
     p->state = PROGRAM_DRAINING;
+    timer_cancel(&p->farewell);
     systemd_tell_stopping("letting transactions end");
     listeners_free(p->listeners);
     p->listeners = NULL;
     if (limit_us > 0)
         loop_arm(p->loop, &p->shutdown, limit_us);
     house_drain(p->house);
+}
+
+/* SHUTDOWN WAIT_FOR_CLIENTS: those who are there are served on. */
+static void
+wait_for_clients(struct program *p)
+{
+    p->state = PROGRAM_WAITING;
+    systemd_tell_stopping("waiting for the last client to leave");
+    listeners_free(p->listeners);
+    p->listeners = NULL;
+    loop_arm(p->loop, &p->farewell, FAREWELL_LOOK_US);
+}
+
+static void
+on_farewell_look(struct timer *timer)
+{
+    struct program *p = CONTAINER_OF(timer, struct program, farewell);
+    struct house_totals totals;
+
+    house_totals(p->house, &totals);
+    if (totals.clients + totals.logins == 0)
+        drain(p, p->config->settings->shutdown_timeout_us);
+    else
+        loop_arm(p->loop, &p->farewell, FAREWELL_LOOK_US);
 }
 
 /* TERM or INT, NAME. */
@@ -345,8 +395,10 @@ on_signal(void *arg, int number)
     case SIGHUP:
         if (p->state == PROGRAM_DRAINING)
             log_line(LOG_NOTICE_LEVEL, "got SIGHUP while shutting down, ignoring");
-        else
-            reload(p);
+        else {
+            log_line(LOG_NOTICE_LEVEL, "got SIGHUP, re-reading config");
+            (void)reload(p, NULL);
+        }
         break;
     case SIGTERM:
         on_stop_signal(p, "SIGTERM", p->config->settings->shutdown_timeout_us);
@@ -372,12 +424,15 @@ end(struct program *p)
     workers_end(p->workers);
     timer_cancel(&p->shutdown);
     secrets_close(p->secrets);
+    timer_cancel(&p->farewell);
+    admin_close_down(p->admin);
     house_free(p->house); /* what is done there may want a host one last time */
     census_free(p->census);
     secrets_free(p->secrets);
     signals_free(p->signals);
     if (p->loop != NULL)
-        (void)loop_turn(p->loop); /* for what census_free() left behind */
+        (void)loop_turn(p->loop); /* for what census_free() and house_free() left behind */
+    admin_free(p->admin);
     loop_free(p->loop);
     house_config_drop(p->config);
     pidfile_give(p->pidfile);
@@ -441,9 +496,76 @@ start_process(struct program *p, const struct settings *s, struct error *why)
     return ERR_NONE;
 }
 
+/* --- what the console asks for --- */
+
+static enum err
+on_console_reload(void *arg, struct buf *told)
+{
+    struct program *p = arg;
+
+    if (p->state == PROGRAM_DRAINING) {
+        buf_add_text(told, "pgweir is shutting down\n");
+        return ERR_CONFIG;
+    }
+    log_line(LOG_NOTICE_LEVEL, "RELOAD command issued");
+    return reload(p, told);
+}
+
+static enum err
+on_console_set(void *arg, const struct option *o, const char *value, struct buf *told, struct error *why)
+{
+    struct program *p = arg;
+    struct house_config *config;
+    struct settings *settings;
+    enum err e = settings_with(p->config->settings, o, value, &settings, why);
+
+    if (e != ERR_NONE)
+        return e;
+    e = prepare(p, settings, &config, told);
+    if (e != ERR_NONE) {
+        size_t len = buf_len(told) > 0 ? buf_len(told) - 1 : 0; /* without the end of the line */
+
+        return error_set(why, e, "%.*s", (int)len, (const char *)buf_slice(told).at);
+    }
+    put_in_force(p, config, told);
+    return ERR_NONE;
+}
+
+static void
+on_console_shutdown(void *arg, enum admin_shutdown how)
+{
+    struct program *p = arg;
+
+    switch (how) {
+    case SHUTDOWN_NOW:
+        stop_now(p);
+        break;
+    case SHUTDOWN_FOR_SERVERS:
+        drain(p, 0);
+        break;
+    case SHUTDOWN_FOR_CLIENTS:
+        wait_for_clients(p);
+        break;
+    }
+}
+
+static bool
+is_shutting_down(void *arg)
+{
+    const struct program *p = arg;
+
+    return p->state == PROGRAM_WAITING || p->state == PROGRAM_DRAINING;
+}
+
 static enum err
 start_house(struct program *p, struct error *why)
 {
+    const struct admin_handler handler = { .reload = on_console_reload,
+                                           .set = on_console_set,
+                                           .shutdown = on_console_shutdown,
+                                           .is_shutting_down = is_shutting_down,
+                                           .arg = p };
+
     struct house_params params = {
         .config = p->config,
         .clock = &p->clock,
@@ -458,9 +580,12 @@ start_house(struct program *p, struct error *why)
     p->loop = loop_new(&p->clock, p, why);
     if (p->loop == NULL)
         return ERR_IO;
+    p->admin = admin_new(p->loop, &p->clock, &handler);
+    params.console = admin_console(p->admin);
     if (house_new(&params, &p->house, why) != ERR_NONE)
         return ERR_IO;
     house_attend(p->house, p->loop);
+    admin_attend(p->admin, p->house, p->config);
     return ERR_NONE;
 }
 
@@ -520,8 +645,9 @@ run(const struct command_line *line)
     daemon_init(&p.daemon);
     buf_init(&p.warnings);
     timer_init(&p.shutdown, on_shutdown_timeout);
+    timer_init(&p.farewell, on_farewell_look);
     p.drained.on_arrival = on_drained_arrival;
-    if (load(line->file, &settings, &p.warnings, tell_on_stderr) != ERR_NONE) {
+    if (load(line->file, &settings, &p.warnings, tell_on_stderr, NULL) != ERR_NONE) {
         buf_release(&p.warnings);
         return 1;
     }

@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#include "console_impl.h"
 #include "forward_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/random.h"
@@ -55,7 +56,7 @@ same_pid(const struct map_node *node, const void *key)
     return CONTAINER_OF_CONST(node, struct client, in_keys)->cancel_pid == *(const uint32_t *)key;
 }
 
-static struct client *
+struct client *
 client_of_pid(const struct worker *w, uint32_t pid)
 {
     struct map_node *node = map_find(&w->cancel_keys, map_hash(slice_of(&pid, sizeof pid)), same_pid, &pid);
@@ -126,6 +127,10 @@ job_at_client(struct letter *letter, void *recipient)
     struct worker *w = recipient;
     struct client *c = client_of_pid(w, job->pid);
 
+    if (c != NULL && c->console != NULL && secret_equal(c->cancel_secret, job->secret, sizeof job->secret)) {
+        console_cancel(c);
+        c = NULL;
+    }
     /* Only a query that runs can be cancelled: idle in a transaction PostgreSQL ignores the request too. */
     if (c != NULL && secret_equal(c->cancel_secret, job->secret, sizeof job->secret) && c->server != NULL &&
         !ledger_is_empty(&c->server->ledger)) {
@@ -383,4 +388,15 @@ cancel_server_gone(struct server *s)
         link_remove(&k->in_server);
         courier_end(k);
     }
+}
+
+unsigned
+cancel_count(const struct server *s)
+{
+    unsigned count = 0;
+
+    LIST_EACH(&s->couriers, it) {
+        count += CONTAINER_OF(it, struct courier, in_server)->job != NULL;
+    }
+    return count;
 }

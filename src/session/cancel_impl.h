@@ -16,6 +16,9 @@
 /* A fresh random key for a client that enters, put into its worker's map. */
 void cancel_key_make(struct client *c);
 void cancel_key_forget(struct client *c);
+struct client *client_of_pid(const struct worker *w, uint32_t pid); /* NULL: none of W has this key */
+/* Cancel requests of clients on their way to S. */
+unsigned cancel_count(const struct server *s);
 
 /* REQUESTER sent a CancelRequest; it is ended when the request was handled or turned out to be nobody's. */
 void cancel_request(struct client *requester, uint32_t pid, struct slice secret);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cancel_impl.h"
+#include "console_impl.h"
 #include "forward_impl.h"
 #include "login_impl.h"
 #include "names_impl.h"
@@ -46,9 +47,11 @@ client_log(const struct client *c, enum log_level level, const char *format, ...
     stream_peer_text(&c->stream, peer, sizeof peer);
     log_line(level, "C-%llu: %s/%s@%s %s", (unsigned long long)c->id,
              c->shard != NULL                                 ? pool_database(shard_pool(c->shard))
+             : c->console != NULL                             ? console_database(c->console)
              : c->login != NULL && c->login->database != NULL ? c->login->database
                                                               : "(nodb)",
              c->shard != NULL                             ? pool_user(shard_pool(c->shard))
+             : c->console != NULL                         ? console_user(c->console)
              : c->login != NULL && c->login->user != NULL ? c->login->user
                                                           : "(nouser)",
              peer, text);
@@ -87,6 +90,7 @@ static const struct client_step client_steps[CLIENT_STATE_COUNT][CLIENT_EVENT_CO
     },
     [CLIENT_WELCOME] = {
         [EV_WELCOMED] = STEP(CLIENT_IDLE, start_relay),
+        [EV_CONSOLE] = STEP(CLIENT_CONSOLE, console_start),
         [EV_QUEUED] = STEP(CLIENT_WELCOME, NULL),
         [EV_GRANTED] = STEP(CLIENT_TRYING, login_try_settings),
         ENDS,
@@ -108,6 +112,7 @@ static const struct client_step client_steps[CLIENT_STATE_COUNT][CLIENT_EVENT_CO
         [EV_RELEASED] = STEP(CLIENT_IDLE, NULL),
         ENDS,
     },
+    [CLIENT_CONSOLE] = { ENDS },
     [CLIENT_CANCELLING] = { ENDS },
     [CLIENT_ENDED] = { [EV_END] = STEP(CLIENT_ENDED, NULL) },
 };
@@ -134,6 +139,8 @@ client_is_sane(const struct client *c)
         return c->login == NULL && c->server == NULL && is_waiting;
     case CLIENT_ACTIVE:
         return c->login == NULL && !is_waiting;
+    case CLIENT_CONSOLE:
+        return c->login == NULL && c->shard == NULL && c->server == NULL && c->console != NULL;
     case CLIENT_CANCELLING:
         return c->shard == NULL && c->server == NULL;
     case CLIENT_ENDED:
@@ -173,6 +180,8 @@ client_catch_up(struct client *c)
 {
     if (c->state == CLIENT_IDLE && buf_len(&c->carry) > 0)
         relay_from_client(c, slice_of(NULL, 0));
+    if (c->state == CLIENT_CONSOLE && buf_len(&c->carry) > 0)
+        console_read(c, slice_of(NULL, 0));
 }
 
 static void
@@ -210,6 +219,9 @@ on_bytes(void *owner, struct slice fresh)
     case CLIENT_AUTH:
         read_login(c, fresh);
         break;
+    case CLIENT_CONSOLE:
+        console_read(c, fresh);
+        break;
     case CLIENT_WELCOME:
     case CLIENT_TRYING:
     case CLIENT_WAITING:
@@ -226,7 +238,12 @@ on_bytes(void *owner, struct slice fresh)
 static void
 on_drained(void *owner)
 {
-    relay_client_drained(owner);
+    struct client *c = owner;
+
+    if (c->state == CLIENT_CONSOLE)
+        console_drained(c);
+    else
+        relay_client_drained(c);
 }
 
 /* Whether what waits in carry ends with a Terminate. */
@@ -509,6 +526,10 @@ close_stream(struct client *c)
     cancel_key_forget(c);
     cancel_requester_gone(c);
     forward_requester_gone(c);
+    if (c->console != NULL)
+        console_gone(c);
+    if (c->shard != NULL)
+        shard_client_left(c->shard);
     stream_close_gently(&c->stream);
     if (c->login != NULL)
         w->login_count--;
@@ -592,6 +613,7 @@ client_free(struct client *c)
     struct worker *w = c->worker;
 
     login_free(c->login);
+    console_free(c->console);
     buf_wipe(&c->carry);
     snapshot_drop(w->house->snapshots, c->settings);
     snapshot_drop(w->house->snapshots, c->floor);

@@ -2,7 +2,8 @@
  * client_impl.h - one client session.
  *
  *     STARTUP -> (TLS) -> AUTH -> WELCOME (-> TRYING) -> IDLE <-> ACTIVE        IDLE -> WAITING -> ACTIVE when no server is idle
- *        \-> CANCELLING                                              every state -> (ended)
+ *        \-> CANCELLING                    \-> CONSOLE
+ *                                                                 every state -> (ended)
  */
 #ifndef PGWEIR_SESSION_CLIENT_IMPL_H
 #define PGWEIR_SESSION_CLIENT_IMPL_H
@@ -22,6 +23,7 @@
     X(CLIENT_IDLE, "idle")             /* logged in, no server, nothing asked */                    \
     X(CLIENT_WAITING, "waiting")       /* has asked; its request is in carry */                     \
     X(CLIENT_ACTIVE, "active")         /* has a server */                                           \
+    X(CLIENT_CONSOLE, "console")       /* talks to the console; never gets a server */              \
     X(CLIENT_CANCELLING, "cancelling") /* sent a CancelRequest; closed when it was handled */       \
     X(CLIENT_ENDED, "ended")           /* the stream is closed; freed after this loop turn */
 
@@ -37,6 +39,7 @@ enum client_event {
     EV_LOGIN_ASKED,  /* a StartupMessage that we accept */
     EV_PROVED,       /* authentication succeeded */
     EV_WELCOMED,     /* the greeting was sent */
+    EV_CONSOLE,      /* the same, and it is the console's */
     EV_QUEUED,       /* a request, and no server is idle */
     EV_GRANTED,      /* a server is ours */
     EV_RELEASED,     /* and given back */
@@ -51,6 +54,7 @@ struct cancel_job;
 struct forward;
 struct client_name;
 struct client_names;
+struct console;
 
 #define CANCEL_SECRET_BYTES 4u /* protocol 3.0; the pid is random too, save the worker's number in it */
 
@@ -71,6 +75,7 @@ struct client {
     struct login *login;         /* STARTUP to TRYING; owned */
     struct cancel_job *cancel;   /* CANCELLING; not ours: it looks at `requester` */
     struct forward *forward;     /* CANCELLING, for a peer; likewise */
+    struct console *console;     /* CONSOLE: its commands; NULL before; owned */
     struct client_names *names;  /* prepared statements by name; NULL: none; owned */
     struct client_name *unnamed; /* its unnamed statement; a reference; NULL: none, or too long to keep */
     struct client_name

@@ -157,3 +157,13 @@ forward_end_all(struct worker *w)
     for (struct link *l; (l = list_first(&w->forwards)) != NULL;)
         forward_end(CONTAINER_OF(l, struct forward, in_forwards));
 }
+
+void
+forward_each(const struct worker *w, void (*each)(void *arg, unsigned peer, bool is_connected), void *arg)
+{
+    LIST_EACH(&w->forwards, l) {
+        const struct forward *f = CONTAINER_OF(l, struct forward, in_forwards);
+
+        each(arg, f->peer, f->dial == NULL);
+    }
+}

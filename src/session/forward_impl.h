@@ -12,6 +12,9 @@
  * cancel_wait_timeout. */
 void forward_cancel(struct client *requester, const struct peer *peer, uint32_t pid, struct slice secret);
 void forward_requester_gone(struct client *requester);
+/* Calls EACH for every request on its way: to which peer, and whether that is connected yet. */
+void forward_each(const struct worker *w, void (*each)(void *arg, unsigned peer, bool is_connected),
+                  void *arg);
 void forward_end_all(struct worker *w); /* at the end of the worker */
 
 #endif

@@ -203,6 +203,7 @@ worker_init(struct worker *w, struct house *house, unsigned index, struct error 
     slab_init(&w->client_slab, sizeof(struct client));
     list_init(&w->logins);
     list_init(&w->clients);
+    list_init(&w->consoles);
     list_init(&w->graveyard);
     list_init(&w->dead_servers);
     list_init(&w->servers);
@@ -281,6 +282,7 @@ worker_close(struct worker *w)
     each_client(&w->logins, end_client, NULL);
     each_client(&w->clients, end_client, NULL);
     forward_end_all(w);
+    each_client(&w->consoles, end_client, NULL);
     for (struct link *l; (l = list_first(&w->servers)) != NULL;) {
         struct server *s = CONTAINER_OF(l, struct server, in_worker);
         struct pg_error e;
@@ -582,5 +584,7 @@ house_totals(const struct house *h, struct house_totals *out)
     for (unsigned i = 0; i < h->worker_count; i++)
         sockets += atomic_load_explicit(&h->workers[i].client_count, memory_order_relaxed);
     out->clients = atomic_load_explicit(&h->client_count, memory_order_relaxed);
+    out->consoles = atomic_load_explicit(&h->console_count, memory_order_relaxed);
+    sockets = sockets > out->consoles ? sockets - out->consoles : 0;
     out->logins = sockets > out->clients ? sockets - out->clients : 0;
 }

@@ -73,6 +73,8 @@ on_hunt(struct letter *letter, void *recipient)
     c = client_in(&w->clients, hunt->client);
     if (c == NULL)
         c = client_in(&w->logins, hunt->client);
+    if (c == NULL)
+        c = client_in(&w->consoles, hunt->client);
     hunt->is_found = c != NULL;
     hunt->worker = c != NULL ? hunt->house->worker_count : hunt->worker + 1;
     if (c != NULL) {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "cancel_impl.h"
+#include "console_impl.h"
 #include "login_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
@@ -239,7 +240,7 @@ on_startup(struct client *c, const struct startup *packet)
         return;
     }
     if (!read_parameters(c, packet->minor, packet->pairs) || !read_settings(c, packet->pairs) ||
-        !is_room_for(c))
+        (!console_is_wanted(c) && !is_room_for(c)))
         return;
     client_feed(c, EV_LOGIN_ASKED);
 }
@@ -345,9 +346,14 @@ login_enter_pool(struct client *c)
 {
     struct login *l = c->login;
     struct worker *w = c->worker;
-    struct route *route = settings_route(worker_settings(w), l->database, l->user);
+    struct route *route;
     struct pg_error e;
 
+    if (console_is_wanted(c)) {
+        console_enter(c);
+        return;
+    }
+    route = settings_route(worker_settings(w), l->database, l->user);
     if (route != NULL && pools_is_disabled(house_pools(w->house), l->database)) {
         route_drop(route);
         pg_error_set(&e, PG_FATAL, SQLSTATE_NOT_IN_STATE, "database \"%s\" is disabled", l->database);
@@ -368,6 +374,7 @@ login_enter_pool(struct client *c)
     }
     c->shard = pool_shard(pools_get(house_pools(w->house), route), w->index);
     c->counters = shard_counters(c->shard);
+    shard_client_came(c->shard);
     c->pool_mode = (uint8_t)route->pool_mode;
     route_drop(route);
     login_settle(c);

@@ -587,3 +587,15 @@ prepared_query(struct client *c, const struct scan_span *span)
     buf_release(&said);
     return PREPARED_SENT;
 }
+
+unsigned
+prepared_client_count(const struct client *c)
+{
+    return c->names == NULL ? 0 : (unsigned)c->names->by_name.count;
+}
+
+unsigned
+prepared_server_count(const struct server *s)
+{
+    return s->statements == NULL ? 0 : (unsigned)s->statements->by_statement.count;
+}

@@ -67,4 +67,8 @@ void prepared_wiped(struct server *s, const struct owed *o);
 void client_names_free(struct client_names *names);
 void statement_set_free(struct statement_set *set);
 
+/* For SHOW: how many named statements a client has, and how many statements a server holds. */
+unsigned prepared_client_count(const struct client *c);
+unsigned prepared_server_count(const struct server *s);
+
 #endif

@@ -33,6 +33,7 @@ struct worker {
     struct slab client_slab;
     struct list logins;       /* client.in_worker, oldest first, until logged in */
     struct list clients;      /* client.in_worker, logged in */
+    struct list consoles;     /* client.in_worker, logged in to the console */
     struct list graveyard;    /* client.in_worker, ended; freed by the chore when the turn is over */
     struct list dead_servers; /* server.in_worker */
     struct list servers;      /* server.in_worker, all that live here */
@@ -43,7 +44,9 @@ struct worker {
     struct buf scratch; /* where a message of our own is built before it is gathered */
     struct statement_cache statements;
     struct client_name *spare_name; /* names.c's; owned; NULL: none */
+    struct pool_counters console_counters;
     unsigned login_count;
+    unsigned console_count;
     unsigned server_count;
     uint64_t jitter;
     uint64_t ended[END_REASON_COUNT]; /* clients, by reason */
@@ -66,7 +69,8 @@ struct house {
     struct worker *workers;
     _Atomic uint64_t last_client_id;
     _Atomic unsigned client_count; /* logged in or past the limit check; compared with max_client_conn */
-    _Atomic unsigned undrained;    /* workers that still have somebody */
+    _Atomic unsigned console_count;
+    _Atomic unsigned undrained; /* workers that still have somebody */
 };
 
 static inline const struct settings *

@@ -273,3 +273,45 @@ build_negotiate(struct buf *out, uint16_t minor, const char *const *unknown, siz
         buf_add_textz(out, unknown[i]);
     frame_end(out, frame);
 }
+
+void
+build_bare(struct buf *out, char type)
+{
+    frame_end(out, frame_begin(out, type));
+}
+
+size_t
+build_begin(struct buf *out, char type, uint16_t count)
+{
+    size_t frame = frame_begin(out, type);
+
+    buf_add_be16(out, count);
+    return frame;
+}
+
+void
+build_column(struct buf *out, const struct back_column *column)
+{
+    buf_add_textz(out, column->name);
+    buf_add_be32(out, 0); /* of no table */
+    buf_add_be16(out, 0);
+    buf_add_be32(out, column->type);
+    buf_add_be16(out, (uint16_t)column->size);
+    buf_add_be32(out, UINT32_MAX); /* no modifier */
+    buf_add_be16(out, column->format);
+}
+
+void
+build_end(struct buf *out, size_t begun)
+{
+    frame_end(out, begun);
+}
+
+void
+build_complete(struct buf *out, const char *tag)
+{
+    size_t frame = frame_begin(out, 'C');
+
+    buf_add_textz(out, tag);
+    frame_end(out, frame);
+}

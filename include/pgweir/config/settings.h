@@ -211,5 +211,17 @@ const struct peer *settings_peer_at(const struct settings *s, unsigned index);
 /* Names that settings_route() knows, for the log and later SHOW DATABASES; INDEX from 0, NULL behind the
  * last. "*" included. */
 const char *settings_database_name(const struct settings *s, unsigned index);
+/* What the entry of that database sets for itself; NULL: it has none. */
+const struct overrides *settings_database_own(const struct settings *s, const char *name);
+/* Calls EACH for every user of the auth file and of [users], once; OWN is NULL for one without an entry in [users]. */
+void settings_each_user(const struct settings *s,
+                        void (*each)(void *arg, const char *name, const struct overrides *own), void *arg);
+/* O's value in S, and its preset where S came from, as option_show() writes them. */
+void settings_show(const struct settings *s, const struct option *o, char *out, size_t size);
+void settings_show_preset(const struct settings *s, const struct option *o, char *out, size_t size);
+/* S with O set to VALUE: SET on the console. One reference; databases, users and secrets are those of S. ERR_SYNTAX or ERR_LIMIT in *WHY as from
+ * option_parse(), ERR_CONFIG when O cannot change while the process runs. */
+MUST_CHECK enum err settings_with(const struct settings *s, const struct option *o, const char *value,
+                                  struct settings **out, struct error *why);
 
 #endif

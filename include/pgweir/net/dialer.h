@@ -19,6 +19,11 @@ struct resolver *resolver_new(struct loop *loop, uint64_t ttl_us, uint64_t nxdom
 void resolver_use_files(struct resolver *r, const char *resolv_conf, const char *hosts);
 /* How long answers, and failures, are remembered from now on. */
 void resolver_set_ttl(struct resolver *r, uint64_t ttl_us, uint64_t nxdomain_ttl_us);
+/* Tells EACH every name that is known or has failed (COUNT 0) and how long that is believed. Returns how many questions are under way. */
+unsigned resolver_look(const struct resolver *r,
+                       void (*each)(void *arg, const char *name, uint64_t ttl_us,
+                                    const struct address *addresses, unsigned count),
+                       void *arg);
 void resolver_free(struct resolver *r); /* after the dials that use it; NULL is fine */
 /* Forgets what is cached for HOST: after a failed connect, so that a failover in DNS is seen at once. */
 void resolver_forget(struct resolver *r, const char *host);

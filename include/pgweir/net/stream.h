@@ -22,6 +22,7 @@
 
 #include "pgweir/base/err.h"
 #include "pgweir/base/slice.h"
+#include "pgweir/net/address.h"
 #include "pgweir/net/loop.h"
 
 #define STREAM_HIGH_BYTES (64u * 1024u) /* backlog above which the owner should stop feeding */
@@ -128,5 +129,12 @@ bool stream_tls_peer_subject(const struct stream *s, char *out, size_t size);
 /* "127.0.0.1:5432", "[::1]:5432", "unix:4711@" (pid) or "unix". Does system calls: for the log, once per
  * connection. */
 void stream_peer_text(const struct stream *s, char *out, size_t size);
+/* Both ends of an open stream; a length of 0 where the kernel does not say. System calls, like the next. */
+void stream_ends(const struct stream *s, struct address *local, struct address *peer);
+struct stream_process { /* who is at the other end of a Unix socket */
+    pid_t pid;
+    uid_t uid;
+};
+bool stream_peer_process(const struct stream *s, struct stream_process *out);
 
 #endif

@@ -134,6 +134,7 @@ struct budget_view { /* for errors and SHOW BUDGET */
     const char *bound; /* which limit stands in the way of one more, as operators call it; NULL: none */
     unsigned bound_limit, bound_taken;
     char why[160];
+    char last_change[120]; /* when the limit changed last, how and why; "": never since it was first known */
 };
 void budget_look(const struct budget_account *a, struct budget_view *out);
 

@@ -121,7 +121,8 @@ void pools_each(struct pools *p, void (*each)(void *arg, struct pool *pool), voi
 /* shard_close_down() for every shard of WORKER; in its thread. */
 void pools_close_down(struct pools *p, unsigned worker);
 
-struct shard *pool_shard(struct pool *pool, unsigned worker); /* made at first use */
+struct shard *pool_shard(struct pool *pool, unsigned worker);       /* made at first use */
+struct shard *pool_shard_known(struct pool *pool, unsigned worker); /* NULL: was not used yet */
 const char *pool_database(const struct pool *pool);
 const char *pool_user(const struct pool *pool);
 /* Another one after a reload that changed the pool's hosts. */
@@ -153,6 +154,12 @@ struct loop *shard_loop(const struct shard *s);
 unsigned shard_waiting_count(const struct shard *s);
 unsigned shard_idle_count(const struct shard *s);
 unsigned shard_active_count(const struct shard *s);
+/* Clients of this shard, logged in or about to be; for SHOW. */
+unsigned shard_client_count(const struct shard *s);
+void shard_client_came(struct shard *s);
+void shard_client_left(struct shard *s);
+/* Since when the oldest waiter waits; 0: nobody does. */
+uint64_t shard_waiting_since_us(const struct shard *s);
 struct list *shard_members(struct shard *s); /* links are member.in_all */
 /* Wait times are counted in pool/, all else by whoever sees it happen. */
 struct pool_counters *shard_counters(struct shard *s);

@@ -17,6 +17,7 @@
 #include "pgweir/net/tcp.h"
 #include "pgweir/net/tls.h"
 #include "pgweir/pool/control.h"
+#include "pgweir/session/console.h"
 #include "pgweir/session/secret_ask.h"
 
 struct house;
@@ -54,6 +55,8 @@ struct house_params {
     /* A secret is wanted that only control/ can get; any thread. Answer some time, once, with secret_ask_answer(). NULL: there is no control/. */
     void (*on_secret_ask)(void *arg, struct secret_ask *ask);
     void *arg;
+    const struct console_handler
+        *console; /* borrowed, for as long as the house lives; NULL: there is no console */
 };
 
 MUST_CHECK enum err house_new(const struct house_params *params, struct house **out, struct error *why);
@@ -91,6 +94,7 @@ unsigned house_user_clients(struct house *h, const char *user);
 struct house_totals {
     unsigned clients; /* logged in */
     unsigned logins;  /* not logged in yet */
+    unsigned consoles;
 };
 void house_totals(const struct house *h, struct house_totals *out); /* any thread, relaxed */
 

@@ -64,6 +64,19 @@ void build_auth_sasl_data(struct buf *out, enum auth_kind kind, struct slice dat
 void build_parameter(struct buf *out, const char *name, const char *value);
 void build_key(struct buf *out, uint32_t pid, struct slice secret);
 void build_ready(struct buf *out, char status);
+/* What the console answers with: a message without a body ('1', '2', '3', 'n', 's', 'I'), one result column, the head of a
+ * RowDescription or DataRow whose COUNT columns follow (build_end() closes it), CommandComplete. */
+void build_bare(struct buf *out, char type);
+struct back_column {
+    const char *name;
+    uint32_t type;   /* OID */
+    int16_t size;    /* of the type; -1: varies */
+    uint16_t format; /* 0 text, 1 binary */
+};
+size_t build_begin(struct buf *out, char type, uint16_t count);
+void build_column(struct buf *out, const struct back_column *column);
+void build_end(struct buf *out, size_t begun);
+void build_complete(struct buf *out, const char *tag);
 /* NegotiateProtocolVersion: the newest 3.MINOR we speak and the `_pq_.` options that we do not know. */
 void build_negotiate(struct buf *out, uint16_t minor, const char *const *unknown, size_t count);
 

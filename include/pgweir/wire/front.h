@@ -25,6 +25,38 @@ struct sasl_initial {
 MUST_CHECK enum parse front_sasl_initial_read(struct slice message, struct sasl_initial *out);
 MUST_CHECK enum parse front_sasl_response_read(struct slice message, struct slice *out);
 
+/* For the console, which is the server itself. Texts lie NUL-terminated in the message. */
+MUST_CHECK enum parse front_query_read(struct slice message, const char **out);
+
+struct front_parse {
+    const char *name;
+    const char *text;
+    uint16_t type_count; /* of parameters whose types are told beforehand */
+};
+MUST_CHECK enum parse front_parse_read(struct slice message, struct front_parse *out);
+
+struct front_bind {
+    const char *portal;
+    const char *statement;
+    uint16_t value_count;
+    uint16_t format_count; /* of result formats */
+    struct slice formats;  /* that many Int16 */
+};
+MUST_CHECK enum parse front_bind_read(struct slice message, struct front_bind *out);
+
+struct front_target { /* Describe and Close */
+    char kind;        /* 'S' statement, 'P' portal */
+    const char *name;
+};
+MUST_CHECK enum parse front_describe_read(struct slice message, struct front_target *out);
+MUST_CHECK enum parse front_close_read(struct slice message, struct front_target *out);
+
+struct front_execute {
+    const char *portal;
+    uint32_t most_rows; /* 0: all */
+};
+MUST_CHECK enum parse front_execute_read(struct slice message, struct front_execute *out);
+
 void build_query(struct buf *out, const char *sql);
 void build_sync(struct buf *out);
 void build_terminate(struct buf *out);

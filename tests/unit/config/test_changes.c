@@ -113,11 +113,42 @@ the_auth_file_is_counted_and_not_shown(void)
     fixture_fini(&f);
 }
 
+static void
+one_option_is_changed_and_the_rest_stays(void)
+{
+    struct fixture f;
+    struct settings *one, *two = NULL;
+    struct error why;
+    char text[64];
+
+    fixture_init(&f);
+    fixture_load(&f, TRUSTING SOMEWHERE);
+    CU_ASSERT_EQUAL_FATAL(f.result, ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(settings_with(f.settings, option_find("query_wait_timeout"), "1min", &one, &why),
+                          ERR_NONE);
+    CU_ASSERT_EQUAL(settings_with(one, option_find("listen_port"), "1", &two, &why), ERR_CONFIG);
+    CU_ASSERT_EQUAL(settings_with(one, option_find("query_wait_timeout"), "soon", &two, &why), ERR_SYNTAX);
+    CU_ASSERT_PTR_NULL(two);
+    CU_ASSERT_EQUAL_FATAL(settings_with(one, option_find("pool_mode"), "session", &two, &why), ERR_NONE);
+    settings_drop(f.settings);
+    f.settings = NULL;
+    settings_drop(one);
+    settings_show(two, option_find("query_wait_timeout"), text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "60");
+    settings_show_preset(two, option_find("query_wait_timeout"), text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "120");
+    CU_ASSERT_EQUAL(two->pool_mode, POOL_SESSION);
+    CU_ASSERT_STRING_EQUAL(settings_database_name(two, 0), "*");
+    settings_drop(two);
+    fixture_fini(&f);
+}
+
 void
 suite_changes(void)
 {
     CU_pSuite suite = CU_add_suite("changes", NULL, NULL);
 
+    CU_ADD_TEST(suite, one_option_is_changed_and_the_rest_stays);
     CU_ADD_TEST(suite, nothing_changed_is_nothing_told);
     CU_ADD_TEST(suite, options_are_told_with_both_values_and_what_it_takes);
     CU_ADD_TEST(suite, databases_and_users_come_go_and_change);

@@ -180,6 +180,25 @@ builders_write_what_postgresql_documents(void)
 }
 
 static void
+results_are_built_column_by_column(void)
+{
+    struct back_column column = { .name = "items", .type = 23, .size = 4, .format = 1 };
+    struct buf b;
+    size_t frame;
+
+    buf_init(&b);
+    frame = build_begin(&b, 'T', 1);
+    build_column(&b, &column);
+    build_end(&b, frame);
+    build_complete(&b, "SHOW");
+    build_bare(&b, 'I');
+    CU_ASSERT_TRUE(slice_equal(buf_slice(&b), BYTES("T\0\0\0\x1e\0\1items\0\0\0\0\0\0\0\0\0\0\x17\0\4"
+                                                    "\xff\xff\xff\xff\0\1"
+                                                    "C\0\0\0\011SHOW\0I\0\0\0\4")));
+    buf_release(&b);
+}
+
+static void
 a_negotiation_carries_the_whole_version_number(void)
 {
     static const char *const unknown[] = { "_pq_.a", "_pq_.b" };
@@ -255,5 +274,6 @@ suite_back(void)
     CU_ADD_TEST(suite, a_shape_is_made_of_names_and_types);
     CU_ADD_TEST(suite, what_cannot_be_looked_at_has_an_odd_shape);
     CU_ADD_TEST(suite, tags_of_ddl_are_told_from_others);
+    CU_ADD_TEST(suite, results_are_built_column_by_column);
     CU_ADD_TEST(suite, a_negotiation_carries_the_whole_version_number);
 }

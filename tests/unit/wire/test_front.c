@@ -11,6 +11,108 @@ void suite_front(void);
 #define INITIAL "p\0\0\0\x1bSCRAM-SHA-256\0\0\0\0\5n,,n="
 #define RESPONSE "p\0\0\0\7abc"
 
+#define QUERY "Q\0\0\0\x0dSHOW x;;\0"
+#define PARSE "P\0\0\0\x12st\0SHOW\0\0\1\0\0\0\x19"
+#define BIND "B\0\0\0\x1dpo\0st\0\0\1\0\1\0\2\xff\xff\xff\xff\0\0\0\1x\0\1\0\1"
+#define DESCRIBE "D\0\0\0\x08Sst\0"
+#define CLOSE "C\0\0\0\x08Ppo\0"
+#define EXECUTE "E\0\0\0\x0bpo\0\0\0\0\7"
+
+static enum parse
+read_query(struct slice message)
+{
+    const char *out;
+
+    return front_query_read(message, &out);
+}
+
+static enum parse
+read_parse(struct slice message)
+{
+    struct front_parse out;
+
+    return front_parse_read(message, &out);
+}
+
+static enum parse
+read_bind(struct slice message)
+{
+    struct front_bind out;
+
+    return front_bind_read(message, &out);
+}
+
+static enum parse
+read_describe(struct slice message)
+{
+    struct front_target out;
+
+    return front_describe_read(message, &out);
+}
+
+static enum parse
+read_close(struct slice message)
+{
+    struct front_target out;
+
+    return front_close_read(message, &out);
+}
+
+static enum parse
+read_execute(struct slice message)
+{
+    struct front_execute out;
+
+    return front_execute_read(message, &out);
+}
+
+static void
+requests_are_read_to_their_last_byte(void)
+{
+    static const struct {
+        read_one *read;
+        struct slice message;
+    } cases[] = {
+        { read_query, { (const uint8_t *)QUERY, sizeof QUERY - 1 } },
+        { read_parse, { (const uint8_t *)PARSE, sizeof PARSE - 1 } },
+        { read_bind, { (const uint8_t *)BIND, sizeof BIND - 1 } },
+        { read_describe, { (const uint8_t *)DESCRIBE, sizeof DESCRIBE - 1 } },
+        { read_close, { (const uint8_t *)CLOSE, sizeof CLOSE - 1 } },
+        { read_execute, { (const uint8_t *)EXECUTE, sizeof EXECUTE - 1 } },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        check_reader(cases[i].read, cases[i].message);
+        check_short_bodies(cases[i].read, cases[i].message);
+    }
+}
+
+static void
+the_parts_of_a_request_are_told(void)
+{
+    struct front_parse parse;
+    struct front_bind bind;
+    struct front_target target;
+    struct front_execute execute;
+
+    CU_ASSERT_EQUAL(front_parse_read(BYTES(PARSE), &parse), PARSE_DONE);
+    CU_ASSERT_STRING_EQUAL(parse.name, "st");
+    CU_ASSERT_STRING_EQUAL(parse.text, "SHOW");
+    CU_ASSERT_EQUAL(parse.type_count, 1);
+    CU_ASSERT_EQUAL(front_bind_read(BYTES(BIND), &bind), PARSE_DONE);
+    CU_ASSERT_STRING_EQUAL(bind.portal, "po");
+    CU_ASSERT_STRING_EQUAL(bind.statement, "st");
+    CU_ASSERT_EQUAL(bind.value_count, 2);
+    CU_ASSERT_EQUAL(bind.format_count, 1);
+    CU_ASSERT_TRUE(slice_equal(bind.formats, BYTES("\0\1")));
+    CU_ASSERT_EQUAL(front_describe_read(BYTES(DESCRIBE), &target), PARSE_DONE);
+    CU_ASSERT_EQUAL(target.kind, 'S');
+    CU_ASSERT_STRING_EQUAL(target.name, "st");
+    CU_ASSERT_EQUAL(front_close_read(BYTES("C\0\0\0\x06Q\0"), &target), PARSE_BAD);
+    CU_ASSERT_EQUAL(front_execute_read(BYTES(EXECUTE), &execute), PARSE_DONE);
+    CU_ASSERT_EQUAL(execute.most_rows, 7);
+}
+
 static enum parse
 read_password(struct slice message)
 {
@@ -150,6 +252,8 @@ suite_front(void)
 {
     CU_pSuite suite = CU_add_suite("front", NULL, NULL);
 
+    CU_ADD_TEST(suite, requests_are_read_to_their_last_byte);
+    CU_ADD_TEST(suite, the_parts_of_a_request_are_told);
     CU_ADD_TEST(suite, a_password_comes_without_its_nul);
     CU_ADD_TEST(suite, a_password_with_a_nul_inside_is_bad);
     CU_ADD_TEST(suite, a_sasl_initial_response_names_its_mechanism);

@@ -1,0 +1,509 @@
+/*
+ * test_console.c - the console: who may enter, what it shows, what its commands do, by libpq and by bare messages.
+ */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "machine.h"
+#include "raw.h"
+
+void suite_console(void);
+
+#define ROLES "admin_users = other, app_user\nstats_users = analytics_user\nstats_period = 1\n"
+
+static const struct weir_spec spec = { .settings = ROLES "default_pool_size = 3\n" };
+
+static PGconn *
+console_as(const struct weir *w, const char *user)
+{
+    return dial(weir_port(w), "user=%s password=%s_pw dbname=pgbouncer", user, user);
+}
+
+static PGconn *
+admin_of(const struct weir *w)
+{
+    return console_as(w, "app_user");
+}
+
+/* The value of COLUMN in the row whose KEY is VALUE; "none" without one. */
+static const char *
+look_up(PGconn *c, const char *sql, const char *key, const char *value, const char *column)
+{
+    PGresult *r = PQexec(c, sql);
+    const char *found = "none";
+    int key_at = PQfnumber(r, key), at = PQfnumber(r, column);
+
+    for (int i = 0; i < PQntuples(r) && key_at >= 0 && at >= 0; i++)
+        if (strcmp(PQgetvalue(r, i, key_at), value) == 0)
+            found = text("%s", PQgetvalue(r, i, at));
+    if (PQresultStatus(r) != PGRES_TUPLES_OK)
+        found = result_text(r);
+    PQclear(r);
+    return found;
+}
+
+/* --- who may enter --- */
+
+static void
+users_in_neither_list_are_not_let_in(void)
+{
+    struct weir *w = weir_get(&(struct weir_spec){ .settings = "admin_users = somebody\n" });
+    PGconn *c = console_as(w, "app_user");
+
+    CONTAINS(dial_error(c), "not allowed");
+    PQfinish(c);
+    c = dial(weir_port(w), "dbname=pgweir password=wrong");
+    CONTAINS(dial_error(c), "password authentication failed");
+    PQfinish(c);
+}
+
+static void
+stats_users_may_look_and_do_nothing_else(void)
+{
+    static const char *const commands[] = {
+        "SET query_wait_timeout = 1",
+        "RELOAD",
+        "PAUSE",
+        "PAUSE app",
+        "RESUME",
+        "SUSPEND",
+        "DISABLE app",
+        "ENABLE app",
+        "RECONNECT",
+        "WAIT_CLOSE",
+        "KILL app",
+        "KILL_CLIENT 1",
+        "SHUTDOWN",
+        "SHOW FDS",
+        "SHUTDOWN WAIT_FOR_CLIENTS",
+        "SHUTDOWN WAIT_FOR_SERVERS",
+    };
+    struct weir *w = weir_get(&spec);
+    PGconn *c = console_as(w, "analytics_user");
+
+    SAYS(dial_error(c), "");
+    SAYS(ask(c, "SHOW VERSION"), "pgweir " PGWEIR_VERSION);
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        CONTAINS(ask(c, "%s", commands[i]), "ERROR 42501 admin access needed");
+    PQfinish(c);
+}
+
+static void
+our_own_user_needs_no_password_on_the_unix_socket(void)
+{
+    struct weir *w = weir_get(&spec);
+    const char *as_postgres[] = { "setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups" };
+    const char *words[20];
+    const char *psql[] = {
+        "psql", "-X",        "-At", "-h",        weir_dir(w), "-p",          text("%u", weir_port(w)),
+        "-U",   "pgbouncer", "-d",  "pgbouncer", "-c",        "show version"
+    };
+    size_t count = 0;
+    struct buf out;
+
+    if (geteuid() == 0) /* then pgweir runs as postgres */
+        for (size_t i = 0; i < COUNT_OF(as_postgres); i++)
+            words[count++] = as_postgres[i];
+    for (size_t i = 0; i < COUNT_OF(psql) && count < COUNT_OF(words) - 1; i++)
+        words[count++] = psql[i];
+    words[count] = NULL;
+    buf_init(&out);
+    CU_ASSERT_EQUAL(run(&out, NULL, words), 0);
+    buf_add_u8(&out, 0);
+    CONTAINS((const char *)buf_slice(&out).at, "pgweir " PGWEIR_VERSION);
+    buf_release(&out);
+}
+
+static void
+the_greeting_is_a_consoles(void)
+{
+    struct weir *w = weir_get(&spec);
+    PGconn *c = dial(weir_port(w), "dbname=pgweir");
+
+    SAYS(dial_error(c), "");
+    SAYS(PQparameterStatus(c, "server_version"), PGWEIR_VERSION "/bouncer");
+    SAYS(PQparameterStatus(c, "client_encoding"), "UTF8");
+    SAYS(PQparameterStatus(c, "server_encoding"), "UTF8");
+    SAYS(PQparameterStatus(c, "DateStyle"), "ISO");
+    SAYS(PQparameterStatus(c, "TimeZone"), "GMT");
+    SAYS(PQparameterStatus(c, "standard_conforming_strings"), "on");
+    SAYS(PQparameterStatus(c, "is_superuser"), "on");
+    PQfinish(c);
+}
+
+static void
+a_full_house_has_room_for_the_console(void)
+{
+    struct weir *w = weir_get(&(struct weir_spec){ .settings = ROLES "max_client_conn = 1\n" });
+    PGconn *only = weir_dial(w);
+    PGconn *refused = weir_dial(w);
+    PGconn *console = admin_of(w);
+
+    SAYS(ask(only, "select 1"), "1");
+    CONTAINS(dial_error(refused), "max_client_conn");
+    SAYS(ask(console, "SHOW VERSION"), "pgweir " PGWEIR_VERSION);
+    PQfinish(only);
+    PQfinish(refused);
+    PQfinish(console);
+}
+
+/* --- SHOW --- */
+
+static void
+what_is_there_is_shown(void)
+{
+    struct weir *w = weir_get(&spec);
+    PGconn *console = admin_of(w);
+    PGconn *busy = dial(weir_port(w), "application_name=busy_one");
+
+    SAYS(ask(busy, "begin"), "BEGIN");
+    SAYS(look_up(console, "SHOW CLIENTS", "application_name", "busy_one", "state"), "active");
+    SAYS(look_up(console, "SHOW CLIENTS", "application_name", "busy_one", "addr"), "127.0.0.1");
+    SAYS(look_up(console, "SHOW CLIENTS", "application_name", "busy_one", "local_port"),
+         text("%u", weir_port(w)));
+    SAYS(look_up(console, "SHOW SERVERS", "application_name", "busy_one", "state"), "active");
+    SAYS(look_up(console, "SHOW SERVERS", "application_name", "busy_one", "remote_pid"),
+         ask(busy, "select pg_backend_pid()"));
+    SAYS(look_up(console, "SHOW SERVERS", "application_name", "busy_one", "link"),
+         look_up(console, "SHOW CLIENTS", "application_name", "busy_one", "ptr"));
+    SAYS(look_up(console, "SHOW POOLS", "database", "app", "cl_active"), "1");
+    SAYS(look_up(console, "SHOW POOLS", "database", "app", "sv_active"), "1");
+    SAYS(look_up(console, "SHOW POOLS", "database", "app", "pool_mode"), "transaction");
+    SAYS(look_up(console, "SHOW POOLS", "database", "pgbouncer", "cl_active"), "1");
+    SAYS(look_up(console, "SHOW DATABASES", "name", "app", "current_client_connections"), "1");
+    SAYS(look_up(console, "SHOW DATABASES", "name", "app", "pool_size"), "3");
+    SAYS(look_up(console, "SHOW USERS", "name", "app_user", "current_client_connections"), "1");
+    SAYS(look_up(console, "SHOW SOCKETS", "application_name", "busy_one", "pkt_avail"), "0");
+    SAYS(look_up(console, "SHOW LISTS", "list", "used_clients", "items"), "2");
+    SAYS(look_up(console, "SHOW CONFIG", "key", "default_pool_size", "value"), "3");
+    SAYS(look_up(console, "SHOW CONFIG", "key", "listen_port", "changeable"), "no");
+    SAYS(look_up(console, "SHOW BUDGET", "database", "app", "pool_limit"), "3");
+    SAYS(look_up(console, "SHOW STATE", "key", "active", "value"), "yes");
+    SAYS(ask(busy, "rollback"), "ROLLBACK");
+    SAYS(look_up(console, "SHOW CLIENTS", "application_name", "busy_one", "state"), "idle");
+    SAYS(look_up(console, "SHOW POOLS", "database", "app", "sv_idle"), "1");
+    PQfinish(busy);
+    PQfinish(console);
+}
+
+static void
+statistics_count_and_average(void)
+{
+    struct weir *w = weir_get(&spec);
+    PGconn *console = admin_of(w);
+    PGconn *c = weir_dial(w);
+    int before = number(look_up(console, "SHOW STATS", "database", "app", "total_query_count"));
+
+    if (before < 0)
+        before = 0;
+    for (int i = 0; i < 50; i++)
+        SAYS(ask(c, "select 1"), "1");
+    CU_ASSERT_EQUAL(number(look_up(console, "SHOW STATS", "database", "app", "total_query_count")),
+                    before + 50);
+    CU_ASSERT_EQUAL(number(look_up(console, "SHOW STATS_TOTALS", "database", "app", "query_count")),
+                    before + 50);
+    CU_ASSERT(number(look_up(console, "SHOW STATS", "database", "app", "total_received")) > 50);
+    CU_ASSERT(number(look_up(console, "SHOW STATS", "database", "app", "avg_query_count")) > 0);
+    CU_ASSERT(number(look_up(console, "SHOW TOTALS", "name", "total_xact_count", "value")) >= before + 50);
+    CU_ASSERT(number(look_up(console, "SHOW STATS", "database", "pgbouncer", "total_query_count")) > 0);
+    EVENTUALLY(weir_logged(w, "LOG stats: "));
+    PQfinish(c);
+    PQfinish(console);
+}
+
+/* --- the protocol --- */
+
+static void
+any_driver_may_use_the_extended_protocol(void)
+{
+    struct weir *w = weir_get(&spec);
+    PGconn *c = admin_of(w);
+    PGresult *r = PQprepare(c, "lists", "SHOW LISTS", 0, NULL);
+
+    CU_ASSERT_EQUAL(PQresultStatus(r), PGRES_COMMAND_OK);
+    PQclear(r);
+    r = PQdescribePrepared(c, "lists");
+    CU_ASSERT_EQUAL(PQnfields(r), 2);
+    SAYS(PQfname(r, 0), "list");
+    CU_ASSERT_EQUAL(PQftype(r, 0), 25);
+    CU_ASSERT_EQUAL(PQftype(r, 1), 23);
+    PQclear(r);
+    r = PQexecPrepared(c, "lists", 0, NULL, NULL, NULL, 0);
+    CU_ASSERT_EQUAL(PQntuples(r), 14);
+    SAYS(PQcmdStatus(r), "SHOW");
+    PQclear(r);
+    r = PQexecPrepared(c, "lists", 0, NULL, NULL, NULL, 1);
+    CU_ASSERT_EQUAL(PQgetlength(r, 0, 1), 4); /* an int4 in binary */
+    CU_ASSERT_EQUAL(PQfformat(r, 1), 1);
+    SAYS(PQgetvalue(r, 0, 0), "databases");
+    PQclear(r);
+    r = PQexecParams(c, "SHOW TOTALS", 0, NULL, NULL, NULL, NULL, 1);
+    CU_ASSERT_EQUAL(PQntuples(r), 24);
+    CU_ASSERT_EQUAL(PQftype(r, 1), 1700);
+    CU_ASSERT(PQgetlength(r, 0, 1) >= 8);
+    PQclear(r);
+    PQfinish(c);
+}
+
+static void
+what_cannot_be_is_refused_and_the_console_lives_on(void)
+{
+    static const char *const one[] = { "1" };
+    struct weir *w = weir_get(&spec);
+    PGconn *c = admin_of(w);
+    PGresult *r = PQexecParams(c, "SHOW LISTS", 1, NULL, one, NULL, NULL, 0);
+
+    CONTAINS(result_text(r), "ERROR 08P01 console commands take no parameters");
+    PQclear(r);
+    r = PQexecPrepared(c, "nobody", 0, NULL, NULL, NULL, 0);
+    CONTAINS(result_text(r), "ERROR 26000 prepared statement \"nobody\" does not exist");
+    PQclear(r);
+    r = PQprepare(c, "", "no such command", 0, NULL);
+    CONTAINS(result_text(r), "ERROR 08P01 invalid command 'no such command', use SHOW HELP;");
+    PQclear(r);
+    CONTAINS(ask(c, "SHOW nonsense"), "ERROR 08P01 invalid command 'SHOW nonsense', use SHOW HELP;");
+    CONTAINS(ask(c, "SHOW POOLS; SHOW POOLS"), "ERROR 08P01 invalid command");
+    CONTAINS(ask(c, "select 1 + 1"), "ERROR 08P01 invalid command");
+    CONTAINS(ask(c, "SUSPEND"), "ERROR 0A000");
+    CONTAINS(ask(c, "SHOW FDS"), "ERROR 0A000");
+    SAYS(ask(c, "SELECT version"), "pgweir " PGWEIR_VERSION);
+    SAYS(ask(c, "SHOW client_encoding"), "UTF8");
+    SAYS(ask(c, "SET client_encoding = utf8"), "SET client_encoding=utf8");
+    CU_ASSERT_EQUAL(PQtransactionStatus(c), PQTRANS_IDLE);
+    PQfinish(c);
+}
+
+static void
+a_portal_may_be_read_in_pieces_by_bare_messages(void)
+{
+    struct weir *w = weir_get(&spec);
+    struct raw *r = raw_dial(weir_port(w));
+    struct buf out;
+    size_t heard;
+
+    CU_ASSERT(raw_login(r, "app_user", "pgbouncer", "app_user_pw"));
+    heard = strlen(raw_heard(r));
+    buf_init(&out);
+    buf_add_u8(&out, 'P');
+    buf_add_be32(&out, 4 + 1 + 12 + 2);
+    buf_add_u8(&out, 0);
+    buf_add_textz(&out, "SHOW TOTALS");
+    buf_add_be16(&out, 0);
+    buf_add(&out, slice_of("B\0\0\0\x0c\0\0\0\0\0\0\0\0", 13));
+    buf_add(&out, slice_of("E\0\0\0\x09\0\0\0\0\x02", 10));
+    buf_add(&out, slice_of("E\0\0\0\x09\0\0\0\0\x01", 10));
+    buf_add(&out, slice_of("H\0\0\0\x04", 5));
+    buf_add(&out, slice_of("E\0\0\0\x09\0\0\0\0\0", 10));
+    buf_add(&out, slice_of("S\0\0\0\x04", 5));
+    buf_add(&out, slice_of("E\0\0\0\x09\0\0\0\0\0", 10)); /* the portal went with the Sync */
+    buf_add(&out, slice_of("P\0\0\0\x04", 5));            /* skipped, though malformed */
+    buf_add(&out, slice_of("S\0\0\0\x04", 5));
+    CU_ASSERT(raw_send_buf(r, &out));
+    CU_ASSERT(raw_until(r, 'Z'));
+    CU_ASSERT(raw_until(r, 'Z'));
+    SAYS(raw_heard(r) + heard, "12DDsDsDDDDDDDDDDDDDDDDDDDDDCZEZ");
+    SAYS(raw_error(r)->sqlstate, "34000");
+    raw_close(r);
+}
+
+static void
+nonsense_in_the_protocol_ends_only_the_one_who_said_it(void)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } bad[] = {
+        { "Q\0\0\0\x05x", 6 },    { "P\0\0\0\x04", 5 },    { "B\0\0\0\x05\0", 6 },
+        { "?\0\0\0\x04", 5 },     { "Q\0\0\0\x03", 5 },    { "Q\x7f\0\0\0", 5 },
+        { "E\0\0\0\x06\0\0", 7 }, { "D\0\0\0\x06X\0", 7 }, { "p\0\0\0\x05\0", 6 },
+    };
+    struct weir *w = weir_get(&spec);
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct raw *r = raw_dial(weir_port(w));
+
+        CU_ASSERT(raw_login(r, "app_user", "pgbouncer", "app_user_pw"));
+        CU_ASSERT(raw_send(r, slice_of(bad[i].bytes, bad[i].len)));
+        CU_ASSERT(raw_is_closed(r));
+        SAYS(raw_error(r)->sqlstate, "08P01");
+        CU_ASSERT_EQUAL(raw_error(r)->severity, PG_FATAL);
+        raw_close(r);
+    }
+}
+
+/* --- commands --- */
+
+static void
+pause_waits_for_servers_and_resume_lets_go_on(void)
+{
+    struct weir *w = weir_start(&spec);
+    PGconn *console = admin_of(w), *other = admin_of(w);
+    PGconn *holder = weir_dial(w), *waiter = weir_dial(w);
+
+    SAYS(ask(holder, "begin"), "BEGIN");
+    CU_ASSERT(PQsendQuery(console, "PAUSE app"));
+    EVENTUALLY(strcmp(look_up(other, "SHOW DATABASES", "name", "app", "paused"), "1") == 0);
+    CU_ASSERT(!has_answered(console));
+    PQsendQuery(waiter, "select 'served'");
+    EVENTUALLY(strcmp(look_up(other, "SHOW POOLS", "database", "app", "cl_waiting"), "1") == 0);
+    SAYS(ask(holder, "commit"), "COMMIT");
+    SAYS(answer(console), "PAUSE");
+    CU_ASSERT(!has_answered(waiter));
+    SAYS(ask(console, "RESUME app"), "RESUME");
+    SAYS(answer(waiter), "served");
+    CONTAINS(ask(console, "RESUME app"), "ERROR 08P01 database app is not paused");
+    CONTAINS(ask(console, "RESUME"), "ERROR 08P01 pooler is not paused/suspended");
+    CONTAINS(ask(console, "PAUSE nowhere"), "ERROR 08P01 no such database: nowhere");
+    CONTAINS(ask(console, "PAUSE pgbouncer"), "ERROR 08P01");
+    PQfinish(holder);
+    PQfinish(waiter);
+    PQfinish(other);
+    PQfinish(console);
+    weir_stop(w);
+}
+
+static void
+ctrl_c_undoes_a_pause(void)
+{
+    struct weir *w = weir_start(&spec);
+    PGconn *console = admin_of(w), *holder = weir_dial(w), *waiter = weir_dial(w);
+    PGcancel *cancel = PQgetCancel(console);
+    char why[256] = "";
+
+    SAYS(ask(holder, "begin"), "BEGIN");
+    CU_ASSERT(PQsendQuery(console, "PAUSE"));
+    PQsendQuery(waiter, "select 'served'");
+    EVENTUALLY(weir_logged(w, "PAUSE"));
+    CU_ASSERT(PQcancel(cancel, why, sizeof why));
+    CONTAINS(answer(console), "ERROR 57014");
+    SAYS(answer(waiter), "served");
+    SAYS(look_up(console, "SHOW STATE", "key", "paused", "value"), "no");
+    SAYS(ask(holder, "commit"), "COMMIT");
+    PQfreeCancel(cancel);
+    PQfinish(holder);
+    PQfinish(waiter);
+    PQfinish(console);
+    weir_stop(w);
+}
+
+static void
+databases_are_disabled_reconnected_and_killed(void)
+{
+    struct weir *w = weir_start(&spec);
+    PGconn *console = admin_of(w), *c = weir_dial(w), *late;
+    const char *backend = ask(c, "select pg_backend_pid()");
+
+    SAYS(ask(console, "DISABLE app"), "DISABLE");
+    late = weir_dial(w);
+    CONTAINS(dial_error(late), "is disabled");
+    PQfinish(late);
+    SAYS(look_up(console, "SHOW DATABASES", "name", "app", "disabled"), "1");
+    SAYS(ask(console, "ENABLE app"), "ENABLE");
+    SAYS(ask(console, "RECONNECT app"), "RECONNECT");
+    SAYS(ask(console, "WAIT_CLOSE app"), "WAIT_CLOSE");
+    CU_ASSERT_STRING_NOT_EQUAL(ask(c, "select pg_backend_pid()"), backend);
+    SAYS(ask(console, "KILL app"), "KILL");
+    CONTAINS(ask(c, "select 1"), "57P01 database removed");
+    SAYS(ask(console, "RESUME app"), "RESUME");
+    PQfinish(c);
+    c = dial(weir_port(w), "application_name=victim");
+    SAYS(ask(c, "select 1"), "1");
+    SAYS(ask(console, "KILL_CLIENT %s", look_up(console, "SHOW CLIENTS", "application_name", "victim", "id")),
+         "KILL_CLIENT");
+    CONTAINS(ask(c, "select 1"), "57P01 admin forced disconnect");
+    CONTAINS(ask(console, "KILL_CLIENT 999999"), "ERROR 08P01 client not found");
+    CONTAINS(ask(console, "KILL_CLIENT xyz"), "ERROR 08P01 invalid client pointer supplied");
+    PQfinish(c);
+    PQfinish(console);
+    weir_stop(w);
+}
+
+static void
+settings_change_by_set_and_by_reload(void)
+{
+    struct weir *w = weir_start(&spec);
+    PGconn *console = admin_of(w);
+
+    SAYS(ask(console, "SET query_wait_timeout = '90s'"), "SET query_wait_timeout=90s");
+    SAYS(look_up(console, "SHOW CONFIG", "key", "query_wait_timeout", "value"), "90");
+    SAYS(ask(console, "SET server_idle_timeout TO 7"), "SET server_idle_timeout=7");
+    SAYS(look_up(console, "SHOW CONFIG", "key", "query_wait_timeout", "value"), "90");
+    CONTAINS(ask(console, "SET listen_port = 1"), "ERROR 55P02 listen_port: cannot be changed");
+    CONTAINS(ask(console, "SET defualt_pool_size = 1"), "ERROR 42704 unrecognized configuration parameter");
+    CONTAINS(ask(console, "SET pool_mode = sometimes"), "ERROR 22023 pool_mode: ");
+    CONTAINS(ask(console, "SET max_client_conn = -3"), "ERROR 22023 max_client_conn: ");
+    SAYS(ask(console, "RELOAD"), "RELOAD");
+    SAYS(look_up(console, "SHOW CONFIG", "key", "query_wait_timeout", "value"), "120");
+    weir_rewrite(w, &(struct weir_spec){ .settings = ROLES "pool_mode = never\n" });
+    CONTAINS(ask(console, "RELOAD"), "ERROR F0000 RELOAD failed, see logs for additional details");
+    weir_rewrite(w, &(struct weir_spec){ .settings = ROLES "default_pool_size = 4\n" });
+    SAYS(ask(console, "RELOAD"), "RELOAD");
+    SAYS(look_up(console, "SHOW DATABASES", "name", "app", "pool_size"), "4");
+    PQfinish(console);
+    weir_stop(w);
+}
+
+static void
+shutdown_waits_for_clients_or_servers_or_nobody(void)
+{
+    struct weir *w = weir_start(&spec);
+    PGconn *console = admin_of(w), *c = weir_dial(w), *late;
+
+    SAYS(ask(console, "SHUTDOWN WAIT_FOR_CLIENTS"), "SHUTDOWN");
+    CONTAINS(ask(console, "SHUTDOWN WAIT_FOR_SERVERS"), "already shutting down");
+    CONTAINS(ask(console, "RESUME"), "pooler is shutting down");
+    late = weir_dial(w);
+    CU_ASSERT_NOT_EQUAL(PQstatus(late), CONNECTION_OK);
+    SAYS(ask(c, "select 'served on'"), "served on");
+    PQfinish(late);
+    PQfinish(c);
+    CU_ASSERT_EQUAL(weir_exit_code(w), 0);
+    PQfinish(console);
+
+    w = weir_start(&spec);
+    console = admin_of(w);
+    c = weir_dial(w);
+    SAYS(ask(c, "begin"), "BEGIN");
+    SAYS(ask(console, "SHUTDOWN WAIT_FOR_SERVERS"), "SHUTDOWN");
+    SAYS(ask(c, "select 'in my transaction'"), "in my transaction");
+    SAYS(ask(c, "commit"), "COMMIT");
+    CU_ASSERT_EQUAL(weir_exit_code(w), 0);
+    PQfinish(c);
+    PQfinish(console);
+
+    w = weir_start(&spec);
+    console = admin_of(w);
+    PQsendQuery(console, "SHUTDOWN");
+    CU_ASSERT_EQUAL(weir_exit_code(w), 0);
+    PQfinish(console);
+}
+
+void
+suite_console(void)
+{
+    static const struct test_case cases[] = {
+        TEST(users_in_neither_list_are_not_let_in),
+        TEST(stats_users_may_look_and_do_nothing_else),
+        TEST(our_own_user_needs_no_password_on_the_unix_socket),
+        TEST(the_greeting_is_a_consoles),
+        TEST(a_full_house_has_room_for_the_console),
+        TEST(what_is_there_is_shown),
+        TEST(statistics_count_and_average),
+        TEST(any_driver_may_use_the_extended_protocol),
+        TEST(what_cannot_be_is_refused_and_the_console_lives_on),
+        TEST(a_portal_may_be_read_in_pieces_by_bare_messages),
+        TEST(nonsense_in_the_protocol_ends_only_the_one_who_said_it),
+        TEST(pause_waits_for_servers_and_resume_lets_go_on),
+        TEST(ctrl_c_undoes_a_pause),
+        TEST(databases_are_disabled_reconnected_and_killed),
+        TEST(settings_change_by_set_and_by_reload),
+        TEST(shutdown_waits_for_clients_or_servers_or_nobody),
+    };
+
+    SUITE("console", cases);
+}
