@@ -40,7 +40,13 @@ psycopg3    | has_python psycopg     | $python python/use_psycopg3.py
 asyncpg     | has_python asyncpg     | $python python/use_asyncpg.py
 psycopg2    | has_python psycopg2    | $python python/use_psycopg2.py
 pg          | has_node pg            | node $node/use_pg.mjs
+sqlalchemy  | has_python sqlalchemy  | $python python/use_sqlalchemy.py
+django      | has_python django      | $python python/use_django.py
 postgres_js | has_node postgres      | node $node/use_postgres.mjs
+sequelize   | has_node sequelize     | node $node/use_sequelize.mjs
+typeorm     | has_node typeorm       | node $node/use_typeorm.mjs
+knex        | has_node knex          | node $node/use_knex.mjs
+drizzle     | has_node drizzle-orm   | node $node/use_drizzle.mjs
 jdbc        | has_file javac $jdbc   | java -XX:TieredStopAtLevel=1 -cp $jdbc java/UseJdbc.java
 pdo         | has_php pdo_pgsql      | php php/use_pdo.php
 dbd_pg      | has_perl DBD::Pg       | perl perl/use_dbd_pg.pl
