@@ -5,9 +5,10 @@
  *     job ----- letter ---------> key known, query runs? --> courier: [SSLRequest, handshake] CancelRequest, wait for EOF
  *     requester ended <-- letter - job goes home <---------- done, failed or too late (cancel_wait_timeout)
  *
- * A key is 32 bits of "pid" and 32 of secret, all random but for the bits of the pid that name the worker. With a peer_id the
- * first 16 bits of the secret are 2 for the hops that a request may still make from peer to peer, and 14 for the peer whose client it is;
- * 42 random bits are left, which is 3 fewer than PgBouncer has.
+ * A key is 32 bits of "pid" and 32 of secret, all random but for the bits of the pid that name the worker. No process
+ * has such a pid, so a client that believes in it and calls pg_cancel_backend() or pg_terminate_backend() (Knex does)
+ * hits nobody. With a peer_id the first 16 bits of the secret are 2 for the hops that a request may still make from
+ * peer to peer, and 14 for the peer whose client it is; 41 random bits are left, which is 4 fewer than PgBouncer has.
  */
 #include "cancel_impl.h"
 
@@ -21,6 +22,7 @@
 
 #define WORKER_BITS 5u
 #define HOPS_MOST 3u
+#define LEAST_PID 0x40000000u /* above every process id: Linux counts to 2^22 */
 _Static_assert((1u << WORKER_BITS) >= POOL_MOST_WORKERS, "every worker needs a number in the key");
 
 struct cancel_job {
@@ -77,6 +79,7 @@ cancel_key_make(struct client *c)
     do {
         random_secret(&c->cancel_pid, sizeof c->cancel_pid);
         c->cancel_pid &= 0x7fffffffu; /* drivers show it as a signed number */
+        c->cancel_pid |= LEAST_PID;
         c->cancel_pid &= ~((1u << WORKER_BITS) - 1);
         c->cancel_pid |= w->index;
     } while (client_of_pid(w, c->cancel_pid) != NULL);
