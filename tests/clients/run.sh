@@ -30,12 +30,13 @@ work=$top/build/clients
 : "${TOLD_LINES:=60}"
 export TOLD_LINES
 : "${PGWEIR_BIN:=$top/build/dev/pgweir}" "${CLIENT_SECONDS:=60}" "${CLIENT_JOBS:=2}" "${CLIENTS:=30}"
-export CLIENTS
+export CLIENTS PGWEIR_BIN
 
 # name | what must be there (a command; its last word is told when it is not) | how it is run, in $here
 table()
 {
     cat <<'END'
+prisma      | has_prisma Prisma      | sh $example/run.sh 4
 psycopg3    | has_python psycopg     | $python python/use_psycopg3.py
 asyncpg     | has_python asyncpg     | $python python/use_asyncpg.py
 psycopg2    | has_python psycopg2    | $python python/use_psycopg2.py
@@ -105,6 +106,15 @@ node=$work/node
 has_node()
 {
     command -v node && [ -d "$node/node_modules/$1" ]
+}
+
+# The example has a PostgreSQL and a pgweir of its own, and its packages.
+example=$top/docs/examples/prisma
+
+has_prisma()
+{
+    has_node pg && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' &&
+        sh "$example/run.sh" --prepare
 }
 
 # The row of program $1, its column $2, without the blanks around it.
@@ -224,7 +234,7 @@ END
     "$PGWEIR_BIN" "$dir/pgweir.ini" </dev/null >"$work/pgweir.log" 2>&1 &
     pgweir_pid=$!
     waited=0
-    until grep -q 'process up: ' "$work/pgweir.log"; do
+    until grep -qs 'process up: ' "$work/pgweir.log"; do
         waited=$((waited + 1))
         if [ "$waited" -gt 100 ] || ! kill -0 "$pgweir_pid" 2>/dev/null; then
             cat "$work/pgweir.log"

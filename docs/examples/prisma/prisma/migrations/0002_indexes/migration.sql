@@ -1,0 +1,9 @@
+CREATE INDEX sessions_user_id_idx ON sessions (user_id);
+CREATE INDEX conversations_user_id_idx ON conversations (user_id);
+CREATE INDEX messages_conversation_id_idx ON messages (conversation_id);
+CREATE INDEX searches_user_id_idx ON searches (user_id);
+CREATE INDEX products_category_id_idx ON products (category_id);
+CREATE INDEX "_ProductToTag_B_index" ON "_ProductToTag" ("B");
+CREATE INDEX wishlists_user_id_idx ON wishlists (user_id);
+CREATE INDEX clicks_product_id_idx ON clicks (product_id);
+CREATE INDEX reminders_user_id_idx ON reminders (user_id);
