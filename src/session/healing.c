@@ -58,6 +58,8 @@ healing_refuse(struct client *c)
     struct pg_error e;
 
     pg_error_set(&e, PG_ERROR, SQLSTATE_FEATURE_NOT_SUPPORTED, "cached plan must not change result type");
+    pg_error_routine(&e,
+                     "RevalidateCachedQuery"); /* asyncpg, pgjdbc and postgres.js then prepare anew unasked */
     pg_error_hint(&e, "The schema has changed since this statement was prepared: prepare it again.");
     send_failure(c, &e);
 }

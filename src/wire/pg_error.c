@@ -54,6 +54,7 @@ pg_error_set(struct pg_error *e, enum pg_severity severity, const char *sqlstate
     snprintf(e->sqlstate, sizeof(e->sqlstate), "%s", sqlstate);
     e->detail[0] = '\0';
     e->hint[0] = '\0';
+    e->routine = NULL;
     va_start(args, format);
     set_text(e->message, sizeof(e->message), format, args);
     va_end(args);
@@ -77,6 +78,12 @@ pg_error_hint(struct pg_error *e, const char *format, ...)
     va_start(args, format);
     set_text(e->hint, sizeof(e->hint), format, args);
     va_end(args);
+}
+
+void
+pg_error_routine(struct pg_error *e, const char *routine)
+{
+    e->routine = routine;
 }
 
 static void
@@ -108,6 +115,8 @@ build_error(struct buf *out, const struct pg_error *e)
         add_field(out, 'D', e->detail);
     if (e->hint[0] != '\0')
         add_field(out, 'H', e->hint);
+    if (e->routine != NULL)
+        add_field(out, 'R', e->routine);
     buf_add_u8(out, 0);
     frame_end(out, frame);
 }

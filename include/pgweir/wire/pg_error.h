@@ -37,16 +37,20 @@ struct pg_error {
     enum pg_severity severity;
     char sqlstate[6];
     char message[256];
-    char detail[384]; /* "": none */
-    char hint[256];   /* "": none */
+    char detail[384];    /* "": none */
+    char hint[256];      /* "": none */
+    const char *routine; /* a literal; NULL: none */
 };
 
 void pg_error_set(struct pg_error *e, enum pg_severity severity, const char *sqlstate, const char *format,
                   ...) PRINTF_LIKE(4, 5);
 void pg_error_detail(struct pg_error *e, const char *format, ...) PRINTF_LIKE(2, 3);
 void pg_error_hint(struct pg_error *e, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The function of the server that would have reported it: drivers know some errors by that, whatever language they are
+ * told in. ROUTINE is a literal. */
+void pg_error_routine(struct pg_error *e, const char *routine);
 
-/* Appends an ErrorResponse with S, V, C, M and, where set, D and H. */
+/* Appends an ErrorResponse with S, V, C, M and, where set, D, H and R. */
 void build_error(struct buf *out, const struct pg_error *e);
 /* Appends a NoticeResponse of severity NOTICE, SQLSTATE 00000. */
 void build_notice(struct buf *out, const char *text);

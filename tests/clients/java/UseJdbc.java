@@ -342,6 +342,34 @@ public class UseJdbc {
         }
     }
 
+    /** Columns are added around pgweir. pgjdbc prepares anew when it is told that a plan may not change its result. */
+    static void schemaChanges(int number) throws Exception {
+        if (number == 0) {
+            try (Connection c = DriverManager.getConnection("jdbc:" + System.getenv("DIRECT_URL").replaceFirst("//.*@", "//"),
+                    System.getenv("PGUSER"), System.getenv("PGPASSWORD"))) {
+                for (int n = 0; n < 4; n++) {
+                    Thread.sleep(200);
+                    execute(c, "ALTER TABLE changing ADD COLUMN new_" + n + " int DEFAULT " + n);
+                }
+            }
+            return;
+        }
+        try (Connection c = connect();
+                PreparedStatement s = c.prepareStatement("SELECT * FROM changing WHERE id >= ?")) {
+            int columns = 0;
+            while (columns < 5) {
+                s.setInt(1, 1);
+                ResultSet r = s.executeQuery();
+                r.next();
+                same(r.getMetaData().getColumnCount() >= columns, true);
+                columns = r.getMetaData().getColumnCount();
+                for (int n = 1; n <= columns; n++) {
+                    same(r.getInt(n), n == 1 ? 1 : n - 2);
+                }
+            }
+        }
+    }
+
     static void severalStatements(int number) throws Exception {
         try (Connection c = connect(); Statement s = c.createStatement()) {
             for (int n = 0; n < 8; n++) {
@@ -359,6 +387,7 @@ public class UseJdbc {
             try (Connection c = connect()) {
                 execute(c, "CREATE TABLE item (id int PRIMARY KEY, owner int, name text, body bytea);"
                         + "CREATE TABLE generated (id serial PRIMARY KEY, owner int);"
+                        + "CREATE TABLE changing AS SELECT 1 AS id;"
                         + "CREATE TABLE account (id int PRIMARY KEY, money int NOT NULL);"
                         + "INSERT INTO account SELECT n, 100 FROM generate_series(0, 9) n");
             }
@@ -380,6 +409,7 @@ public class UseJdbc {
         run("cancel and query timeout", () -> crowd(5, UseJdbc::cancel));
         run("read-only, startup options", () -> crowd(CLIENTS, UseJdbc::sessionState));
         run("metadata", () -> crowd(10, UseJdbc::metadata));
+        run("schema changes", () -> crowd(CLIENTS, UseJdbc::schemaChanges));
         run("several statements in one", () -> crowd(CLIENTS, UseJdbc::severalStatements));
         System.out.println(passed + " passed, " + failed + " failed");
         System.exit(failed == 0 ? 0 : 1);

@@ -2,7 +2,7 @@
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import QueryStream from 'pg-query-stream';
-import { accounts, clients, crowd, fails, finish, run, same, url } from './check.mjs';
+import { accounts, clients, crowd, directUrl, fails, finish, run, same, url } from './check.mjs';
 
 async function withClient(body) {
     const client = new pg.Client(url);
@@ -16,6 +16,7 @@ async function withClient(body) {
 
 await run('schema', () => withClient(async (c) => {
     await c.query(`CREATE TABLE item (id int PRIMARY KEY, owner int, name text, body bytea);
+                   CREATE TABLE changing AS SELECT 1 AS id;
                    CREATE TABLE account (id int PRIMARY KEY, money int NOT NULL);
                    INSERT INTO account SELECT n, 100 FROM generate_series(0, 9) n`);
 }));
@@ -122,6 +123,25 @@ await run('a client that is destroyed within a transaction', async () => {
     c.connection.stream.destroy();
     await withClient(async (other) => same((await other.query('SELECT count(*)::int AS n FROM account')).rows[0].n, 10));
 });
+
+// Columns are added around pgweir while statements that say SELECT * stand prepared on every server.
+await run('schema changes', () => crowd((number) => withClient(async (c) => {
+    if (number === 0) {
+        const direct = new pg.Client(directUrl);
+        await direct.connect();
+        for (let n = 0; n < 4; n++) {
+            await new Promise((done) => setTimeout(done, 200));
+            await direct.query(`ALTER TABLE changing ADD COLUMN new_${n} int DEFAULT ${n}`);
+        }
+        await direct.end();
+        return;
+    }
+    for (let columns = 0; columns < 5;) {
+        const { rows } = await c.query({ name: 'changing', text: 'SELECT * FROM changing WHERE id >= $1', values: [1], rowMode: 'array' });
+        same(rows[0], [1, 0, 1, 2, 3].slice(0, Math.max(columns, rows[0].length)));
+        columns = rows[0].length;
+    }
+})));
 
 await run('notices and settings', () => crowd((number) => withClient(async (c) => {
     const heard = [];

@@ -1,6 +1,6 @@
 // postgres.js with its defaults: prepares every tagged query, names it, and pipelines.
 import postgres from 'postgres';
-import { accounts, clients, crowd, fails, finish, run, same, url } from './check.mjs';
+import { accounts, clients, crowd, directUrl, fails, finish, run, same, url } from './check.mjs';
 
 const sql = postgres(url, { max: clients, onnotice: () => {} });
 
@@ -99,6 +99,27 @@ await run('cancel', async () => {
     setTimeout(() => query.cancel(), 300);
     await failure;
     same((await sql`SELECT 1 AS n`)[0].n, 1);
+});
+
+// Columns are added around pgweir. postgres.js prepares anew when it is told that a plan may not change its result.
+await run('schema changes', async () => {
+    const direct = postgres(directUrl, { max: 1 });
+    await direct`CREATE TABLE changing AS SELECT 1 AS id`;
+    await crowd(async (number) => {
+        if (number === 0) {
+            for (let n = 0; n < 4; n++) {
+                await new Promise((done) => setTimeout(done, 200));
+                await direct.unsafe(`ALTER TABLE changing ADD COLUMN new_${n} int DEFAULT ${n}`);
+            }
+            return;
+        }
+        for (let columns = 0; columns < 5;) {
+            const [row] = await sql`SELECT * FROM changing WHERE id >= ${1}`.values();
+            same([...row], [1, 0, 1, 2, 3].slice(0, Math.max(columns, row.length)));
+            columns = row.length;
+        }
+    });
+    await direct.end();
 });
 
 await run('errors', () => crowd(async (number) => {

@@ -28,6 +28,7 @@ async def schema(c, _number):
         CREATE TABLE item (id int PRIMARY KEY, owner int, name text, price numeric, tags text[], body bytea);
         CREATE TABLE account (id int PRIMARY KEY, money int NOT NULL);
         INSERT INTO account SELECT n, 100 FROM generate_series(0, 9) n;
+        CREATE TABLE changing AS SELECT 1 AS id;
         CREATE TYPE mood AS ENUM ('sad', 'happy');
         CREATE TYPE pair AS (a int, b text);
     """)
@@ -150,6 +151,23 @@ async def errors(c, number):
         same(await c.fetchval("SELECT $1::int", number), number)
 
 
+async def schema_changes(c, number):
+    """Columns are added around pgweir. asyncpg prepares anew when it is told that a plan may not change its result."""
+    if number == 0:
+        direct = await asyncpg.connect(DIRECT_URL)
+        for n in range(4):
+            await asyncio.sleep(0.2)
+            await direct.execute(f"ALTER TABLE changing ADD COLUMN new_{n} int DEFAULT {n}")
+        await direct.close()
+        return
+    columns = 0
+    while columns < 5:
+        row = tuple(await c.fetchrow("SELECT * FROM changing WHERE id >= $1", 1))
+        if len(row) < columns or row != (1, 0, 1, 2, 3)[:len(row)]:
+            raise AssertionError(f"found {row} after {columns} columns")
+        columns = len(row)
+
+
 async def pool(_c, _number):
     """Its own pool resets a connection on release: SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL."""
     async with asyncpg.create_pool(URL, min_size=5, max_size=20) as p:
@@ -175,5 +193,6 @@ run("COPY", crowd, copies)
 run("values of two megabytes", crowd, large_values, 10)
 run("timeouts cancel", crowd, timeouts, 5)
 run("errors", crowd, errors)
+run("schema changes", crowd, schema_changes)
 run("its own pool", crowd, pool, 1)
 finish()

@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
+import time
 
 import psycopg
 from psycopg.rows import dict_row
 
-from check import CLIENTS, URL, crowd, finish, run, same
+from check import CLIENTS, DIRECT_URL, URL, crowd, finish, run, same
 
 
 def connect(**more):
@@ -17,6 +18,7 @@ def schema():
     with connect() as c:
         c.execute("CREATE TABLE item (id int PRIMARY KEY, owner int, name text, price numeric, body bytea)")
         c.execute("CREATE TABLE account (id int PRIMARY KEY, money int NOT NULL)")
+        c.execute("CREATE TABLE changing AS SELECT 1 AS id")
         c.execute("INSERT INTO account SELECT n, 100 FROM generate_series(0, 9) n")
 
 
@@ -199,6 +201,23 @@ def settings_follow(number):
         same(c.info.parameter_status("TimeZone"), zone)
 
 
+def schema_changes(number):
+    """Columns are added around pgweir while statements that say SELECT * stand prepared on every server."""
+    if number == 0:
+        with psycopg.connect(DIRECT_URL, autocommit=True) as c:
+            for n in range(4):
+                time.sleep(0.2)
+                c.execute(f"ALTER TABLE changing ADD COLUMN new_{n} int DEFAULT {n}")
+        return
+    with connect(autocommit=True) as c:
+        columns = 0
+        while columns < 5:
+            row = c.execute("SELECT * FROM changing WHERE id >= %s", (1,)).fetchone()
+            if len(row) < columns or row != (1, 0, 1, 2, 3)[:len(row)]:
+                raise AssertionError(f"found {row} after {columns} columns")
+            columns = len(row)
+
+
 def notices():
     with connect(autocommit=True) as c:
         heard = []
@@ -241,6 +260,7 @@ run("cancel", cancel)
 run("two-phase commit", crowd, two_phase, 5)
 run("isolation levels", crowd, isolation)
 run("settings follow", crowd, settings_follow)
+run("schema changes", crowd, schema_changes)
 run("notices", notices)
 run("async clients", lambda: asyncio.run(async_clients()))
 run("connecting again and again", reconnects)

@@ -30,7 +30,7 @@ an_error_is_written_with_its_four_fields(void)
 }
 
 static void
-detail_and_hint_are_written_where_set(void)
+detail_hint_and_routine_are_written_where_set(void)
 {
     struct pg_error e;
     struct buf b;
@@ -38,23 +38,27 @@ detail_and_hint_are_written_where_set(void)
     pg_error_set(&e, PG_ERROR, SQLSTATE_LIMIT_EXCEEDED, "m");
     pg_error_detail(&e, "%s", "d");
     pg_error_hint(&e, "h %d", 1);
+    pg_error_routine(&e, "r");
     buf_init(&b);
     build_error(&b, &e);
-    CU_ASSERT_TRUE(slice_equal(buf_slice(&b), BYTES("E\0\0\0\x25SERROR\0VERROR\0C53400\0Mm\0Dd\0Hh 1\0\0")));
+    CU_ASSERT_TRUE(
+        slice_equal(buf_slice(&b), BYTES("E\0\0\0\x28SERROR\0VERROR\0C53400\0Mm\0Dd\0Hh 1\0Rr\0\0")));
     buf_release(&b);
 }
 
 static void
-setting_an_error_anew_forgets_detail_and_hint(void)
+setting_an_error_anew_forgets_the_rest(void)
 {
     struct pg_error e;
 
     pg_error_set(&e, PG_ERROR, SQLSTATE_LIMIT_EXCEEDED, "m");
     pg_error_detail(&e, "d");
     pg_error_hint(&e, "h");
+    pg_error_routine(&e, "r");
     pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN, "n");
     CU_ASSERT_STRING_EQUAL(e.detail, "");
     CU_ASSERT_STRING_EQUAL(e.hint, "");
+    CU_ASSERT_PTR_NULL(e.routine);
     CU_ASSERT_STRING_EQUAL(e.sqlstate, "57P01");
 }
 
@@ -264,8 +268,8 @@ suite_pg_error(void)
     CU_pSuite suite = CU_add_suite("pg_error", NULL, NULL);
 
     CU_ADD_TEST(suite, an_error_is_written_with_its_four_fields);
-    CU_ADD_TEST(suite, detail_and_hint_are_written_where_set);
-    CU_ADD_TEST(suite, setting_an_error_anew_forgets_detail_and_hint);
+    CU_ADD_TEST(suite, detail_hint_and_routine_are_written_where_set);
+    CU_ADD_TEST(suite, setting_an_error_anew_forgets_the_rest);
     CU_ADD_TEST(suite, a_notice_is_a_notice);
     CU_ADD_TEST(suite, long_texts_are_cut_between_characters);
     CU_ADD_TEST(suite, bytes_that_are_no_utf8_are_cut_too);
