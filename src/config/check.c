@@ -266,6 +266,31 @@ min_pool_size_of(const struct settings *s, const struct database *db)
     return db->own.is_set.min_pool_size ? db->own.min_pool_size : s->min_pool_size;
 }
 
+/* What OWN, of WHAT NAME, asks of clients must be possible. */
+static void
+check_client_tls(struct loading *l, struct place place, const char *what, const char *name,
+                 const struct overrides *own)
+{
+    const struct tls_files *tls = &l->settings->client_tls;
+    const char *mode = option_find("client_tls_sslmode")->choices[own->client_tls_sslmode];
+
+    if (!own->is_set.client_tls_sslmode)
+        return;
+    if (own->client_tls_sslmode >= SSL_REQUIRE && tls->sslmode == SSL_DISABLE)
+        problem_add(&l->problems, place,
+                    "%s `%s`: client_tls_sslmode %s cannot be met: it is `disable` in the main section", what,
+                    name, mode);
+    else if (own->client_tls_sslmode >= SSL_VERIFY_CA && tls->ca_file[0] == '\0')
+        problem_add(&l->problems, place,
+                    "%s `%s`: client_tls_ca_file is missing: client_tls_sslmode %s checks "
+                    "against it",
+                    what, name, mode);
+    else if (own->client_tls_sslmode < tls->sslmode)
+        problem_add(&l->warnings, place,
+                    "%s `%s`: client_tls_sslmode %s has no effect: the main section asks for more", what,
+                    name, mode);
+}
+
 static void
 check_database(struct loading *l, const struct database *db)
 {
@@ -273,6 +298,7 @@ check_database(struct loading *l, const struct database *db)
     struct place place = { db->file, db->line };
     unsigned size = pool_size_of(s, db), least = min_pool_size_of(s, db);
 
+    check_client_tls(l, place, "database", db->name, &db->own);
     if (db->host == NULL && s->unix_socket_dir[0] == '\0')
         problem_add(&l->problems, place, "database `%s`: `host` is missing, and unix_socket_dir is empty",
                     db->name);
@@ -334,6 +360,9 @@ settings_check(struct loading *l)
     check_tls(l);
     for (size_t i = 0; i < l->settings->content->database_count; i++)
         check_database(l, l->settings->content->databases[i]);
+    for (size_t i = 0; i < l->settings->content->user_count; i++)
+        check_client_tls(l, (struct place){ l->file, 0 }, "user", l->settings->content->users[i]->name,
+                         &l->settings->content->users[i]->own);
     check_passwords(l);
     check_peers(l);
 }

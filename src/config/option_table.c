@@ -555,13 +555,14 @@ const struct option options[] = {
     { .name = "client_tls_sslmode",
       .type = OPT_CHOICE, .choices = sslmodes,
       .preset = "disable",
-      .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+      .scope = IN_GLOBAL | IN_DATABASE | IN_USER, .when = OPT_NEW_SESSIONS,
       .slot = SLOT(client_tls.sslmode),
+      .slot_inside = INSIDE(client_tls_sslmode), .mark_inside = MARK(client_tls_sslmode),
       .group = CLIENT_TLS,
       .text = "TLS between clients and pgweir. `disable`: refused; `allow`, `prefer`: used when the client asks; "
               "`require`: clients without TLS are turned away; `verify-ca`, `verify-full`: the client must also "
               "present a certificate that `client_tls_ca_file` vouches for. All but `disable` need a certificate "
-              "and a key." },
+              "and a key. A database or a user can only ask for more than the main section does." },
 
     { .name = "client_tls_cert_file",
       .type = OPT_TEXT,

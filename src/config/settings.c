@@ -188,6 +188,40 @@ settings_each_auth_user(const struct settings *s,
     }
 }
 
+static int
+larger(int sslmode, const struct overrides *own)
+{
+    return own->is_set.client_tls_sslmode && own->client_tls_sslmode > sslmode ? own->client_tls_sslmode
+                                                                               : sslmode;
+}
+
+int
+settings_client_sslmode(const struct settings *s, const char *database, const char *user)
+{
+    const struct database *db = settings_database(s, database);
+    const struct user *u = settings_user(s, user);
+    int sslmode = s->client_tls.sslmode;
+
+    if (db == NULL)
+        db = settings_database(s, "*");
+    if (db != NULL)
+        sslmode = larger(sslmode, &db->own);
+    return u != NULL ? larger(sslmode, &u->own) : sslmode;
+}
+
+bool
+settings_wants_certificates(const struct settings *s)
+{
+    const struct settings_content *content = s->content;
+    int most = SSL_DISABLE;
+
+    for (size_t i = 0; i < content->database_count; i++)
+        most = larger(most, &content->databases[i]->own);
+    for (size_t i = 0; i < content->user_count; i++)
+        most = larger(most, &content->users[i]->own);
+    return most >= SSL_VERIFY_CA;
+}
+
 unsigned
 settings_user_client_limit(const struct settings *s, const char *name)
 {

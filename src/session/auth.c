@@ -296,6 +296,25 @@ find_secret(struct client *c)
     go_on(c);
 }
 
+/* What the database and the user ask for beyond client_tls_sslmode of the main section. */
+static bool
+tls_fits(struct client *c)
+{
+    int sslmode = settings_client_sslmode(worker_settings(c->worker), c->login->database, c->login->user);
+
+    if (c->is_unix || sslmode < SSL_REQUIRE)
+        return true;
+    if (!stream_is_tls(&c->stream)) {
+        login_refuse(c, END_TLS_REQUIRED, SQLSTATE_INVALID_AUTHORIZATION, "SSL required");
+        return false;
+    }
+    if (sslmode < SSL_VERIFY_CA || stream_tls_has_peer(&c->stream))
+        return true;
+    login_refuse(c, END_LOGIN_FAILED, SQLSTATE_INVALID_AUTHORIZATION,
+                 "connection requires a valid client certificate");
+    return false;
+}
+
 void
 login_begin_auth(struct client *c)
 {
@@ -314,6 +333,8 @@ login_begin_auth(struct client *c)
         refuse_by_rule(c, found);
         return;
     }
+    if (!tls_fits(c))
+        return;
     l->method = found->method;
     l->pam_service = mem_text(found->pam_service);
     if (!certificate_fits(c, found) || (l->method == HBA_PEER && !peer_fits(c, found)))

@@ -110,8 +110,9 @@ house_config_new(const struct settings *settings, struct house_config **out, str
     if (settings->client_tls.sslmode != SSL_DISABLE) {
         params = tls_params_of(&settings->client_tls);
         params.is_without_dhe = settings->client_tls_dheparams == DHE_NONE;
-        if (params.verify == TLS_VERIFY_NONE && settings_hba(settings) != NULL &&
-            hba_wants_certificates(settings_hba(settings)))
+        if (params.verify == TLS_VERIFY_NONE &&
+            ((settings_hba(settings) != NULL && hba_wants_certificates(settings_hba(settings))) ||
+             settings_wants_certificates(settings)))
             params.verify = TLS_VERIFY_OFFERED;
         e = tls_context_new_accept(&params, &c->client_tls, why);
     }

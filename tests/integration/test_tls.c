@@ -81,6 +81,27 @@ a_client_certificate_is_demanded_when_it_is_verified(void)
 }
 
 static void
+databases_and_users_may_ask_for_more_than_the_rest(void)
+{
+#define APP "host=127.0.0.1 port=$PORT dbname=app "
+    struct weir *w = weir_get(&(struct weir_spec){
+        .settings = "client_tls_sslmode = prefer\n" CLIENT_FILES,
+        .databases = "app = " APP "\nsafe = " APP "client_tls_sslmode=require\n"
+                     "known = " APP "client_tls_sslmode=verify-full\n",
+        .users = "analytics_user = client_tls_sslmode=require\n",
+    });
+
+    CONTAINS(come_in(w, "dbname=app sslmode=disable"), "plain");
+    CONTAINS(come_in(w, "dbname=safe sslmode=disable"), "SSL required");
+    CONTAINS(come_in(w, "dbname=safe sslmode=require"), "TLS");
+    CONTAINS(come_in(w, "dbname=known sslmode=disable"), "SSL required");
+    CONTAINS(come_in(w, "dbname=known sslmode=require"), "client certificate");
+    CONTAINS(come_in(w, text("dbname=known sslmode=require %s", certificate())), "TLS");
+    CONTAINS(come_in(w, "user=analytics_user password=analytics_user_pw sslmode=disable"), "SSL required");
+    CONTAINS(come_in(w, "user=analytics_user password=analytics_user_pw sslmode=require"), "TLS");
+}
+
+static void
 a_certificate_of_a_stranger_is_refused(void)
 {
     struct weir *w = weir_get(&(struct weir_spec){
@@ -342,6 +363,7 @@ static const struct test_case cases[] = {
     TEST(tls_is_optional_when_it_is_allowed_or_preferred),
     TEST(tls_is_demanded_when_it_is_required),
     TEST(a_client_certificate_is_demanded_when_it_is_verified),
+    TEST(databases_and_users_may_ask_for_more_than_the_rest),
     TEST(a_certificate_of_a_stranger_is_refused),
     TEST(clients_can_verify_pgweir),
     TEST(clients_can_bind_their_login_to_the_channel),

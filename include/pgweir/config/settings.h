@@ -155,6 +155,7 @@ struct overrides {
             server_login_retry, server_parallel_logins, server_tls_sslmode, server_tls_ca_file,
             server_tls_cert_file, server_tls_key_file, server_tls_protocols, server_tls_ciphers,
             server_tls_ecdhcurve, server_tls13_ciphers, max_pinned;
+        bool client_tls_sslmode;
     } is_set;
     int pool_mode;
     unsigned pool_size, min_pool_size;
@@ -167,6 +168,7 @@ struct overrides {
     char *auth_user, *auth_query, *auth_dbname, *password_command;
     uint64_t password_command_ttl_us;
     struct tls_files server_tls;
+    int client_tls_sslmode;
 };
 
 /*
@@ -197,6 +199,10 @@ const char *settings_auth_old_secret(const struct settings *s, const char *user)
 const struct hba *settings_hba(const struct settings *s);
 const struct ident *settings_ident(const struct settings *s);
 
+/* The most that the main section, DATABASE's entry and USER's ask of a client on TCP: an enum sslmode. */
+int settings_client_sslmode(const struct settings *s, const char *database, const char *user);
+/* Whether some database or user asks for a client certificate though the main section does not. */
+bool settings_wants_certificates(const struct settings *s);
 /* Most clients that may be logged in as USER, who is not always the user of their route; 0: no limit. */
 unsigned settings_user_client_limit(const struct settings *s, const char *user);
 

@@ -442,6 +442,23 @@ rules_and_maps_are_read_and_held_against_the_rest(void)
 }
 
 static void
+what_an_entry_asks_of_clients_must_be_possible(void)
+{
+    struct fixture f;
+
+    fixture_init(&f);
+    fixture_load(&f, TRUSTING "[databases]\na = host=b client_tls_sslmode=require\n[users]\n"
+                              "u = client_tls_sslmode=verify-full\nv = client_tls_sslmode=prefer\n");
+    CU_ASSERT_EQUAL(f.result, ERR_CONFIG);
+    CU_ASSERT_EQUAL(line_count(&f.problems), 2);
+    CU_ASSERT(has_problem(&f, "main.ini:4: database `a`: client_tls_sslmode require cannot be met: it is "
+                              "`disable` in the main section\n"));
+    CU_ASSERT(has_problem(&f, "main.ini: user `u`: client_tls_sslmode verify-full cannot be met: it is "
+                              "`disable` in the main section\n"));
+    fixture_fini(&f);
+}
+
+static void
 secrets_that_everybody_can_read_are_warned_of(void)
 {
     struct fixture f;
@@ -613,6 +630,7 @@ suite_settings(void)
     CU_ADD_TEST(suite, peers_are_known_by_their_numbers);
     CU_ADD_TEST(suite, a_method_that_is_not_there_is_refused);
     CU_ADD_TEST(suite, rules_and_maps_are_read_and_held_against_the_rest);
+    CU_ADD_TEST(suite, what_an_entry_asks_of_clients_must_be_possible);
     CU_ADD_TEST(suite, secrets_that_everybody_can_read_are_warned_of);
     CU_ADD_TEST(suite, what_loads_but_cannot_be_meant_is_warned_of);
     CU_ADD_TEST(suite, a_pgbouncer_file_without_databases_loads);
