@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -985,6 +986,98 @@ write_budget(struct job *j, const struct roll *roll, struct buf *rows)
     pools_each(house_pools(j->admin->house), add_budget, rows);
 }
 
+/* --- PINS, PIN_TOTALS --- */
+
+#define PIN_NAME(id, name, words) [id] = #name,
+static const char *const pin_names[PIN_REASON_COUNT] = { PIN_REASONS(PIN_NAME) };
+#undef PIN_NAME
+
+static const struct console_column pin_columns[] = {
+    I("id"),   T("database"), T("user"),    T("application_name"), T("addr"),
+    I("port"), T("state"),    T("reasons"), I("pinned_seconds"),   T("link"),
+};
+
+static void
+list_pinned(const void *job, struct buf *rows, const struct roll_client *c)
+{
+    const struct job *j = job;
+    struct address local = { .len = 0 }, peer = { .len = 0 };
+    char reasons[200] = "";
+
+    if (c->pins == 0)
+        return;
+    for (size_t i = 0; i < PIN_REASON_COUNT; i++)
+        if (c->pins & PIN_BIT(i))
+            snprintf(reasons + strlen(reasons), sizeof reasons - strlen(reasons), "%s%s",
+                     reasons[0] == '\0' ? "" : ",", pin_names[i]);
+    stream_ends(c->stream, &local, &peer);
+    add_count(rows, c->id);
+    console_add_text(rows, c->database);
+    console_add_text(rows, c->user);
+    console_add_text(rows, c->application_name);
+    add_address(rows, &peer, j->admin->config->settings->listen_port);
+    console_add_text(rows, c->state);
+    console_add_text(rows, reasons);
+    add_count(rows, (c->now_us - c->pinned_us) / US_PER_S);
+    add_handle(rows, c->link_id);
+}
+
+static const struct console_column pin_total_columns[] = {
+    T("database"), T("user"), T("reason"), I("clients"), T("words"),
+};
+
+static void
+write_pin_totals(struct job *j, const struct roll *roll, struct buf *rows)
+{
+#define PIN_WORDS(id, name, words) [id] = words,
+    static const char *const words[PIN_REASON_COUNT] = { PIN_REASONS(PIN_WORDS) };
+#undef PIN_WORDS
+
+    (void)j;
+    for (size_t i = 0; i < roll->pool_count; i++)
+        for (size_t k = 0; k < PIN_REASON_COUNT; k++) {
+            if (roll->pools[i].pins.by_reason[k] == 0)
+                continue;
+            console_add_text(rows, roll->pools[i].database);
+            console_add_text(rows, roll->pools[i].user);
+            console_add_text(rows, pin_names[k]);
+            add_count(rows, roll->pools[i].pins.by_reason[k]);
+            console_add_text(rows, words[k]);
+        }
+}
+
+/* --- PREPARED --- */
+
+#define PREPARED_MOST_TEXT 1000u /* bytes of a query that are shown */
+
+static const struct console_column prepared_columns[] = {
+    T("name"), T("query"), I("parameters"), I("holders"), I("bytes"),
+};
+
+static void
+add_prepared(void *arg, const struct statement *s)
+{
+    struct buf *rows = arg;
+    struct slice text = statement_text(s);
+    size_t counted = (size_t)s->text_len + 1; /* behind the query: how many types the client has told */
+
+    if (text.len > PREPARED_MOST_TEXT)
+        for (text.len = PREPARED_MOST_TEXT; text.len > 0 && (text.at[text.len] & 0xc0) == 0x80;)
+            text.len--;
+    console_add_text(rows, s->name);
+    console_add_slice(rows, text);
+    add_count(rows, counted + 2 <= s->tail_len ? get_be16(s->bytes + counted) : 0);
+    add_count(rows, atomic_load_explicit(&((struct statement *)(uintptr_t)s)->refs, memory_order_relaxed));
+    add_count(rows, (uint64_t)s->tail_len + s->scope_len);
+}
+
+static void
+write_prepared(struct job *j, const struct roll *roll, struct buf *rows)
+{
+    (void)roll;
+    registry_each(house_registry(j->admin->house), add_prepared, rows);
+}
+
 /* --- pretend settings: what drivers ask any server at their start --- */
 
 static const struct console_column client_encoding_columns[] = { T("client_encoding") };
@@ -1027,6 +1120,9 @@ const struct show shows[] = {
     { "MEM", SHAPE(mem_columns), ROLL_TOTALS, .write = write_mem },
     { "PEERS", SHAPE(peer_columns), .write = write_peers },
     { "PEER_POOLS", SHAPE(peer_pool_columns), ROLL_PEERS, .write = write_peer_pools },
+    { "PINS", SHAPE(pin_columns), ROLL_CLIENTS, .on_client = list_pinned },
+    { "PIN_TOTALS", SHAPE(pin_total_columns), ROLL_POOLS, .write = write_pin_totals },
+    { "PREPARED", SHAPE(prepared_columns), .is_for_admin = true, .write = write_prepared },
     { "POOLS", SHAPE(pool_columns), ROLL_POOLS, .write = write_pools },
     { "SERVERS", SHAPE(client_columns), ROLL_SERVERS, .on_server = list_server },
     { "SOCKETS", SHAPE(socket_columns), ROLL_CLIENTS | ROLL_SERVERS, .on_client = list_client_socket, .on_server = list_server_socket },

@@ -61,6 +61,16 @@ registry_look(struct registry *r, struct registry_totals *out)
     pthread_mutex_unlock(&r->lock);
 }
 
+void
+registry_each(struct registry *r, void (*each)(void *arg, const struct statement *s), void *arg)
+{
+    pthread_mutex_lock(&r->lock);
+    for (struct map_node *node = map_next(&r->by_text, NULL); node != NULL;
+         node = map_next(&r->by_text, node))
+        each(arg, CONTAINER_OF(node, struct statement, in_registry));
+    pthread_mutex_unlock(&r->lock);
+}
+
 /* --- statements --- */
 
 struct text {

@@ -559,6 +559,12 @@ house_worker_loop(struct house *h, unsigned worker)
     return h->workers[worker].loop;
 }
 
+struct registry *
+house_registry(struct house *h)
+{
+    return h->registry;
+}
+
 struct pools *
 house_pools(struct house *h)
 {

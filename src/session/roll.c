@@ -109,6 +109,7 @@ add_pool(void *arg, struct pool *pool)
     if (since_us > 0)
         out->max_wait_us = loop_now_us(part->worker->loop) - since_us;
     out->counters = *shard_counters(shard);
+    out->pins = *shard_pin_counts(shard);
     count_members(shard, out);
 }
 
@@ -140,6 +141,9 @@ merge_pool(struct roll_pool *to, const struct roll_pool *from)
     if (to->max_wait_us < from->max_wait_us)
         to->max_wait_us = from->max_wait_us;
     pool_counters_add(&to->counters, &from->counters);
+    to->pins.clients += from->pins.clients;
+    for (size_t i = 0; i < PIN_REASON_COUNT; i++)
+        to->pins.by_reason[i] += from->pins.by_reason[i];
 }
 
 static void
@@ -226,6 +230,8 @@ write_client(struct part *part, const struct client *c)
         .pending_in = buf_len(&c->carry),
         .pending_out = stream_backlog_bytes(&c->stream),
         .prepared_statements = prepared_client_count(c),
+        .pins = c->pins,
+        .pinned_us = c->pinned_us,
         .is_console = c->console != NULL,
     };
 

@@ -192,6 +192,30 @@ what_is_there_is_shown(void)
 }
 
 static void
+pins_and_prepared_statements_are_shown(void)
+{
+    struct weir *w = weir_get(&spec);
+    PGconn *console = admin_of(w), *stats = console_as(w, "analytics_user");
+    PGconn *pinned = dial(weir_port(w), "application_name=pinned_one");
+
+    SAYS(look_up(console, "SHOW PINS", "application_name", "pinned_one", "reasons"), "none");
+    SAYS(ask(pinned, "listen something"), "LISTEN");
+    EVENTUALLY(strcmp(look_up(console, "SHOW PINS", "application_name", "pinned_one", "reasons"), "listen") ==
+               0);
+    SAYS(look_up(console, "SHOW PIN_TOTALS", "reason", "listen", "clients"), "1");
+    PQclear(PQprepare(pinned, "mine", "select 4711 + $1::int", 0, NULL));
+    CONTAINS(look_up(console, "SHOW PREPARED", "query", "select 4711 + $1::int", "name"), "pgweir_");
+    SAYS(look_up(console, "SHOW CLIENTS", "application_name", "pinned_one", "prepared_statements"), "1");
+    CONTAINS(ask(stats, "SHOW PREPARED"), "ERROR 42501");
+    SAYS(ask(pinned, "unlisten *"), "UNLISTEN");
+    EVENTUALLY(strcmp(look_up(console, "SHOW PINS", "application_name", "pinned_one", "reasons"), "none") ==
+               0);
+    PQfinish(pinned);
+    PQfinish(stats);
+    PQfinish(console);
+}
+
+static void
 statistics_count_and_average(void)
 {
     struct weir *w = weir_get(&spec);
@@ -493,6 +517,7 @@ suite_console(void)
         TEST(the_greeting_is_a_consoles),
         TEST(a_full_house_has_room_for_the_console),
         TEST(what_is_there_is_shown),
+        TEST(pins_and_prepared_statements_are_shown),
         TEST(statistics_count_and_average),
         TEST(any_driver_may_use_the_extended_protocol),
         TEST(what_cannot_be_is_refused_and_the_console_lives_on),

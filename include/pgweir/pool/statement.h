@@ -83,5 +83,7 @@ struct registry_totals {
     size_t most_bytes;
 };
 void registry_look(struct registry *r, struct registry_totals *out);
+/* Calls EACH for every statement, under the lock: it must be brief. */
+void registry_each(struct registry *r, void (*each)(void *arg, const struct statement *s), void *arg);
 
 #endif

@@ -17,6 +17,7 @@
 #include "pgweir/net/tcp.h"
 #include "pgweir/net/tls.h"
 #include "pgweir/pool/control.h"
+#include "pgweir/pool/statement.h"
 #include "pgweir/session/console.h"
 #include "pgweir/session/secret_ask.h"
 
@@ -77,6 +78,7 @@ void house_hunt_cancel(struct house_hunt *hunt); /* NULL is fine */
 unsigned house_worker_count(const struct house *h);
 struct loop *house_worker_loop(struct house *h, unsigned worker);
 struct pools *house_pools(struct house *h);
+struct registry *house_registry(struct house *h);
 
 /* Hands an accepted socket to the worker with the fewest clients. Main thread. */
 void house_deliver(struct house *h, int fd, const struct address *peer);

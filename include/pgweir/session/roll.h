@@ -23,6 +23,8 @@ struct roll_client { /* all texts are borrowed for the call */
     uint64_t link_id;                        /* of its server; 0: none */
     size_t pending_in, pending_out;          /* bytes */
     unsigned prepared_statements;
+    unsigned pins;      /* set of PIN_BIT: why it keeps its server between transactions; 0: it does not */
+    uint64_t pinned_us; /* since when; valid while `pins` is not 0 */
     bool is_console;
 };
 
@@ -49,6 +51,7 @@ struct roll_pool { /* over all workers */
     uint64_t max_wait_us;
     int pool_mode; /* enum pool_mode */
     struct pool_counters counters;
+    struct pin_counts pins;
 };
 
 struct roll_totals {

@@ -55,6 +55,14 @@ static const struct {
     { "stats_totals", "database t " STATS("", "bytes_received", "bytes_sent") STATS_END("") },
     { "stats_averages", "database t " STATS("", "bytes_received", "bytes_sent") STATS_END("avg_") },
     { "totals", "name t value n " },
+    /* what is ours */
+    { "budget",
+      "host t connection_limit i in_force i taken i waiting i database t user t pool_limit i pool_taken i terms t "
+      "last_change t " },
+    { "pins",
+      "id i database t user t application_name t addr t port i state t reasons t pinned_seconds i link t " },
+    { "pin_totals", "database t user t reason t clients i words t " },
+    { "prepared", "name t query t parameters i holders i bytes i " },
     { "client_encoding", "client_encoding t " },
     { "default_transaction_isolation", "default_transaction_isolation t " },
     { "standard_conforming_strings", "standard_conforming_strings t " },
