@@ -136,8 +136,6 @@ check_hba(struct loading *l)
         if (rule->map != NULL && !ident_has_map(s->content->ident, rule->map))
             problem_add(&l->warnings, place, "there is no map `%.60s` in auth_ident_file, so nobody can pass",
                         rule->map);
-        if (rule->method == HBA_PAM)
-            problem_add(&l->problems, place, "method pam is not built in");
     }
 }
 

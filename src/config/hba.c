@@ -59,14 +59,9 @@ static const struct {
     const char *word;
     enum hba_method method;
 } methods[] = {
-    { "trust", HBA_TRUST },
-    { "reject", HBA_REJECT },
-    { "md5", HBA_MD5 },
-    { "password", HBA_PASSWORD },
-    { "scram-sha-256", HBA_SCRAM },
-    { "peer", HBA_PEER },
+    { "trust", HBA_TRUST },       { "reject", HBA_REJECT },       { "md5", HBA_MD5 },
+    { "password", HBA_PASSWORD }, { "scram-sha-256", HBA_SCRAM }, { "peer", HBA_PEER },
     { "cert", HBA_CERT },
-    { "pam", HBA_PAM },
 };
 
 const char *
@@ -365,7 +360,7 @@ read_method(struct reading *r, struct entry *e)
             return true;
         }
     return complain(
-        r, "method `%.60s` is not supported (trust, reject, scram-sha-256, md5, password, cert, peer, pam)",
+        r, "method `%.60s` is not supported (trust, reject, scram-sha-256, md5, password, cert, peer)",
         word->text);
 }
 
@@ -412,10 +407,6 @@ read_option(struct reading *r, struct entry *e, char *text)
         if (strcmp(value, "CN") != 0 && strcmp(value, "DN") != 0)
             return complain(r, "clientname must be CN or DN, not `%.60s`", value);
         e->rule.is_dn = value[0] == 'D';
-        return true;
-    }
-    if ((value = value_of(text, "pamservice")) != NULL && e->rule.method == HBA_PAM) {
-        e->rule.pam_service = value;
         return true;
     }
     return complain(r, "unknown option `%.60s` of this method", text);

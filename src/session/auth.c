@@ -134,11 +134,9 @@ rule_of_type(enum auth_type type)
     case AUTH_TYPE_PEER:
         rule.method = HBA_PEER;
         break;
-    case AUTH_TYPE_PAM:
-        rule.method = HBA_PAM;
-        break;
     case AUTH_TYPE_HBA:
-    case AUTH_TYPE_LDAP: /* settings_load() refuses it */
+    case AUTH_TYPE_PAM: /* settings_load() refuses these two */
+    case AUTH_TYPE_LDAP:
         break;
     }
     return rule;
@@ -242,9 +240,7 @@ go_on(struct client *c)
     case HBA_SCRAM:
         proof_ask_scram(c);
         break;
-    case HBA_PAM:
-    case HBA_REJECT:
-        refuse_by_rule(c, NULL);
+    case HBA_REJECT: /* login_begin_auth() has refused it */
         break;
     }
 }
@@ -336,7 +332,6 @@ login_begin_auth(struct client *c)
     if (!tls_fits(c))
         return;
     l->method = found->method;
-    l->pam_service = mem_text(found->pam_service);
     if (!certificate_fits(c, found) || (l->method == HBA_PEER && !peer_fits(c, found)))
         return;
     if (settings->auth_type == AUTH_TYPE_ANY)

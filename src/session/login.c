@@ -41,7 +41,6 @@ login_free(struct login *l)
     mem_free_secret(l->stored);
     mem_free_secret(l->old_stored);
     mem_free_secret(l->response);
-    free(l->pam_service);
     mem_wipe(&l->keys, sizeof l->keys);
     free(l->user);
     free(l->database);

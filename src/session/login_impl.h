@@ -16,7 +16,6 @@ struct login {
     char *stored;           /* what the secret is checked against; owned, wiped; NULL for an unknown user */
     char *old_stored;       /* a second secret that is still good; owned, wiped; NULL: none */
     enum hba_method method; /* how it is proved */
-    char *pam_service;      /* HBA_PAM; owned; NULL: the default */
     struct secret_ask *ask; /* on its way; NULL: none */
     char *response;         /* what the client answered, while a newer secret is asked for; owned, wiped */
     bool is_from_query;     /* stored came from auth_query */

@@ -58,15 +58,21 @@ weir(void)
 
 /* "in as <user>", or why not. */
 static const char *
-come_in(const struct weir *w, const char *user, const char *password)
+come_in_to(const struct weir *w, const char *database, const char *user, const char *password)
 {
-    PGconn *c = dial(weir_port(w), "user='%s' password='%s'", user, password);
+    PGconn *c = dial(weir_port(w), "dbname=%s user='%s' password='%s'", database, user, password);
     const char *how = dial_error(c);
 
     if (how[0] == '\0')
         how = text("in as %s", ask(c, "select current_user"));
     PQfinish(c);
     return how;
+}
+
+static const char *
+come_in(const struct weir *w, const char *user, const char *password)
+{
+    return come_in_to(w, "app", user, password);
 }
 
 static void
@@ -250,11 +256,34 @@ databases_may_ask_elsewhere_or_not_at_all(void)
     SAYS(come_in(w, "asked_scram", "one"), "in as asked_scram");
     CU_ASSERT(pg_count(pg_main(), "select count(*) from pg_stat_activity where usename = 'asking_user' and "
                                   "datname = 'postgres'") >= 1);
-    CONTAINS(dial_error(dial(weir_port(w), "dbname=postgres user=asked_scram password=one")),
-             "password authentication failed");
-    CONTAINS(dial_error(dial(weir_port(w), "dbname=lost user=asked_scram password=one")),
-             "bouncer config error");
+    CONTAINS(come_in_to(w, "postgres", "asked_scram", "one"), "password authentication failed");
+    CONTAINS(come_in_to(w, "lost", "asked_scram", "one"), "bouncer config error");
     EVENTUALLY(weir_logged(w, "authentication database \"nowhere\" is not configured"));
+}
+
+/* The one of docs/authentication.md. */
+static void
+a_function_spares_the_superuser(void)
+{
+    struct weir *w;
+
+    prepare();
+    pg_ask(pg_main(), "create role looking_user login password 'looking_user_pw' in role app_user");
+    pg_ask(pg_main(),
+           "create function public.user_lookup(name text, out uname text, out secret text) returns record "
+           "language sql security definer set search_path = pg_catalog as "
+           "$$ select rolname::text, rolpassword from pg_authid where rolname = name and rolcanlogin "
+           "and (rolvaliduntil is null or rolvaliduntil > now()) and rolname <> 'postgres' $$");
+    pg_ask(pg_main(), "revoke all on function public.user_lookup(text) from public; "
+                      "grant execute on function public.user_lookup(text) to looking_user");
+    w = weir_get(&(struct weir_spec){
+        .settings =
+            "auth_user = looking_user\nserver_connections = 10\nauth_query = SELECT uname, secret FROM "
+            "public.user_lookup($1) WHERE uname IS NOT NULL\n",
+        .userlist = "\"looking_user\" \"looking_user_pw\"\n" });
+    SAYS(come_in(w, "asked_scram", "one"), "in as asked_scram");
+    CONTAINS(come_in(w, "asked_expired", "one"), "password authentication failed");
+    CONTAINS(come_in(w, "nobody", "one"), "password authentication failed");
 }
 
 static const struct test_case cases[] = {
@@ -269,6 +298,7 @@ static const struct test_case cases[] = {
     TEST(a_client_that_leaves_meanwhile_is_missed_by_nobody),
     TEST(an_auth_user_who_cannot_ask_is_a_mistake_of_the_configuration),
     TEST(databases_may_ask_elsewhere_or_not_at_all),
+    TEST(a_function_spares_the_superuser),
 };
 
 void

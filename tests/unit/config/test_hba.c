@@ -273,9 +273,8 @@ methods_and_their_options_are_understood(void)
                      "local all all peer map=\"my map\"\n"
                      "hostssl all all all cert map=ops clientname=DN\n"
                      "hostssl all all all md5 clientcert=verify-ca\n"
-                     "hostssl all all all md5 clientcert=verify-full clientname=CN\n"
-                     "host all all all pam pamservice=pg\n"
-                     "host all all all pam\n");
+                     "hostssl all all all md5 clientcert=verify-full clientname=CN\n");
+
     CU_ASSERT_STRING_EQUAL(buf_text(&r.told), "");
     for (size_t i = 0; i < 6; i++) {
         static const enum hba_method expected[] = { HBA_TRUST,    HBA_REJECT, HBA_MD5,
@@ -294,11 +293,9 @@ methods_and_their_options_are_understood(void)
     CU_ASSERT(rule->method == HBA_MD5 && rule->wants_certificate && !rule->wants_name && !rule->is_dn);
     rule = hba_rule_at(r.hba, 8);
     CU_ASSERT(rule->method == HBA_MD5 && rule->wants_certificate && rule->wants_name && !rule->is_dn);
-    CU_ASSERT_STRING_EQUAL(hba_rule_at(r.hba, 9)->pam_service, "pg");
-    CU_ASSERT_PTR_NULL(hba_rule_at(r.hba, 10)->pam_service);
     CU_ASSERT(hba_wants_certificates(r.hba));
     CU_ASSERT_FALSE(hba_wants_networks(r.hba));
-    CU_ASSERT_PTR_NULL(hba_rule_at(r.hba, 11));
+    CU_ASSERT_PTR_NULL(hba_rule_at(r.hba, 9));
     reading_fini(&r);
 }
 
@@ -330,6 +327,7 @@ a_bad_line_is_told_with_its_place_and_left_out(void)
         { "host samerole all all trust", "`samerole` is not supported" },
         { "host all +staff all trust", "`+staff` is not supported" },
         { "host all all all gss", "method `gss` is not supported" },
+        { "host all all all pam", "method `pam` is not supported" },
         { "host all all all ident", "method `ident` is not supported" },
         { "host all all all peer", "peer works for local lines only" },
         { "host all all all cert", "cert works for hostssl lines only" },
