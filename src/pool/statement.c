@@ -13,6 +13,7 @@
 struct registry {
     pthread_mutex_t lock;
     struct map by_text;
+    struct list all; /* statement.in_all */
     uint64_t last_id;
     size_t bytes;
     size_t most_bytes;
@@ -31,6 +32,7 @@ registry_new(size_t most_bytes)
 
     pthread_mutex_init(&r->lock, NULL);
     map_init(&r->by_text);
+    list_init(&r->all);
     r->most_bytes = most_bytes;
     return r;
 }
@@ -154,6 +156,8 @@ add_locked(struct registry *r, const struct text *text, uint64_t hash, uint32_t 
     if (text->scope.len > 0)
         memcpy(s->bytes + s->tail_len, text->scope.at, text->scope.len);
     map_add(&r->by_text, &s->in_registry, hash);
+    link_init(&s->in_all);
+    list_push_last(&r->all, &s->in_all);
     r->bytes += cost_of(s);
     return s;
 }
@@ -201,11 +205,58 @@ statement_drop(struct statement *s)
     is_last = atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1;
     if (is_last) {
         map_remove(&r->by_text, &s->in_registry);
+        link_remove(&s->in_all);
         r->bytes -= cost_of(s);
     }
     pthread_mutex_unlock(&r->lock);
     if (is_last)
         free(s);
+}
+
+/* --- listing --- */
+
+/* How much of TEXT fits into SIZE bytes without cutting a UTF-8 character. */
+static size_t
+fitting(struct slice text, size_t size)
+{
+    size_t len = text.len < size ? text.len : size;
+
+    while (len > 0 && len < text.len && (text.at[len] & 0xc0) == 0x80)
+        len--;
+    return len;
+}
+
+static void
+write_row(const struct statement *s, struct registry_row *row)
+{
+    size_t len = fitting(statement_text(s), REGISTRY_TEXT);
+
+    *row = (struct registry_row){ .id = s->id, .bytes = cost_of(s) };
+    row->refs = atomic_load_explicit(&((struct statement *)(uintptr_t)s)->refs, memory_order_relaxed);
+    row->servers = atomic_load_explicit(&((struct statement *)(uintptr_t)s)->servers, memory_order_relaxed);
+    row->calls = atomic_load_explicit(&((struct statement *)(uintptr_t)s)->calls, memory_order_relaxed);
+    if (len > 0)
+        memcpy(row->text, s->bytes, len);
+}
+
+struct statement *
+registry_list(struct registry *r, struct statement *after, struct registry_row *rows, size_t most,
+              size_t *count)
+{
+    struct statement *last = NULL;
+    struct link *l;
+
+    *count = 0;
+    pthread_mutex_lock(&r->lock);
+    l = after == NULL ? list_first(&r->all) : list_next(&r->all, &after->in_all);
+    for (; l != NULL && *count < most; l = list_next(&r->all, l)) {
+        last = CONTAINER_OF(l, struct statement, in_all);
+        write_row(last, &rows[(*count)++]);
+    }
+    last = l == NULL ? NULL : statement_hold(last);
+    pthread_mutex_unlock(&r->lock);
+    statement_drop(after);
+    return last;
 }
 
 /* --- a worker's cache --- */

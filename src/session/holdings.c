@@ -52,6 +52,7 @@ set_add(struct server *s, struct statement *st, uint64_t stamp, uint64_t epoch)
             list_init(&s->statements->lru);
         }
         e->statement = statement_hold(st);
+        atomic_fetch_add_explicit(&st->servers, 1, memory_order_relaxed);
         link_init(&e->in_lru);
         map_add(&s->statements->by_statement, &e->in_set, hash_of(st));
         list_push_first(&s->statements->lru, &e->in_lru);
@@ -64,6 +65,7 @@ set_remove(struct statement_set *set, struct server_statement *e)
 {
     map_remove(&set->by_statement, &e->in_set);
     link_remove(&e->in_lru);
+    atomic_fetch_sub_explicit(&e->statement->servers, 1, memory_order_relaxed);
     statement_drop(e->statement);
     free(e);
 }

@@ -366,6 +366,8 @@ on_use(struct client *c, const struct scan_span *span, enum owed_kind kind, stru
         note_bind(c, n, before);
     o = enter(c, kind, OWED_FORWARD, EFFECT_NONE);
     note_use(c, o, n, (const char *)name.at, parsed);
+    if (kind == OWED_BIND)
+        statement_count_call(n->statement, &parsed->calls);
     if (is_first && !is_fresh)
         healing_begin(s, o);
     if (name.len == 1) {

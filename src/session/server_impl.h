@@ -69,6 +69,7 @@ struct parsed {           /* one Parse, as it stands there */
     uint64_t asked_stamp; /* of a Describe of ours that is owed; 0: none */
     uint64_t rows;        /* its shape (back_shape()), as far as it was told since; SHAPE_NONE: it was not */
     uint64_t parameters;
+    uint64_t calls; /* times it was used there */
 };
 
 struct server {

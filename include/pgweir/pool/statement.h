@@ -22,7 +22,11 @@ struct registry; /* one per process; thread-safe */
 
 struct statement {
     struct map_node in_registry;
+    struct link in_all; /* the registry's, the oldest first; under its lock */
     _Atomic unsigned refs;
+    _Atomic unsigned servers; /* that hold it; counted by who keeps their lists */
+    _Atomic uint64_t
+        calls; /* times it was bound: told by those servers now and then, see statement_count_call() */
     struct registry *registry;
     uint64_t id;
     uint32_t
@@ -76,6 +80,35 @@ statement_look(const struct statement *s, bool standard_strings, struct sql_find
 {
     sql_look(statement_text(s), standard_strings, out);
 }
+
+/* One more use of it on one server, where *CALLS is how many there were. The shared count is written at the first few and then at each 64th, for it is on
+ * the path of every transaction of all workers. */
+static inline void
+statement_count_call(struct statement *s, uint64_t *calls)
+{
+    uint64_t n = ++*calls;
+
+    if ((n & (n - 1)) == 0 && n <= 64)
+        atomic_fetch_add_explicit(&s->calls, n - n / 2, memory_order_relaxed);
+    else if ((n & 63) == 0)
+        atomic_fetch_add_explicit(&s->calls, 64, memory_order_relaxed);
+}
+
+#define REGISTRY_TEXT 80u
+
+struct registry_row { /* a statement as it is listed */
+    uint64_t id;
+    uint64_t calls; /* may lag behind by 63 for each server */
+    size_t bytes;
+    unsigned refs; /* of clients' names, servers, workers' caches and messages under way */
+    unsigned servers;
+    char text[REGISTRY_TEXT + 1]; /* the beginning of the query, cut at a character's border */
+};
+
+/* Writes up to MOST (at least 1) rows, those made behind AFTER (NULL: from the oldest on), under the registry's lock; *COUNT is how many.
+ * return  the last of them, with a reference, to be the next call's AFTER; NULL when there are no more. AFTER's reference is given up. */
+struct statement *registry_list(struct registry *r, struct statement *after, struct registry_row *rows,
+                                size_t most, size_t *count);
 
 struct registry_totals {
     size_t statements;

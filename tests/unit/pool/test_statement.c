@@ -550,6 +550,48 @@ what_a_text_may_do_is_found_out_once(void)
     fixture_fini(&f);
 }
 
+static void
+the_registry_is_listed_in_batches(void)
+{
+    struct fixture f;
+    struct statement *kept[10];
+    struct statement *after = NULL;
+    struct registry_row rows[3];
+    size_t count, batches = 0, listed = 0;
+    uint64_t calls = 0;
+    char query[200];
+
+    fixture_init(&f, PLENTY, 0);
+    for (unsigned i = 0; i < COUNT_OF(kept); i++) {
+        int len = snprintf(query, sizeof query, "select %u, '%0*d'", i, i == 9 ? 100 : 1, 0);
+
+        memset(query + len, 0, 3);
+        kept[i] = statement_take(&f.cache, slice_of(query, (size_t)len + 3), NOWHERE);
+    }
+    for (unsigned i = 0; i < 70; i++)
+        statement_count_call(kept[0], &calls);
+    do {
+        after = registry_list(f.registry, after, rows, COUNT_OF(rows), &count);
+        for (size_t i = 0; i < count; i++, listed++) {
+            CU_ASSERT_EQUAL(rows[i].id, kept[listed]->id);
+            CU_ASSERT_EQUAL(rows[i].calls, listed == 0 ? 64 : 0);
+            CU_ASSERT_EQUAL(rows[i].servers, 0);
+            CU_ASSERT(rows[i].refs >= 1);
+            CU_ASSERT_EQUAL(strlen(rows[i].text), listed == 8 ? REGISTRY_TEXT : strlen("select 0, '0'"));
+        }
+        if (batches++ == 0) { /* what goes meanwhile does not disturb */
+            statement_drop(kept[2]);
+            statement_drop(kept[5]);
+            memmove(&kept[5], &kept[6], 4 * sizeof kept[0]);
+        }
+    } while (after != NULL);
+    CU_ASSERT_EQUAL(listed, 9);
+    for (unsigned i = 0; i < 9; i++)
+        if (i != 2)
+            statement_drop(kept[i]);
+    fixture_fini(&f);
+}
+
 void
 suite_statement(void)
 {
@@ -576,5 +618,6 @@ suite_statement(void)
     CU_ADD_TEST(suite, one_that_is_larger_than_the_cache_does_not_drive_the_others_out);
     CU_ADD_TEST(suite, a_cache_that_ends_keeps_nothing);
     CU_ADD_TEST(suite, workers_that_take_and_drop_the_same_texts_share_them);
+    CU_ADD_TEST(suite, the_registry_is_listed_in_batches);
     CU_ADD_TEST(suite, what_a_text_may_do_is_found_out_once);
 }
