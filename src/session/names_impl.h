@@ -9,6 +9,7 @@
 #include "client_impl.h"
 #include "pgweir/pool/statement.h"
 #include "pgweir/wire/back.h"
+#include "pgweir/wire/pg_error.h"
 
 struct client_name {
     struct map_node in_names;    /* by name; the unnamed one is in no map */
@@ -56,6 +57,8 @@ bool name_is_in(const struct client *c, const struct client_name *n);
 /* Those that were parsed before STAMP are dropped. */
 void names_forget_before(struct client *c, uint64_t stamp);
 
+/* Whether PostgreSQL would refuse NAME for the encoding that C has chosen: *WHY. We look at UTF-8 only. */
+bool name_is_misspelt(const struct client *c, const char *name, struct pg_error *why);
 /* Whether C may have one more, called NAME. */
 bool names_have_room(const struct client *c, const char *name);
 

@@ -48,24 +48,31 @@ body_of(const struct scan_span *span)
     return slice_skip(span->bytes, SCAN_HEADER);
 }
 
-enum prepared
-prepared_is_complete(const struct scan_span *span, enum front_kind kind)
+/* Of one that is all there and lacks a NUL, the server says what is wrong. */
+static enum prepared
+completeness(const struct scan_span *span, unsigned skipped, unsigned count)
 {
     struct slice body = body_of(span);
     struct names names;
 
+    if (span->is_last)
+        return PREPARED_SENT;
+    return body.len < skipped ? PREPARED_WANTS_MORE
+                              : names_read(slice_skip(body, skipped), false, count, &names);
+}
+
+enum prepared
+prepared_is_complete(const struct scan_span *span, enum front_kind kind)
+{
     switch (kind) {
     case FRONT_PARSE:
-        return span->is_last || span->body_len > PREPARED_MOST_PARSE
-                   ? names_read(body, span->is_last, 1, &names)
-                   : PREPARED_WANTS_MORE;
+        return span->is_last || span->body_len > PREPARED_MOST_PARSE ? completeness(span, 0, 1)
+                                                                     : PREPARED_WANTS_MORE;
     case FRONT_BIND:
-        return names_read(body, span->is_last, 2, &names);
+        return completeness(span, 0, 2);
     case FRONT_DESCRIBE:
     case FRONT_CLOSE:
-        if (body.len == 0)
-            return span->is_last ? PREPARED_IS_BAD : PREPARED_WANTS_MORE;
-        return names_read(slice_skip(body, 1), span->is_last, 1, &names);
+        return completeness(span, 1, 1);
     default:
         return PREPARED_SENT;
     }
@@ -157,6 +164,10 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
     struct owed *o;
     struct pg_error e;
 
+    if (name_is_misspelt(c, name, &e)) {
+        send_failure(c, &e);
+        return PREPARED_SENT;
+    }
     if (!span->is_last) {
         pg_error_set(&e, PG_ERROR, "54000", "prepared statement \"%.64s\" is too long", name);
         send_failure(c, &e);
@@ -301,7 +312,7 @@ note_bind(struct client *c, struct client_name *n, struct slice portal)
     uint32_t findings = n == NULL ? SQL_DDL : n->statement->findings;
 
     c->has_ddl_portal = c->has_ddl_portal || (findings & (SQL_DDL | SQL_OPAQUE)) != 0;
-    c->has_wiping_portal = c->has_wiping_portal || ((findings & WIPING) != 0 && has_names(c));
+    c->has_wiping_portal = c->has_wiping_portal || (findings & WIPING) != 0;
     c->bound_portal = portal_hash(portal);
     if (c->bound == n)
         return;
@@ -405,6 +416,7 @@ on_close(struct client *c, const struct scan_span *span, struct slice name)
 {
     struct client_name *n;
     struct owed *o;
+    struct pg_error e;
 
     if (name.len == 1) {
         o = enter(c, OWED_CLOSE, OWED_FORWARD, EFFECT_UNNAMED_CLOSED);
@@ -413,6 +425,10 @@ on_close(struct client *c, const struct scan_span *span, struct slice name)
         c->unnamed_stamp = c->stamp;
         server_set_unnamed(c->server, NULL, 0);
         gather_add(&c->worker->gather, &c->server->stream, span->bytes);
+        return;
+    }
+    if (name_is_misspelt(c, (const char *)name.at, &e)) {
+        send_failure(c, &e);
         return;
     }
     n = name_find(c, (const char *)name.at);
@@ -425,16 +441,30 @@ on_close(struct client *c, const struct scan_span *span, struct slice name)
     c->is_dropping = true;
 }
 
+static const uint8_t owed_kinds[] = {
+    [FRONT_PARSE] = OWED_PARSE,
+    [FRONT_BIND] = OWED_BIND,
+    [FRONT_DESCRIBE] = OWED_DESCRIBE,
+    [FRONT_CLOSE] = OWED_CLOSE,
+};
+
 enum prepared
 prepared_message(struct client *c, const struct scan_span *span, enum front_kind kind, struct slice after)
 {
     struct slice body = body_of(span);
+    bool has_target = kind == FRONT_DESCRIBE || kind == FRONT_CLOSE;
+    uint8_t target = has_target && body.len > 0 ? body.at[0] : 0;
     struct names names;
 
+    if (names_read(has_target ? slice_skip(body, target != 0) : body, span->is_last,
+                   kind == FRONT_BIND ? 2 : 1, &names) != PREPARED_SENT) {
+        if (!span->is_last)
+            return PREPARED_IS_BAD;
+        send_as_it_is(c, span, (enum owed_kind)owed_kinds[kind]);
+        return PREPARED_SENT;
+    }
     switch (kind) {
     case FRONT_PARSE:
-        if (names_read(body, span->is_last, 1, &names) != PREPARED_SENT)
-            return PREPARED_IS_BAD;
         if (span->is_last && !is_whole_parse(slice_skip(body, names.first.len)))
             send_as_it_is(c, span, OWED_PARSE);
         else if (names.first.len == 1)
@@ -443,21 +473,20 @@ prepared_message(struct client *c, const struct scan_span *span, enum front_kind
             return on_parse_named(c, span, (const char *)names.first.at, slice_skip(body, names.first.len));
         return PREPARED_SENT;
     case FRONT_BIND:
-        if (names_read(body, span->is_last, 2, &names) != PREPARED_SENT)
-            return PREPARED_IS_BAD;
         return on_use(c, span, OWED_BIND, names.first, names.second, after);
     case FRONT_DESCRIBE:
-    case FRONT_CLOSE:
-        if (names_read(slice_skip(body, 1), span->is_last, 1, &names) != PREPARED_SENT)
-            return PREPARED_IS_BAD;
-        if (kind == FRONT_DESCRIBE && body.at[0] == 'S')
+        if (target == 'S')
             return on_use(c, span, OWED_DESCRIBE, slice_of("S", 1), names.first, after);
-        if (kind == FRONT_DESCRIBE && body.at[0] == 'P')
+        if (target == 'P')
             on_describe_portal(c, span, names.first);
-        else if (kind == FRONT_CLOSE && body.at[0] == 'S')
+        else
+            send_as_it_is(c, span, OWED_DESCRIBE);
+        return PREPARED_SENT;
+    case FRONT_CLOSE:
+        if (target == 'S')
             on_close(c, span, names.first);
         else
-            send_as_it_is(c, span, kind == FRONT_CLOSE ? OWED_CLOSE : OWED_DESCRIBE);
+            send_as_it_is(c, span, OWED_CLOSE);
         return PREPARED_SENT;
     default:
         break;
@@ -482,7 +511,8 @@ prepared_must_wait(struct client *c, const struct scan_span *span, enum front_ki
     if (c->server == NULL ||
         c->server->ledger.is_copy_in_open) /* nothing will be answered before more is sent */
         return false;
-    if (names_read(kind == FRONT_DESCRIBE || kind == FRONT_CLOSE ? slice_skip(body, 1) : body, span->is_last,
+    if (body.len == 0 ||
+        names_read(kind == FRONT_DESCRIBE || kind == FRONT_CLOSE ? slice_skip(body, 1) : body, span->is_last,
                    kind == FRONT_BIND ? 2 : 1, &names) != PREPARED_SENT)
         return false;
     if ((kind == FRONT_DESCRIBE || kind == FRONT_CLOSE) && body.at[0] != 'S')
@@ -524,20 +554,28 @@ enum prepared
 prepared_execute(struct client *c, const struct scan_span *span)
 {
     struct client_name *of_client = NULL;
+    struct client_name *n = NULL;
     enum effect effect = EFFECT_NONE;
     struct owed *o;
 
-    if (c->bound != NULL && c->bound->target != NULL) {
+    if (c->has_wiping_portal || (c->bound != NULL && c->bound->target != NULL)) {
         struct names names;
-        enum prepared p = names_read(body_of(span), span->is_last, 1, &names);
 
-        if (p != PREPARED_SENT)
-            return p;
-        effect = note_execute(c, bound_to(c, names.first), &of_client);
+        switch (names_read(body_of(span), span->is_last, 1, &names)) {
+        case PREPARED_SENT:
+            n = bound_to(c, names.first);
+            effect = note_execute(c, n, &of_client);
+            break;
+        case PREPARED_WANTS_MORE:
+            return PREPARED_WANTS_MORE;
+        case PREPARED_IS_BAD: /* the server will say so */
+        case PREPARED_IS_HELD:
+            break;
+        }
     }
     o = enter(c, OWED_EXECUTE, OWED_FORWARD, effect);
     o->of_client = of_client;
-    o->may_wipe = c->has_wiping_portal;
+    o->may_wipe = c->has_wiping_portal && (n == NULL || (n->statement->findings & WIPING) != 0);
     o->is_own_ddl = !c->has_ddl_portal;
     c->wipes_owed += o->may_wipe;
     gather_add(&c->worker->gather, &c->server->stream, span->bytes);

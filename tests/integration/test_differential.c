@@ -147,6 +147,8 @@ static const char *const names[] = {
     "with\\20space",
     "q\"uo'te%s%n",
     "\\c3\\a9\\0a",
+    "a\\ff",
+    "\\e2\\82",
     "S1",
     "pgweir_1",
     "pgweir_7",

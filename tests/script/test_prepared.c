@@ -1,5 +1,6 @@
 /* test_prepared.c - prepared statements: whose names they are, where they are parsed, and what errors undo. */
 #include <CUnit/CUnit.h>
+#include <string.h>
 
 #include "pgweir/base/attr.h"
 #include "script.h"
@@ -163,6 +164,61 @@ names_pass_untouched_when_tracking_is_off(void)
                 "c1 gets ParseComplete | " DONE);
 }
 
+static void
+what_is_not_terminated_is_the_servers_to_refuse(void)
+{
+    PLAY_SPLITS(&one, "c1 enters", "c1 sends Type D Snoend | Sync", "s1 gets Type D Snoend | Sync",
+                "s1 sends Error ERROR 08P01 invalid string in message | Ready I",
+                "c1 gets Error ERROR 08P01 invalid string in message | Ready I",
+                "c1 sends Type P noend | Type C | Sync", "s1 gets Type P noend | Type C | Sync",
+                "s1 sends Error ERROR 08P01 invalid string in message | Ready I",
+                "c1 gets Error ERROR 08P01 invalid string in message | Ready I");
+}
+
+static bool
+has_got(const struct actor *a, const char *text)
+{
+    struct slice in = buf_slice(&a->in);
+
+    return in.len > 0 && memmem(in.at, in.len, text, strlen(text)) != NULL;
+}
+
+/* 1 MB of texts: each with a name of its own is too much, one after the other is not. */
+static void
+what_one_client_prepares_is_bounded(void)
+{
+    static const struct scene small = { .settings = "prepared_statements_memory = 1MB\n"
+                                                    "max_prepared_statements = 2\n",
+                                        .limit = 1 };
+    struct script *s = script_begin(&small, __FILE__, __LINE__);
+    unsigned kept = 0;
+    bool is_refused = false;
+
+    script_line(s, "c1 enters");
+    for (; kept < 200 && !script_has_failed(s); kept++) { /* closed again: memory stays flat */
+        script_line(s, "c1 sends Parse s x*%u | Close S s | Sync", 20000 + kept);
+        actor_forget(script_actor(s, ACTOR_SERVER, 1));
+        script_line(s, kept < 2 ? "s1 sends ParseComplete | Ready I"
+                                : "s1 sends ParseComplete | CloseComplete | Ready I");
+        script_line(s, "c1 gets ParseComplete | CloseComplete | Ready I");
+    }
+    for (kept = 0; kept < 60 && !is_refused && !script_has_failed(s);
+         kept++) { /* kept: until there is no room */
+        script_line(s, "c1 sends Parse k%u y*%u | Sync", kept, 20000 + kept);
+        is_refused = has_got(script_actor(s, ACTOR_SERVER, 1), "pgweir_does_not_exist");
+        actor_forget(script_actor(s, ACTOR_SERVER, 1));
+        if (!is_refused) {
+            script_line(s, "s1 sends ParseComplete | CloseComplete | Ready I");
+            script_line(s, "c1 gets ParseComplete | Ready I");
+        }
+    }
+    CU_ASSERT(is_refused && kept > 40);
+    script_line(s, "s1 sends Error ERROR 26000 no | Ready I");
+    script_line(s, "c1 hears Refusal ERROR 53400 prepared_statements_memory is used up");
+    script_line(s, "c1 gets Ready I");
+    script_end(s);
+}
+
 void
 suite_prepared(void)
 {
@@ -179,5 +235,7 @@ suite_prepared(void)
     CU_ADD_TEST(suite, the_statement_used_longest_ago_makes_room);
     CU_ADD_TEST(suite, deallocate_all_forgets_what_was_there_before_it);
     CU_ADD_TEST(suite, settings_and_a_rewritten_name_leave_in_one_write);
+    CU_ADD_TEST(suite, what_is_not_terminated_is_the_servers_to_refuse);
+    CU_ADD_TEST(suite, what_one_client_prepares_is_bounded);
     CU_ADD_TEST(suite, names_pass_untouched_when_tracking_is_off);
 }
