@@ -65,6 +65,9 @@ content_free(struct settings_content *content)
         user_free(content->users[i]);
     free(content->users);
     userlist_fini(&content->secrets);
+    for (size_t i = 0; i < content->peer_count; i++)
+        peer_free(content->peers[i]);
+    free(content->peers);
     hba_free(content->hba);
     ident_free(content->ident);
     free(content);
