@@ -14,9 +14,9 @@
 struct listener;
 struct stream;
 
-/* Room for four whole TLS records and their overhead: one read(2) of a busy peer. */
-#define LOOP_CIPHER_BYTES (4u * (16384u + 256u + 5u))
+/* Room for as many whole TLS records, with their overhead, as fill the read buffer: one read(2) of a busy peer. */
 #define LOOP_RECORD_BYTES 16384u
+#define LOOP_CIPHER_BYTES (LOOP_READ_BYTES / LOOP_RECORD_BYTES * (LOOP_RECORD_BYTES + 256u + 5u))
 
 struct loop_time {
     uint64_t now_us;

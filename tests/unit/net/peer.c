@@ -84,8 +84,11 @@ peer_got(const struct peer *p, const char *text)
 void
 pair_unix(int fds[2])
 {
+    int room = 2 * (int)LOOP_READ_BYTES; /* for more than one read of the other side */
+
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0)
         abort();
+    (void)setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 }
 
 void
