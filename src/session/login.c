@@ -36,6 +36,7 @@ login_free(struct login *l)
     if (l == NULL)
         return;
     scram_fini(&l->scram);
+    buf_wipe(&l->last_word);
     buf_release(&l->reported);
     secret_ask_forget(l->ask);
     mem_free_secret(l->stored);
@@ -397,7 +398,8 @@ greet(struct client *c, const struct welcome *welcome, struct slice reported)
     struct buf out;
 
     cancel_key_make(c);
-    buf_init(&out);
+    out = c->login->last_word;
+    buf_init(&c->login->last_word);
     build_auth(&out, AUTH_OK);
     buf_add(&out, slice_of(welcome->bytes, welcome->len));
     buf_add(&out, reported);

@@ -24,6 +24,8 @@ struct login {
     enum { LOGIN_NOTHING, LOGIN_PLAIN, LOGIN_MD5, LOGIN_SASL_FIRST, LOGIN_SASL_FINAL } expects;
     bool is_known; /* the user exists and its secret fits the method: else every proof fails */
     bool is_plus;
+    struct buf
+        last_word; /* the server's part of the proof: leaves with the greeting, if that can be sent at once */
     struct buf reported;     /* TRYING: ParameterStatus messages that the settings caused */
     struct pg_error refusal; /* TRYING: what the server said against them */
     bool is_refused;

@@ -296,7 +296,6 @@ on_sasl_final(struct client *c, struct slice message)
     struct login *l = c->login;
     struct slice response;
     struct buf final;
-    struct buf out;
     struct error why;
 
     if (front_sasl_response_read(message, &response) != PARSE_DONE) {
@@ -315,14 +314,14 @@ on_sasl_final(struct client *c, struct slice message)
         proof_refuse(c);
         return;
     }
-    buf_init(&out);
-    build_auth_sasl_data(&out, AUTH_SASL_FINAL, buf_slice(&final));
+    build_auth_sasl_data(&l->last_word, AUTH_SASL_FINAL, buf_slice(&final));
     buf_wipe(&final);
-    login_send(c, &out);
     memcpy(l->keys.client_key, l->scram.client_key, SCRAM_KEY);
     l->keys.has_client_key = true;
     learn(c, &l->keys);
     on_proved(c);
+    if (c->state != CLIENT_ENDED && c->login != NULL && buf_len(&c->login->last_word) > 0)
+        login_send(c, &c->login->last_word); /* the greeting has to wait */
 }
 
 static void
