@@ -22,8 +22,9 @@
 #include "shard_impl.h"
 
 /* A waiter elsewhere is noticeably older when it has waited longer than ours by a quarter and this. Less would move servers to and fro
- * for differences that are shorter than a move; more would let the longest wait grow past twice the mean. */
-#define ELDER_MARGIN_US 200
+ * because a worker was off its CPU for a moment: with 200 us here, four workers on two CPUs spent a third of their time on moves. More would
+ * let the longest wait grow past twice the mean. */
+#define ELDER_MARGIN_US (2 * US_PER_MS)
 #define ELDER_NUMERATOR 5
 #define ELDER_DENOMINATOR 4
 
