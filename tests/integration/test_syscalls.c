@@ -14,7 +14,7 @@
 
 void suite_syscalls(void);
 
-#define TRANSACTIONS 2000
+#define TRANSACTIONS 1000
 
 /* How often any of the calls (NULL-terminated) stands in a summary of strace -c, whose lines are
  * `% time, seconds, usecs/call, calls, errors (where there were any), name`. */
@@ -49,30 +49,51 @@ has_spoken(const char *path)
     return has;
 }
 
-static void
-a_transaction_costs_two_reads_and_two_writes(void)
+/* One transaction; what the server said. */
+typedef PGresult *transaction(PGconn *c);
+
+static PGresult *
+simple(PGconn *c)
 {
-    static const char *const reads[] = { "read", "recvfrom", "readv", "recvmsg", NULL };
-    static const char *const writes[] = { "write", "sendto", "writev", "sendmsg", NULL };
-    static const char *const epoll_ctl[] = { "epoll_ctl", NULL };
-    struct weir *w = weir_get(
-        &(struct weir_spec){ .settings = "workers = 1\nserver_tls_sslmode = disable\n" });
+    return PQexec(c, "select 1");
+}
+
+static PGresult *
+extended(PGconn *c)
+{
+    return PQexecParams(c, "select 1", 0, NULL, NULL, NULL, NULL, 0);
+}
+
+static PGresult *
+prepared(PGconn *c)
+{
+    return PQexecPrepared(c, "one", 0, NULL, NULL, NULL, 0);
+}
+
+static void
+run_all(PGconn *c, transaction *kind, int count)
+{
+    for (int i = 0; i < count; i++) {
+        PGresult *r = kind(c);
+
+        SAYS(PQgetvalue(r, 0, 0), "1");
+        PQclear(r);
+    }
+}
+
+/* System calls of pgweir while C runs TRANSACTIONS of KIND: the text of strace -c, or NULL when that cannot be had here. */
+static char *
+trace(struct weir *w, PGconn *c, transaction *kind)
+{
     char log[256];
     char file[256];
-    PGconn *c;
     char *summary;
     pid_t strace;
 
-    if (HARNESS_SANITIZED || !program_exists("strace")) {
-        test_skip(HARNESS_SANITIZED ? "a sanitizer makes system calls of its own"
-                                    : "strace is not installed");
-        return;
-    }
     snprintf(log, sizeof log, "%s/strace.log", weir_dir(w));
     snprintf(file, sizeof file, "%s/strace", weir_dir(w));
-    c = weir_dial(w);
-    for (int i = 0; i < 100; i++)
-        SAYS(ask(c, "select 1"), "1");
+    remove(log); /* of the case before */
+    run_all(c, kind, 100);
     strace = run_start(log, (const char *const[]){ "strace", "-f", "-c", "-o", file, "-p",
                                                    text("%d", (int)weir_pid(w)), NULL });
     EVENTUALLY(has_spoken(log));
@@ -81,26 +102,67 @@ a_transaction_costs_two_reads_and_two_writes(void)
         test_skip(text("strace cannot watch pgweir here: %.200s", summary));
         run_wait(strace);
         free(summary);
-        PQfinish(c);
-        return;
+        return NULL;
     }
     free(summary);
-    for (int i = 0; i < TRANSACTIONS; i++)
-        SAYS(ask(c, "select 1"), "1");
+    run_all(c, kind, TRANSACTIONS);
     kill(strace, SIGINT);
     run_wait(strace);
-    summary = file_text(file);
-    CU_ASSERT(calls(summary, reads) >= 2 * TRANSACTIONS);
-    CU_ASSERT(calls(summary, reads) <= 2 * TRANSACTIONS + TRANSACTIONS / 20);
-    CU_ASSERT(calls(summary, writes) >= 2 * TRANSACTIONS);
-    CU_ASSERT(calls(summary, writes) <= 2 * TRANSACTIONS + TRANSACTIONS / 20);
-    CU_ASSERT(calls(summary, epoll_ctl) <= TRANSACTIONS / 20);
+    return file_text(file);
+}
+
+static void
+costs_two_reads_and_two_writes(transaction *kind)
+{
+    static const char *const reads[] = { "read", "recvfrom", "readv", "recvmsg", NULL };
+    static const char *const writes[] = { "write", "sendto", "writev", "sendmsg", NULL };
+    static const char *const epoll_ctl[] = { "epoll_ctl", NULL };
+    struct weir *w = weir_get(
+        &(struct weir_spec){ .settings = "workers = 1\nserver_tls_sslmode = disable\n" });
+    PGconn *c;
+    char *summary;
+
+    if (HARNESS_SANITIZED || !program_exists("strace")) {
+        test_skip(HARNESS_SANITIZED ? "a sanitizer makes system calls of its own"
+                                    : "strace is not installed");
+        return;
+    }
+    c = weir_dial(w);
+    PQclear(PQprepare(c, "one", "select 1", 0, NULL));
+    summary = trace(w, c, kind);
+    if (summary != NULL) {
+        CU_ASSERT(calls(summary, reads) >= 2 * TRANSACTIONS);
+        CU_ASSERT(calls(summary, reads) <= 2 * TRANSACTIONS + TRANSACTIONS / 20);
+        CU_ASSERT(calls(summary, writes) >= 2 * TRANSACTIONS);
+        CU_ASSERT(calls(summary, writes) <= 2 * TRANSACTIONS + TRANSACTIONS / 20);
+        CU_ASSERT(calls(summary, epoll_ctl) <= TRANSACTIONS / 20);
+    }
     free(summary);
     PQfinish(c);
 }
 
+static void
+a_transaction_costs_two_reads_and_two_writes(void)
+{
+    costs_two_reads_and_two_writes(simple);
+}
+
+static void
+one_of_the_extended_protocol_costs_no_more(void)
+{
+    costs_two_reads_and_two_writes(extended);
+}
+
+static void
+one_of_a_prepared_statement_costs_no_more(void)
+{
+    costs_two_reads_and_two_writes(prepared);
+}
+
 static const struct test_case cases[] = {
     TEST(a_transaction_costs_two_reads_and_two_writes),
+    TEST(one_of_the_extended_protocol_costs_no_more),
+    TEST(one_of_a_prepared_statement_costs_no_more),
 };
 
 void
