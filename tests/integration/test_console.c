@@ -240,6 +240,70 @@ statistics_count_and_average(void)
     PQfinish(console);
 }
 
+/* --- who else reads it --- */
+
+/* What Datadog's check of PgBouncer takes out of each, by name. */
+static void
+datadog_finds_its_columns(void)
+{
+    static const struct {
+        const char *sql, *columns;
+    } reads[] = {
+        { "SHOW STATS",
+          "database total_xact_count total_query_count total_wait_time total_received total_sent total_xact_time "
+          "total_query_time avg_xact_count avg_query_count avg_wait_time avg_recv avg_sent avg_xact_time avg_query_time" },
+        { "SHOW POOLS",
+          "database user cl_active cl_waiting sv_active sv_idle sv_used sv_tested sv_login maxwait maxwait_us" },
+        { "SHOW DATABASES", "name pool_size max_connections current_connections" },
+        { "SHOW CONFIG", "key value" },
+        { "SHOW CLIENTS", "user database state application_name connect_time wait wait_us" },
+        { "SHOW SERVERS", "user database state application_name request_time connect_time" },
+    };
+    struct weir *w = weir_get(&spec);
+    PGconn *c = console_as(w, "analytics_user");
+
+    for (size_t i = 0; i < COUNT_OF(reads); i++) {
+        PGresult *r = PQexec(c, reads[i].sql);
+        char columns[400], *rest = columns, *name;
+
+        snprintf(columns, sizeof columns, "%s", reads[i].columns);
+        while ((name = strsep(&rest, " ")) != NULL)
+            CU_ASSERT(PQfnumber(r, name) >= 0);
+        PQclear(r);
+    }
+    SAYS(look_up(c, "SHOW CONFIG", "key", "max_client_conn", "value"), "10000");
+    PQfinish(c);
+}
+
+/* Debian's exporter is made for PgBouncer 1.7: what it reads of LISTS and POOLS is still there in 1.25 and here; in STATS and DATABASES it
+ * wants columns that PgBouncer has dropped in 1.8, so its own page cannot be scraped from any pooler of today. */
+static void
+debians_exporter_reads_lists_and_pools(void)
+{
+    static const char script[] =
+        "import sys\n"
+        "from prometheus_pgbouncer_exporter.utils import get_connection\n"
+        "from prometheus_pgbouncer_exporter.collectors import ListsCollector, PoolsCollector\n"
+        "c = get_connection('app_user', int(sys.argv[1]), '127.0.0.1')\n"
+        "print('families', len(list(ListsCollector(connection=c).collect())),\n"
+        "      len(list(PoolsCollector(connection=c, databases=None).collect())))\n";
+    struct weir *w = weir_get(&spec);
+    const char *words[] = { "/usr/bin/python3", "-c", script, text("%u", weir_port(w)), NULL };
+    struct buf out;
+
+    if (!program_exists("prometheus-pgbouncer-exporter")) {
+        test_skip("prometheus-pgbouncer-exporter is not installed");
+        return;
+    }
+    setenv("PGPASSWORD", "app_user_pw", 1);
+    buf_init(&out);
+    CU_ASSERT_EQUAL(run(&out, NULL, words), 0);
+    unsetenv("PGPASSWORD");
+    buf_add_u8(&out, 0);
+    CONTAINS((const char *)buf_slice(&out).at, "families 12 2");
+    buf_release(&out);
+}
+
 /* --- the protocol --- */
 
 static void
@@ -519,6 +583,8 @@ suite_console(void)
         TEST(what_is_there_is_shown),
         TEST(pins_and_prepared_statements_are_shown),
         TEST(statistics_count_and_average),
+        TEST(datadog_finds_its_columns),
+        TEST(debians_exporter_reads_lists_and_pools),
         TEST(any_driver_may_use_the_extended_protocol),
         TEST(what_cannot_be_is_refused_and_the_console_lives_on),
         TEST(a_portal_may_be_read_in_pieces_by_bare_messages),
