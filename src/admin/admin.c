@@ -313,8 +313,7 @@ run_shutdown(struct job *j)
 
     if (!j->command.has_name) {
         log_line(LOG_NOTICE_LEVEL, "SHUTDOWN command issued");
-        program->shutdown(program->arg,
-                          SHUTDOWN_NOW); /* there is no answer: admin_close_down() ends the job */
+        program->shutdown(program->arg, SHUTDOWN_NOW); /* there is no answer */
         return;
     }
     if (!text_equal_nocase(how, "wait_for_servers") && !text_equal_nocase(how, "wait_for_clients")) {
@@ -586,11 +585,14 @@ admin_close_down(struct admin *a)
         return;
     a->is_closing = true;
     timer_cancel(&a->stats_timer);
-    LIST_EACH(&a->jobs, it) {
+    LIST_EACH(&a->jobs, it) { /* their clients still look at the calls: those go with admin_free() */
         struct job *j = CONTAINER_OF(it, struct job, in_admin);
 
-        if (!j->is_rolling) /* else its roll call ends in house_free() */
-            job_end(j);
+        if (j->is_waiting)
+            pools_wait_cancel(&j->wait);
+        j->is_waiting = false;
+        house_hunt_cancel(j->hunt);
+        j->hunt = NULL;
     }
 }
 
@@ -599,6 +601,9 @@ admin_free(struct admin *a)
 {
     if (a == NULL)
         return;
+    LIST_EACH(&a->jobs, it) {
+        job_end(CONTAINER_OF(it, struct job, in_admin));
+    }
     stats_fini(&a->stats);
     house_config_drop(a->config);
     free(a);

@@ -34,7 +34,7 @@ const struct console_handler *admin_console(struct admin *a);
 void admin_attend(struct admin *a, struct house *house, struct house_config *config);
 /* CONFIG is in force now (house_reconfigure() came first). */
 void admin_reconfigure(struct admin *a, struct house_config *config);
-/* The workers have ended: nothing is answered any more. NULL is fine, here and below. */
+/* The workers have ended, the house still lives: nothing is answered any more. NULL is fine, here and below. */
 void admin_close_down(struct admin *a);
 void admin_free(struct admin *a);
 
