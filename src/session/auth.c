@@ -252,6 +252,8 @@ on_secret(void *asker, struct secret_ask *ask)
     struct login *l = c->login;
 
     l->ask = NULL;
+    if (c->state == CLIENT_ENDED) /* in this very turn */
+        return;
     if (ask->outcome == SECRET_FAILED) {
         client_end(c, END_AUTH_QUERY_FAILED, &ask->why);
         return;
@@ -265,6 +267,7 @@ on_secret(void *asker, struct secret_ask *ask)
         proof_again(c);
     else
         go_on(c);
+    client_read_on(c);
 }
 
 void

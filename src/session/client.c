@@ -202,7 +202,21 @@ read_login(struct client *c, struct slice fresh)
         buf_add(&c->carry, slice_skip(in, used));
     if (buf_len(&c->carry) == 0 || c->state == CLIENT_ENDED)
         buf_wipe(&c->carry);
+    else if (buf_len(&c->carry) > RELAY_CARRY_BYTES)
+        stream_read_stop(&c->stream);
     client_catch_up(c);
+}
+
+void
+client_read_on(struct client *c)
+{
+    if (c->state == CLIENT_ENDED)
+        return;
+    stream_read_start(&c->stream);
+    if (c->state == CLIENT_AUTH)
+        read_login(c, slice_of(NULL, 0));
+    else
+        client_catch_up(c);
 }
 
 static void

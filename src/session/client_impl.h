@@ -138,6 +138,8 @@ void client_server_gone(struct client *c, enum end_reason reason, const struct p
 void client_link(struct client *c, struct server *s);
 void client_unlink(struct client *c); /* the server is given back: to IDLE, or ended when draining */
 
+/* Its login waited for something, and goes on: so does what it has said meanwhile. */
+void client_read_on(struct client *c);
 /* Just logged in: a client that did not wait for the greeting has said more already. */
 void client_catch_up(struct client *c);
 

@@ -291,7 +291,9 @@ login_read(struct client *c, struct slice in)
 {
     size_t used = 0;
 
-    while (used < in.len && (c->state == CLIENT_STARTUP || c->state == CLIENT_AUTH)) {
+    /* While its secret is asked for, what it has said already waits. */
+    while (used < in.len &&
+           (c->state == CLIENT_STARTUP || (c->state == CLIENT_AUTH && c->login->ask == NULL))) {
         struct slice rest = slice_skip(in, used);
         size_t step = c->state == CLIENT_STARTUP ? read_startup(c, rest) : proof_read(c, rest);
 

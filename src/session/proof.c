@@ -339,7 +339,7 @@ on_login_message(struct client *c, const struct scan_span *span)
         client_end(c, END_PROTOCOL, &e);
         return;
     }
-    switch (c->login->response != NULL ? LOGIN_NOTHING : c->login->expects) {
+    switch (c->login->expects) {
     case LOGIN_PLAIN:
     case LOGIN_MD5:
         on_password(c, span->bytes);
@@ -350,9 +350,7 @@ on_login_message(struct client *c, const struct scan_span *span)
     case LOGIN_SASL_FINAL:
         on_sasl_final(c, span->bytes);
         break;
-    case LOGIN_NOTHING: /* we have not asked, or are finding out whether the answer is good */
-        login_refuse(c, END_PROTOCOL, SQLSTATE_PROTOCOL_VIOLATION,
-                     "unexpected message during authentication");
+    case LOGIN_NOTHING: /* login_read() shows us nothing then */
         break;
     }
 }

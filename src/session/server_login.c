@@ -203,6 +203,10 @@ on_command_answer(void *asker, struct secret_ask *ask)
 
     l->ask = NULL;
     buf_init(&l->unanswered);
+    if (s->state == SERVER_ENDED) {
+        buf_release(&message);
+        return;
+    }
     if (ask->outcome != SECRET_GIVEN) {
         fail(s, DIAL_UNREACHABLE, SQLSTATE_CANNOT_CONNECT, "%s", ask->why.message);
     } else {

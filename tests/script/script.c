@@ -65,6 +65,7 @@ struct script {
     struct loop *main_loop;
     struct admin_wait waits[SCRIPT_MOST_WAITS]; /* of the admin's commands */
     unsigned wait_count, answered_count;
+    struct secret_ask *asks; /* for secrets that only control/ could find out; oldest first */
     bool has_drained;
     bool has_failed;
 };
@@ -243,11 +244,39 @@ open_fds(void)
     return count;
 }
 
+static void
+answer_ask(struct script *s, enum secret_outcome outcome, const char *secret)
+{
+    struct secret_ask *ask = s->asks;
+
+    s->asks = ask->next;
+    ask->outcome = outcome;
+    ask->secret = mem_text(secret);
+    ask->is_remembered = !ask->is_fresh;
+    if (outcome == SECRET_FAILED)
+        pg_error_set(&ask->why, PG_FATAL, SQLSTATE_CANNOT_CONNECT_NOW, "nobody knows");
+    secret_ask_answer(ask);
+}
+
+static void
+on_secret_ask(void *arg, struct secret_ask *ask)
+{
+    struct script *s = arg;
+    struct secret_ask **at = &s->asks;
+
+    while (*at != NULL)
+        at = &(*at)->next;
+    ask->next = NULL;
+    *at = ask;
+}
+
 struct script *
 script_begin(const struct scene *scene, const char *file, unsigned line)
 {
     struct script *s = mem_new(sizeof *s);
-    struct house_params params = { .on_unknown_host = on_unknown_host, .on_drained = on_drained, .arg = s };
+    struct house_params params = {
+        .on_unknown_host = on_unknown_host, .on_drained = on_drained, .on_secret_ask = on_secret_ask, .arg = s
+    };
     struct error why = { 0 };
     bool is_loud = getenv("PGWEIR_TEST_LOG") != NULL;
 
@@ -319,6 +348,8 @@ script_end(struct script *s)
 
     if (!s->has_failed && s->scene.serve == NULL)
         check_nothing_unheard(s);
+    while (s->asks != NULL)
+        answer_ask(s, SECRET_FAILED, NULL);
     house_free(s->house);
     if (s->main_loop != NULL)
         (void)loop_turn(s->main_loop); /* letters that outlive the house */
@@ -1160,6 +1191,23 @@ check_undrained(struct script *s, const char *words)
         script_fail(s, "it has");
 }
 
+/* "carol = sesame", "carol = -": unknown, "carol = ?": that cannot be found out, "carol": is asked for. */
+static void
+answer_secret(struct script *s, const char *words)
+{
+    size_t len = strcspn(words, " ");
+
+    if (s->asks == NULL || strlen(s->asks->user) != len || strncmp(s->asks->user, words, len) != 0)
+        script_fail(s, "asked for is %s", s->asks == NULL ? "nobody" : s->asks->user);
+    else if (strncmp(words + len, " = ", 3) == 0)
+        answer_ask(s,
+                   strcmp(words + len + 3, "-") == 0   ? SECRET_UNKNOWN
+                   : strcmp(words + len + 3, "?") == 0 ? SECRET_FAILED
+                                                       : SECRET_GIVEN,
+                   strspn(words + len + 3, "-?") > 0 ? NULL : words + len + 3);
+    script_settle(s);
+}
+
 static void
 change_limit(struct script *s, const char *words)
 {
@@ -1282,6 +1330,7 @@ static const struct {
     { "server", change_server },    { "servers", check_servers },
     { "time", pass_time },          { "undrained", check_undrained },
     { "reload", reload },           { "entry", change_entry },
+    { "secret", answer_secret },
 };
 
 /* --- lines --- */

@@ -26,6 +26,8 @@
  *     admin PAUSE app -> done       what an administrator does (PAUSE, RESUME, DISABLE, ENABLE, RECONNECT, WAIT_CLOSE, KILL [app], KILL_CLIENT 1) and
  *                                   the answer; admin has 1: so many answers have come that take their time
  *     limit 3                       what the budget's host may have
+ *     secret carol = sesame         whose secret was asked for, and what it is; `-`: there is no such user, `?`: nobody knows; `secret carol`: only that
+ *                                   it was asked for
  *
  * Clients are numbered by the script, servers and couriers in the order in which they come. Servers log everybody in by
  * themselves, unless by_hand. At the end nobody may have read what the script has not heard of.

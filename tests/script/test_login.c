@@ -31,6 +31,9 @@ SCENE(with_password, NULL, .limit = 1, .by_hand = true, .entry = "user=app_user 
     "s1 hears Query BEGIN ISOLATION LEVEL READ COMMITTED;" \
     "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;COMMIT"
 
+SCENE(asking, "auth_type = plain\nauth_file = users\nauth_user = asker\nclient_login_timeout = 5s\n",
+      .limit = 1);
+
 /* --- clients --- */
 
 static void
@@ -65,6 +68,53 @@ a_client_need_not_wait_for_its_greeting(void)
                 "c1 gets Complete 1 | Ready I");
     PLAY(&open_house, "c1 connects", "c1 sends Startup user=alice database=app | Terminate", "c1 is greeted",
          "c1 is closed");
+}
+
+static void
+a_secret_may_have_to_be_asked_for(void)
+{
+    PLAY(&asking, "c1 connects", "c1 sends Startup user=carol database=app", "c1 gets nothing",
+         "secret carol = sesame", "c1 gets AuthPlain 3", "c1 sends Password sesame", "c1 is greeted");
+    PLAY(&asking, "c1 connects", "c1 sends Startup user=carol database=app", "secret carol = -",
+         "c1 gets AuthPlain 3", "c1 sends Password sesame", "secret carol = -",
+         "c1 gets Refusal FATAL 28P01 carol", "c1 is closed");
+    PLAY(&asking, "c1 connects", "c1 sends Startup user=carol database=app", "secret carol = ?",
+         "c1 gets Refusal FATAL 57P03 nobody knows", "c1 is closed");
+    /* alice is in the file */
+    PLAY(&asking, "c1 connects", "c1 sends Startup user=alice database=app", "c1 gets AuthPlain 3",
+         "c1 sends Password wonderland", "c1 is greeted");
+}
+
+static void
+a_secret_that_does_not_fit_is_asked_for_again_once(void)
+{
+    PLAY(&asking, "c1 connects", "c1 sends Startup user=carol database=app", "secret carol = old",
+         "c1 gets AuthPlain 3", "c1 sends Password new", "c1 gets nothing", "secret carol = new",
+         "c1 is greeted");
+    PLAY(&asking, "c1 connects", "c1 sends Startup user=carol database=app", "secret carol = old",
+         "c1 gets AuthPlain 3", "c1 sends Password wrong", "secret carol = new",
+         "c1 gets Refusal FATAL 28P01 carol", "c1 is closed");
+}
+
+static void
+what_a_client_says_while_its_secret_is_asked_for_waits(void)
+{
+    PLAY_SPLITS(&asking, "c1 connects",
+                "c1 sends Startup user=carol database=app | Password sesame | Query one", "c1 gets nothing",
+                "secret carol = sesame", "c1 hears AuthPlain 3", "c1 is greeted", "s1 gets Query one",
+                "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I");
+}
+
+static void
+who_leaves_while_its_secret_is_asked_for_is_forgotten(void)
+{
+    PLAY(&asking, "c1 connects", "c1 sends Startup user=carol database=app", "c1 closes",
+         "secret carol = sesame", "servers 0");
+    PLAY(&asking, "c1 connects", "c1 sends Startup user=carol database=app", "time 6 s",
+         "c1 gets Refusal FATAL 08P01 client_login_timeout", "c1 is closed", "secret carol = sesame");
+    PLAY(&asking, "c1 connects", "c1 sends Startup user=carol database=app");
+    PLAY(&asking, "c1 connects", "c1 sends Startup user=carol database=app", "drain",
+         "c1 gets Refusal FATAL 57P01 terminating", "c1 is closed", "drained", "secret carol = sesame");
 }
 
 static void
@@ -519,6 +569,10 @@ suite_login(void)
     CU_ADD_TEST(suite, the_greeting_has_what_the_server_reported);
     CU_ADD_TEST(suite, a_login_may_come_in_pieces);
     CU_ADD_TEST(suite, a_client_need_not_wait_for_its_greeting);
+    CU_ADD_TEST(suite, a_secret_may_have_to_be_asked_for);
+    CU_ADD_TEST(suite, a_secret_that_does_not_fit_is_asked_for_again_once);
+    CU_ADD_TEST(suite, what_a_client_says_while_its_secret_is_asked_for_waits);
+    CU_ADD_TEST(suite, who_leaves_while_its_secret_is_asked_for_is_forgotten);
     CU_ADD_TEST(suite, encryption_is_declined_in_words);
     CU_ADD_TEST(suite, what_is_no_startup_packet_is_refused);
     CU_ADD_TEST(suite, tls_without_tls_is_closed);
