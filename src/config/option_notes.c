@@ -21,22 +21,11 @@ static const struct {
     { "sbuf_loopcnt", "has no effect: connections take turns by themselves" },
 
     /* for now */
-    { "application_name_add_host", TO_COME },
     { "autodb_idle_timeout", TO_COME },
-    { "disable_pqexec", TO_COME },
     { "ignore_startup_parameters", TO_COME },
-    { "load_balance_hosts", TO_COME },
-    { "login_notify_message", TO_COME },
-    { "max_packet_size", TO_COME },
     { "pool_idle_timeout", TO_COME },
-    { "query_wait_notify", TO_COME },
-    { "server_check_delay", TO_COME },
-    { "server_check_query", TO_COME },
-    { "server_fast_close", TO_COME },
-    { "server_round_robin", TO_COME },
     { "suspend_timeout", TO_COME },
     { "track_extra_parameters", TO_COME },
-    { "transaction_timeout", TO_COME },
 };
 
 const char *

@@ -190,9 +190,13 @@ exchange_try_send(struct member *m, struct shard *to)
 static bool
 try_send_idle(struct shard *s, struct shard *to)
 {
-    for (struct link *l = list_last(&s->idle); l != NULL; l = l->prev == &s->idle.head ? NULL : l->prev)
-        if (exchange_try_send(member_of_idle(l), to))
+    for (struct link *l = list_last(&s->idle); l != NULL; l = l->prev == &s->idle.head ? NULL : l->prev) {
+        struct member *m = member_of_idle(l);
+
+        m->is_suspect = member_is_suspect(m, loop_now_us(s->loop));
+        if (exchange_try_send(m, to))
             return true;
+    }
     if (s->is_idle_told) {
         s->is_idle_told = false;
         atomic_fetch_and(&s->pool->idle.bits, ~s->bit);

@@ -41,8 +41,10 @@ pool_dial_count(struct pool *pool)
 static bool
 lacks_server(struct shard *s)
 {
-    return s->asked == 0 && s->waiting_count > s->dial_count + atomic_load_explicit(&s->_shared.incoming,
-                                                                                    memory_order_relaxed);
+    unsigned coming = s->dial_count + s->checking_count +
+                      atomic_load_explicit(&s->_shared.incoming, memory_order_relaxed);
+
+    return s->asked == 0 && s->waiting_count > coming;
 }
 
 /* Whichever shard dials, its server brings the welcome for all; we are called when that dial has ended. A welcome that is known already is on its way

@@ -152,6 +152,8 @@ pool_new(struct pools *p, const char *database, const char *user, struct route *
     atomic_init(&pool->is_paused, false);
     atomic_init(&pool->trouble.kind, TROUBLE_NONE);
     atomic_init(&pool->trouble.retry_us, 0);
+    atomic_init(&pool->host_turn,
+                route->load_balance_hosts == BALANCE_DISABLE ? 0 : (unsigned)random_next(&p->_shared.random));
     atomic_init(&pool->usable_count, 0);
     atomic_init(&pool->dial_count, 0);
     atomic_init(&pool->starved, 0);
@@ -216,6 +218,12 @@ pool_shard(struct pool *pool, unsigned worker)
     }
     shard_free(s);
     return nobody;
+}
+
+_Atomic unsigned *
+pool_host_turn(struct pool *pool)
+{
+    return &pool->host_turn;
 }
 
 const char *

@@ -81,6 +81,7 @@ struct pool {
     _Atomic(struct pool_account *) account; /* the present one; written under the lock */
     _Atomic bool is_welcome_known;          /* whether _shared.welcome is set */
     struct trouble trouble;
+    _Atomic unsigned host_turn;    /* pool_host_turn() */
     _Atomic unsigned usable_count; /* servers that are neither DIALING nor RETIRING, over all shards */
     _Atomic unsigned dial_count;   /* dials under way, over all shards */
     _Atomic unsigned pinned_count; /* clients that keep their server between transactions, over all shards */

@@ -67,6 +67,47 @@ arm_wait_timer(struct shard *s)
     loop_arm(s->loop, &s->wait_timer, due_us > now_us ? due_us - now_us : 0);
 }
 
+static uint64_t
+notify_after_us(const struct shard *s)
+{
+    return s->route->settings->query_wait_notify_us;
+}
+
+static void
+arm_notify_timer(struct shard *s)
+{
+    uint64_t now_us, due_us;
+
+    if (notify_after_us(s) == 0 || s->next_to_tell == NULL || timer_is_armed(&s->notify_timer))
+        return;
+    now_us = loop_now_us(s->loop);
+    due_us = waiter_of(s->next_to_tell)->since_us + notify_after_us(s);
+    loop_arm(s->loop, &s->notify_timer, due_us > now_us ? due_us - now_us : 0);
+}
+
+static struct link *
+behind_in(const struct list *list, struct link *l)
+{
+    return l->next == &list->head ? NULL : l->next;
+}
+
+static void
+on_notify_due(struct timer *timer)
+{
+    struct shard *s = CONTAINER_OF(timer, struct shard, notify_timer);
+    uint64_t now_us = loop_now_us(s->loop);
+
+    while (notify_after_us(s) != 0 && s->next_to_tell != NULL &&
+           waiter_of(s->next_to_tell)->since_us + notify_after_us(s) <= now_us) {
+        struct waiter *w = waiter_of(s->next_to_tell);
+
+        s->next_to_tell = behind_in(&s->waiting, s->next_to_tell);
+        if (s->handler->on_long_wait != NULL)
+            s->handler->on_long_wait(w);
+    }
+    arm_notify_timer(s);
+}
+
 static void
 waiter_queue(struct shard *s, struct waiter *w, enum waiter_wish wish)
 {
@@ -80,7 +121,11 @@ waiter_queue(struct shard *s, struct waiter *w, enum waiter_wish wish)
     if (wish == WISH_SERVER) {
         list_push_last(&s->waiting, &w->in_waiting);
         s->waiting_count++;
-        exchange_tell_no_idle(s);
+        if (s->next_to_tell == NULL)
+            s->next_to_tell = &w->in_waiting;
+        arm_notify_timer(s);
+        if (LIKELY(list_is_empty(&s->idle)))
+            exchange_tell_no_idle(s);
         exchange_tell_waiting(s);
     } else {
         list_push_last(&s->greeting, &w->in_waiting);
@@ -94,6 +139,8 @@ waiter_unqueue(struct waiter *w)
 {
     struct shard *s = w->shard;
 
+    if (s->next_to_tell == &w->in_waiting)
+        s->next_to_tell = behind_in(&s->waiting, &w->in_waiting);
     link_remove(&w->in_waiting);
     w->shard = NULL;
     if (w->wish == WISH_SERVER) {
@@ -184,23 +231,86 @@ greet_all(struct shard *s)
     }
 }
 
+/* --- checks --- */
+
+bool
+member_is_suspect(const struct member *m, uint64_t now_us)
+{
+    return m->is_suspect || now_us - m->idle_since_us >= m->shard->check_delay_us;
+}
+
+static void
+learn_check_delay(struct shard *s)
+{
+    const struct settings *settings = s->route->settings;
+    bool is_on = s->handler->check != NULL && settings->server_check_query[0] != '\0';
+
+    s->check_delay_us = is_on ? settings->server_check_delay_us : TIMERS_NEVER;
+    s->is_round_robin = settings->server_round_robin;
+}
+
+/* M leaves the idle ones. */
+static void
+activate(struct member *m)
+{
+    struct shard *s = m->shard;
+
+    link_remove(&m->in_idle);
+    m->state = MEMBER_ACTIVE;
+    s->idle_count--;
+    s->active_count++;
+}
+
+static void
+begin_check(struct member *m)
+{
+    m->is_checking = true;
+    m->shard->checking_count++;
+    m->shard->handler->check(m);
+}
+
+/* As many checks as somebody waits for: while clients wait here, whatever is idle here is suspect. */
+static void
+check_more(struct shard *s)
+{
+    while (s->waiting_count > s->checking_count && !list_is_empty(&s->idle)) {
+        struct member *m = member_of_idle(list_first(&s->idle));
+
+        activate(m);
+        begin_check(m);
+    }
+}
+
+/* The idle server that is taken next; NULL: none. A suspect one only where all are. */
+static struct member *
+next_idle(struct shard *s)
+{
+    struct link *l = s->is_round_robin ? list_last(&s->idle) : list_first(&s->idle);
+
+    if (UNLIKELY(l == NULL))
+        return NULL;
+    if (s->is_round_robin && member_is_suspect(member_of_idle(l), loop_now_us(s->loop)))
+        l = list_first(&s->idle);
+    return member_of_idle(l);
+}
+
 struct member *
 shard_take(struct shard *s, struct waiter *w)
 {
-    struct link *l = list_first(&s->idle);
-    struct member *m;
+    struct member *m = next_idle(s);
 
-    if (UNLIKELY(l == NULL)) {
+    if (UNLIKELY(m == NULL)) {
         waiter_queue(s, w, WISH_SERVER);
         exchange_seek(s);
         growth_look(s);
         return NULL;
     }
-    m = member_of_idle(l);
-    link_remove(l);
-    m->state = MEMBER_ACTIVE;
-    s->idle_count--;
-    s->active_count++;
+    if (UNLIKELY(member_is_suspect(m, loop_now_us(s->loop)))) {
+        waiter_queue(s, w, WISH_SERVER);
+        check_more(s);
+        return NULL;
+    }
+    activate(m);
     return m;
 }
 
@@ -247,6 +357,8 @@ member_detach(struct member *m)
         break;
     case MEMBER_ACTIVE:
         s->active_count--;
+        s->checking_count -= m->is_checking;
+        m->is_checking = false;
         break;
     case MEMBER_MOVING:
     case MEMBER_RETIRING:
@@ -400,6 +512,10 @@ shard_place(struct member *m, uint64_t now_us)
     if (UNLIKELY(elder != NULL) && exchange_try_send(m, elder))
         return;
     l = list_first(&s->waiting);
+    if (l != NULL && UNLIKELY(m->is_suspect)) {
+        begin_check(m);
+        return;
+    }
     if (l != NULL) {
         struct waiter *w = waiter_of(l);
 
@@ -486,6 +602,10 @@ shard_give(struct member *m)
     uint64_t now_us = loop_now_us(s->loop);
 
     assert(m->state == MEMBER_ACTIVE);
+    if (UNLIKELY(m->is_checking)) {
+        m->is_checking = m->is_suspect = false;
+        s->checking_count--;
+    }
     note_work(s, now_us);
     if (UNLIKELY(m->is_stale))
         shard_retire(m, RETIRE_STALE);
@@ -513,6 +633,7 @@ shard_lost(struct member *m)
     pool_exit(s->pool, m->generation);
     if (was_dialing)
         growth_dial_ended(s);
+    check_more(s);
     growth_look(s);
 }
 
@@ -550,11 +671,16 @@ learn_news(struct shard *s)
             m = CONTAINER_OF(l, struct member, in_all);
             m->is_stale = m->generation <
                           s->generation; /* one that arrived before this letter may be new already */
+            if (m->is_stale && m->state == MEMBER_ACTIVE && s->handler->on_stale != NULL)
+                s->handler->on_stale(m);
         }
     }
+    learn_check_delay(s);
     while ((m = stale_idle(s)) != NULL)
         shard_retire(m, m->is_stale ? RETIRE_STALE : RETIRE_IDLE);
     route_drop(before);
+    timer_cancel(&s->notify_timer); /* another time may be set now */
+    arm_notify_timer(s);
     arm_wait_timer(s);
     care_for_idle(s);
 }
@@ -635,6 +761,8 @@ shard_new(struct pool *pool, unsigned worker, uint64_t random)
     list_init(&s->members);
     timer_init(&s->wait_timer, on_wait_due);
     timer_init(&s->idle_timer, on_idle_due);
+    timer_init(&s->notify_timer, on_notify_due);
+    learn_check_delay(s);
     s->random = random | 1;
     s->_shared.bell.on_arrival = on_bell;
     atomic_init(&s->_shared.calls, 0);
@@ -652,6 +780,7 @@ shard_free(struct shard *s)
     assert(list_is_empty(&s->members) && s->waiting_count + s->greeting_count == 0);
     timer_cancel(&s->wait_timer);
     timer_cancel(&s->idle_timer);
+    timer_cancel(&s->notify_timer);
     exchange_fini(s);
     growth_stop(s);
     route_drop(s->route);

@@ -43,6 +43,13 @@ struct shard {
     struct pin_counts pins;
     unsigned client_count;
 
+    unsigned checking_count; /* of the active ones: is_checking */
+    uint64_t check_delay_us; /* idle servers are checked after so long; TIMERS_NEVER: they are not */
+    bool is_round_robin;     /* the coldest idle server is taken, not the hottest */
+    struct link
+        *next_to_tell; /* the first in `waiting` that was not told that it waits long; NULL: all were */
+    struct timer notify_timer; /* it is due to be told, or was when the timer was armed */
+
     struct timer wait_timer; /* the oldest waiter's time is up, or that of one that has left since */
     struct timer idle_timer; /* an idle server is due to close, or was when it was armed */
 
@@ -88,6 +95,7 @@ void shard_place(struct member *m, uint64_t now_us);
 void shard_retire(struct member *m, enum retire_reason reason);
 void member_detach(struct member *m); /* out of all lists and counts of its shard */
 bool shard_yields(struct member *m, uint64_t now_us);
+bool member_is_suspect(const struct member *m, uint64_t now_us); /* IDLE, and for long */
 
 static inline struct waiter *
 waiter_of(struct link *l)

@@ -382,7 +382,8 @@ start_relay(struct client *c)
     link_remove(&c->in_worker);
     w->login_count--;
     list_push_last(&w->clients, &c->in_worker);
-    scanner_init(&c->scanner, &front_relay_rules, SCAN_MAX_BODY, RELAY_CARRY_BYTES);
+    scanner_init(&c->scanner, &front_relay_rules, worker_most_body(w), RELAY_CARRY_BYTES);
+    c->is_pqexec_refused = worker_settings(w)->disable_pqexec;
     c->active_us = loop_now_us(w->loop);
     c->counters->client_login_count++;
     if (bound_us > 0)
@@ -451,6 +452,20 @@ client_on_welcome(struct waiter *w)
 
     login_settle(c);
     client_catch_up(c);
+}
+
+void
+client_on_long_wait(struct waiter *w)
+{
+    struct client *c = client_of_waiter(w);
+    struct buf out;
+
+    if (c->state != CLIENT_WAITING) /* a login is not interrupted */
+        return;
+    buf_init(&out);
+    build_notice(&out, "No server connection available in postgres backend, client being queued");
+    client_send(c, buf_slice(&out));
+    buf_release(&out);
 }
 
 static const char *

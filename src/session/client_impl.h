@@ -116,6 +116,7 @@ struct client {
     uint64_t pinned_us;       /* since when `pins` is not 0 */
     bool has_wiping_portal; /* a Bind of what may be DEALLOCATE or DISCARD was sent since it has its server */
     uint8_t pool_mode;      /* enum pool_mode; its pool's when it logged in */
+    bool is_pqexec_refused; /* disable_pqexec: Query is refused */
     bool is_cut_off;        /* its server was lost in the middle of a message to it */
     bool has_keys;          /* in_keys is in the map */
 };
@@ -155,6 +156,7 @@ void client_send(struct client *c, struct slice bytes);
 /* pool's handlers */
 void client_on_grant(struct waiter *w, struct member *m);
 void client_on_welcome(struct waiter *w);
+void client_on_long_wait(struct waiter *w);
 void client_on_refuse(struct waiter *w, enum refusal refusal, const struct pg_error *why);
 
 void client_log(const struct client *c, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -134,6 +134,22 @@ add_setting(void *arg, const char *name, const char *value)
     list->count++;
 }
 
+/* The application_name becomes "name - address:port". */
+static void
+add_host(struct client *c, struct pair_list *list)
+{
+    char peer[128];
+    char name[256];
+    const char *own = "app";
+
+    for (size_t i = 0; i < list->count; i++)
+        if (text_equal_nocase(list->pairs[i].name, "application_name"))
+            own = list->pairs[i].value; /* the last one counts */
+    stream_peer_text(&c->stream, peer, sizeof peer);
+    snprintf(name, sizeof name, "%s - %s", own, peer);
+    add_setting(list, "application_name", name);
+}
+
 /* The run-time parameters of a startup packet, those in `options` first, as PostgreSQL ranks them. */
 static bool
 read_settings(struct client *c, struct slice pairs)
@@ -153,6 +169,8 @@ read_settings(struct client *c, struct slice pairs)
             strcmp(pair.name, "replication") != 0 && strcmp(pair.name, "options") != 0 &&
             strncmp(pair.name, "_pq_.", 5) != 0)
             add_setting(&list, pair.name, pair.value);
+    if (worker_settings(c->worker)->application_name_add_host)
+        add_host(c, &list);
     if (why != NULL)
         pg_error_set(&e, PG_FATAL, "42601", "unsupported startup parameter in options: %s", why);
     else if (!snapshot_with(c->worker->house->snapshots, NULL, list.pairs, list.count, &c->settings))
@@ -397,6 +415,7 @@ hear_all(struct client *c, struct slice reported)
 static void
 greet(struct client *c, const struct welcome *welcome, struct slice reported)
 {
+    const struct settings *settings = worker_settings(c->worker);
     struct buf out;
 
     cancel_key_make(c);
@@ -406,6 +425,8 @@ greet(struct client *c, const struct welcome *welcome, struct slice reported)
     buf_add(&out, slice_of(welcome->bytes, welcome->len));
     buf_add(&out, reported);
     build_key(&out, c->cancel_pid, slice_of(c->cancel_secret, sizeof c->cancel_secret));
+    if (settings->login_notify_message[0] != '\0')
+        build_notice(&out, settings->login_notify_message);
     build_ready(&out, 'I');
     login_send(c, &out);
     hear_all(c, slice_of(welcome->bytes, welcome->len));

@@ -255,6 +255,14 @@ client_message(struct client *c, const struct scan_span *span, struct slice afte
         client_end(c, END_PROTOCOL, &e);
         return OVER;
     case FRONT_QUERY:
+        if (UNLIKELY(c->is_pqexec_refused)) {
+            relay_flush_to_server(c);
+            pg_error_set(&e, PG_FATAL, SQLSTATE_FEATURE_NOT_SUPPORTED, "PQexec disabled");
+            pg_error_hint(&e, "disable_pqexec is set: use the extended query protocol.");
+            client_end(c, END_UNSUPPORTED, &e);
+            return OVER;
+        }
+        break;
     case FRONT_FUNCTION:
     case FRONT_PARSE:
     case FRONT_BIND:
@@ -574,7 +582,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         break;
     case BACK_ERROR:
         note_error(s, span->bytes);
-        if (s->state == SERVER_CLEANING && s->is_reset_sent)
+        if (s->state == SERVER_CHECKING || (s->state == SERVER_CLEANING && s->is_reset_sent))
             *is_broken = true;
         if (s->is_fatal && ledger_is_empty(&s->ledger))
             return true;
@@ -656,6 +664,10 @@ server_look_again(struct server *s, bool was_ready)
             server_clean_on(s);
         return;
     }
+    if (s->state == SERVER_CHECKING) {
+        server_checked(s);
+        return;
+    }
     if (s->state == SERVER_IDLE && s->is_fatal) {
         server_end(s, LOG_INFO_LEVEL, "ended the session");
         return;
@@ -679,6 +691,8 @@ server_look_again(struct server *s, bool was_ready)
         relay_release(s);
         return;
     }
+    if (UNLIKELY(s->member.is_stale) && server_try_recycle(s))
+        return;
     if (c->worker->is_draining) {
         client_drain(c);
         if (c->state == CLIENT_ENDED)

@@ -72,6 +72,7 @@ count_members(struct shard *shard, struct roll_pool *out)
             out->sv_active++;
             break;
         case SERVER_CLEANING:
+        case SERVER_CHECKING:
             out->sv_tested++;
             break;
         case SERVER_SETTLING:
@@ -263,6 +264,7 @@ server_state_of(const struct server *s)
     case SERVER_ACTIVE:
         return "active";
     case SERVER_CLEANING:
+    case SERVER_CHECKING:
         return "tested";
     case SERVER_SETTLING:
         return "being_canceled";

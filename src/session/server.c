@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cancel_impl.h"
 #include "client_impl.h"
@@ -67,6 +68,7 @@ server_is_sane(const struct server *s)
     case SERVER_ACTIVE:
         return s->client != NULL && s->client->server == s;
     case SERVER_CLEANING:
+    case SERVER_CHECKING:
     case SERVER_SETTLING:
         return s->client == NULL && s->login == NULL;
     case SERVER_PARTING:
@@ -99,8 +101,8 @@ client_took_too_long(struct client *c, enum end_reason reason, const char *sqlst
         pg_error_set(&e, PG_FATAL, sqlstate, "query_timeout: the query ran longer than %g s",
                      (double)bound_us / 1e6);
     else
-        pg_error_set(&e, PG_FATAL, sqlstate,
-                     "terminating connection due to idle-in-transaction timeout (%s = %g s)", option,
+        pg_error_set(&e, PG_FATAL, sqlstate, "terminating connection due to %s timeout (%s = %g s)",
+                     reason == END_TRANSACTION_LONG ? "transaction" : "idle-in-transaction", option,
                      (double)bound_us / 1e6);
     pg_error_hint(&e, "The limit is %s in the pooler's configuration.", option);
     client_end(c, reason, &e);
@@ -112,6 +114,19 @@ cancel_what_runs(struct server *s)
 {
     if (!s->is_patient && !s->is_ours && list_is_empty(&s->couriers) && !ledger_is_empty(&s->ledger))
         cancel_dispatch(s, NULL);
+}
+
+/* How long its client's transaction may still take; TIMERS_NEVER: for ever. */
+static uint64_t
+transaction_left_us(const struct server *s)
+{
+    uint64_t bound_us = route_of(s)->transaction_timeout_us;
+    uint64_t now_us = loop_now_us(s->worker->loop);
+    uint64_t began_us = s->client->xact_us != 0 ? s->client->xact_us : now_us;
+
+    if (bound_us == 0)
+        return TIMERS_NEVER;
+    return began_us + bound_us > now_us ? began_us + bound_us - now_us : 0;
 }
 
 static void
@@ -132,7 +147,10 @@ on_due(struct timer *timer)
         server_login_failed(s, DIAL_UNREACHABLE, &e);
         break;
     case SERVER_ACTIVE:
-        if (!ledger_is_empty(&s->ledger))
+        if (transaction_left_us(s) == 0)
+            client_took_too_long(s->client, END_TRANSACTION_LONG, SQLSTATE_TRANSACTION_TIMEOUT,
+                                 "transaction_timeout", route_of(s)->transaction_timeout_us);
+        else if (!ledger_is_empty(&s->ledger))
             client_took_too_long(s->client, END_QUERY_TIMEOUT, SQLSTATE_QUERY_CANCELED, "query_timeout",
                                  route_of(s)->query_timeout_us);
         else
@@ -155,6 +173,9 @@ on_due(struct timer *timer)
         }
         server_end(s, LOG_NOTICE_LEVEL, "a cancel request for its last client did not end");
         break;
+    case SERVER_CHECKING:
+        server_end(s, LOG_NOTICE_LEVEL, "did not answer server_check_query");
+        break;
     case SERVER_PARTING:
         server_kill(s);
         break;
@@ -168,15 +189,22 @@ on_due(struct timer *timer)
 void
 server_watch(struct server *s)
 {
-    uint64_t bound_us;
+    bool is_busy = !ledger_is_empty(&s->ledger);
+    uint64_t bound_us = 0;
 
     if (s->state != SERVER_ACTIVE)
         return;
-    if (!ledger_is_empty(&s->ledger))
+    if (is_busy)
         bound_us = route_of(s)->query_timeout_us;
-    else
-        bound_us = s->status == 'I' && ledger_is_quiet(&s->ledger) ? 0
-                                                                   : route_of(s)->idle_transaction_timeout_us;
+    else if (s->status != 'I' || !ledger_is_quiet(&s->ledger))
+        bound_us = route_of(s)->idle_transaction_timeout_us;
+    if (UNLIKELY(route_of(s)->transaction_timeout_us > 0) &&
+        (is_busy || s->status != 'I' || !ledger_is_quiet(&s->ledger))) {
+        uint64_t left_us = transaction_left_us(s);
+
+        if (bound_us == 0 || left_us < bound_us)
+            bound_us = left_us > 0 ? left_us : 1;
+    }
     if (bound_us > 0)
         loop_arm(s->worker->loop, &s->timer, bound_us);
     else if (timer_is_armed(&s->timer))
@@ -265,7 +293,7 @@ server_begin_work(struct server *s)
     server_login_free(s->login);
     s->login = NULL;
     s->stream.handler = &relayed;
-    scanner_init(&s->scanner, &back_relay_rules, SCAN_MAX_BODY, RELAY_CARRY_BYTES);
+    scanner_init(&s->scanner, &back_relay_rules, worker_most_body(s->worker), RELAY_CARRY_BYTES);
     s->status = 'I';
     server_move(s, SERVER_IDLE);
     if (buf_len(&s->carry) > 0) /* it said more than its login asks for */
@@ -441,6 +469,57 @@ server_query(struct server *s, const char *sql, enum own_query own)
     server_set_unnamed(s, NULL, 0);
     s->request_us = loop_now_us(s->worker->loop);
     server_watch(s);
+}
+
+void
+server_check(struct member *m)
+{
+    struct server *s = server_of_member(m);
+    const char *query = worker_settings(s->worker)->server_check_query;
+
+    server_move(s, SERVER_CHECKING);
+    loop_arm(s->worker->loop, &s->timer, SERVER_CHECK_US);
+    server_query(s, strcmp(query, "<empty>") == 0 ? "" : query, OWN_OTHER);
+}
+
+void
+server_checked(struct server *s)
+{
+    if (!ledger_is_quiet(&s->ledger))
+        return;
+    timer_cancel(&s->timer);
+    if (s->status != 'I') {
+        server_end(s, LOG_NOTICE_LEVEL, "server_check_query has opened a transaction");
+        return;
+    }
+    server_move(s, SERVER_IDLE);
+    shard_give(&s->member);
+}
+
+bool
+server_try_recycle(struct server *s)
+{
+    struct client *c = s->client;
+    struct pg_error e;
+
+    if (!s->member.is_stale || c->pool_mode != POOL_SESSION || c->state != CLIENT_ACTIVE ||
+        !worker_settings(s->worker)->server_fast_close || s->status != 'I' || !ledger_is_quiet(&s->ledger) ||
+        !scanner_is_between_messages(&s->scanner) || !scanner_is_between_messages(&c->scanner))
+        return false;
+    pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN, "database configuration changed");
+    pg_error_hint(
+        &e, "The server connection of this session is to be replaced (server_fast_close). Connect again.");
+    client_end(c, END_RECYCLED, &e);
+    return true;
+}
+
+void
+server_on_stale(struct member *m)
+{
+    struct server *s = server_of_member(m);
+
+    if (s->client != NULL)
+        (void)server_try_recycle(s);
 }
 
 static bool

@@ -25,6 +25,7 @@
     X(SERVER_IDLE, "idle")           /* in the pool */                                              \
     X(SERVER_ACTIVE, "active")       /* has a client */                                             \
     X(SERVER_CLEANING, "cleaning")   /* its client left something: what is owed drains, then ROLLBACK, reset query */ \
+    X(SERVER_CHECKING, "checking")   /* it was idle for long: answers server_check_query before it is used */ \
     X(SERVER_SETTLING, "settling")   /* a cancel request for its last client is still under way */ \
     X(SERVER_PARTING, "parting")   /* we have closed our side; its slot is free when its backend has gone */ \
     X(SERVER_ENDED, "ended")
@@ -60,7 +61,8 @@ struct session_state;
 /* A dead client's query gets this long to end by itself after a Terminate, and a cancelled one to give up, before the connection is closed. */
 #define SERVER_GRACE_US (UINT64_C(5) * US_PER_S)
 #define SERVER_CLEAN_US (UINT64_C(10) * US_PER_S)
-#define SERVER_PART_US (UINT64_C(5) * US_PER_S) /* a backend that does not go meanwhile is not waited for */
+#define SERVER_PART_US (UINT64_C(5) * US_PER_S)  /* a backend that does not go meanwhile is not waited for */
+#define SERVER_CHECK_US (UINT64_C(3) * US_PER_S) /* a check that is not answered meanwhile has failed */
 #define SERVER_RECANCEL_US (UINT64_C(100) * US_PER_MS)
 
 struct parsed {           /* one Parse, as it stands there */
@@ -143,6 +145,8 @@ extern const char *const server_state_words[SERVER_STATE_COUNT];
 /* pool's handlers */
 void server_dial(struct shard *shard);
 void server_on_retire(struct member *m, enum retire_reason reason);
+void server_check(struct member *m);
+void server_on_stale(struct member *m);
 bool server_may_move(struct member *m);
 void server_leave(struct member *m);
 void server_join(struct member *m);
@@ -170,6 +174,10 @@ void server_close_off(struct server *s);
 void server_clean_on(struct server *s);
 /* A courier has come back: goes on where SETTLING stopped. */
 void server_settled(struct server *s);
+/* Something came while CHECKING. */
+void server_checked(struct server *s);
+/* With server_fast_close: a session between two transactions ends when its server is to be replaced. Whether it did. */
+bool server_try_recycle(struct server *s);
 /* Closes it for good and gives its slot back. */
 void server_end(struct server *s, enum log_level level, const char *why);
 /* The same at once, without waiting for the backend: when the process ends. */

@@ -89,6 +89,28 @@ begin_anew(struct server *s)
     l->has_chosen = false;
 }
 
+/* Where the next dials begin, unless another one has failed there first. */
+static void
+leave_host(struct server *s)
+{
+    _Atomic unsigned *turn = pool_host_turn(shard_pool(s->member.shard));
+    unsigned at = atomic_load_explicit(turn, memory_order_relaxed);
+
+    if (at % s->route->host_count == s->login->host)
+        atomic_compare_exchange_strong(turn, &at, at + 1);
+}
+
+/* Which of the list is tried first: each in turn, or the one where the last dial has worked. */
+static unsigned
+first_host(struct server *s)
+{
+    _Atomic unsigned *turn = pool_host_turn(shard_pool(s->member.shard));
+
+    if (s->route->load_balance_hosts == BALANCE_DISABLE)
+        return atomic_load_explicit(turn, memory_order_relaxed) % s->route->host_count;
+    return atomic_fetch_add_explicit(turn, 1, memory_order_relaxed) % s->route->host_count;
+}
+
 /* This host cannot be reached; the list may have another. */
 static void
 fail_host(struct server *s, const char *sqlstate, const char *why)
@@ -99,6 +121,8 @@ fail_host(struct server *s, const char *sqlstate, const char *why)
         server_log(s, LOG_NOTICE_LEVEL, "trying the next host: %s", why);
         stream_close(&s->stream);
         server_move(s, SERVER_DIALING);
+        if (s->route->load_balance_hosts == BALANCE_DISABLE)
+            leave_host(s);
         l->host = (l->host + 1) % s->route->host_count;
         begin_anew(s);
         dial_host(s);
@@ -672,7 +696,7 @@ server_login_start(struct server *s)
     scram_init(&s->login->scram);
     buf_init(&s->login->parameters);
     buf_init(&s->login->unanswered);
-    s->login->host = (unsigned)(random_next(&s->worker->jitter) % s->route->host_count);
+    s->login->host = first_host(s);
     if (s->route->server_connect_timeout_us > 0)
         loop_arm(s->worker->loop, &s->timer, s->route->server_connect_timeout_us);
     dial_host(s);

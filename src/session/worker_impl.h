@@ -17,6 +17,7 @@
 #include "pgweir/session/end_reason.h"
 #include "pgweir/session/house.h"
 #include "pgweir/session/keyring.h"
+#include "pgweir/wire/scan.h"
 #include "tally_impl.h"
 
 struct client_name;
@@ -77,6 +78,15 @@ static inline const struct settings *
 worker_settings(const struct worker *w)
 {
     return w->config->settings;
+}
+
+/* The longest message that may pass, without its header. */
+static inline uint32_t
+worker_most_body(const struct worker *w)
+{
+    uint64_t most = worker_settings(w)->max_packet_size;
+
+    return most > SCAN_MAX_BODY ? SCAN_MAX_BODY : (uint32_t)most;
 }
 
 /* Buries what has ended once this loop turn is over. */

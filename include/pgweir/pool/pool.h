@@ -63,7 +63,9 @@ struct member {          /* embedded in the server */
     uint64_t born_us;       /* when the dial began */
     uint64_t idle_since_us; /* valid while IDLE */
     enum member_state state;
-    bool is_stale; /* made for a route that has changed: closed when it comes back */
+    bool is_stale;    /* made for a route that has changed: closed when it comes back */
+    bool is_checking; /* from pool_handler.check until shard_give() or shard_lost(); ACTIVE meanwhile */
+    bool is_suspect;  /* moved here after it had been idle for long: to be checked before it is granted */
     /* pool/'s own */
     uint16_t
         jitter; /* its share of what servers live longer than server_lifetime, so that they do not go at once */
@@ -92,6 +94,13 @@ struct pool_handler { /* what pool/ asks of session/; called in the worker's thr
     /* W is no longer waiting and gets nothing. Never called from inside shard_take(). WHY, valid during the call: what the server said, for
      * REFUSED_BY_SERVER; for REFUSED_WAITED_TOO_LONG how the pool's last dial failed, NULL when it did not or said nothing. */
     void (*on_refuse)(struct waiter *w, enum refusal refusal, const struct pg_error *why);
+    /* M, ACTIVE, has been idle for longer than server_check_delay and somebody waits for it: ask it something, then shard_give(), or close it and
+     * shard_lost(). May be called inside shard_take(). NULL: servers are not checked. */
+    void (*check)(struct member *m);
+    /* W has been waiting for query_wait_notify and goes on waiting. Called once for each wait; may be NULL. */
+    void (*on_long_wait)(struct waiter *w);
+    /* M, ACTIVE, has become stale while it works. May be NULL. */
+    void (*on_stale)(struct member *m);
     /* M (no longer in any list, its slot still taken) must be closed; then shard_lost(). May be called inside shard_give(). */
     void (*on_retire)(struct member *m, enum retire_reason reason);
     /* Moving between workers: may M leave now; take it out of this worker's loop; put it into that of M->shard. */
@@ -123,6 +132,8 @@ void pools_close_down(struct pools *p, unsigned worker);
 
 struct shard *pool_shard(struct pool *pool, unsigned worker);       /* made at first use */
 struct shard *pool_shard_known(struct pool *pool, unsigned worker); /* NULL: was not used yet */
+/* Which of a host list is dialed first: pool/ keeps the number, whoever dials reads and moves it. Any thread. */
+_Atomic unsigned *pool_host_turn(struct pool *pool);
 const char *pool_database(const struct pool *pool);
 const char *pool_user(const struct pool *pool);
 /* Another one after a reload that changed the pool's hosts. */

@@ -27,6 +27,8 @@
     X(END_SETTINGS_REFUSED,   settings_refused,    LOG_WARNING_LEVEL,  "its settings could not be brought to a server") \
     X(END_QUERY_TIMEOUT,      query_timeout,       LOG_NOTICE_LEVEL,   "query_timeout")                                 \
     X(END_TRANSACTION_IDLE,   transaction_idle,    LOG_NOTICE_LEVEL,   "idle_transaction_timeout")                      \
+    X(END_TRANSACTION_LONG,   transaction_long,    LOG_NOTICE_LEVEL,   "transaction timeout")                           \
+    X(END_RECYCLED,           recycled,            LOG_NOTICE_LEVEL,   "database configuration changed")                \
     X(END_CLIENT_IDLE,        client_idle,         LOG_NOTICE_LEVEL,   "client_idle_timeout")                           \
     X(END_STATEMENT_MODE,     statement_mode,      LOG_NOTICE_LEVEL,                                                     \
       "transaction blocks not allowed in statement pooling mode")                                                        \
