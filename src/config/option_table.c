@@ -30,6 +30,7 @@
 static const char *const pool_modes[] = { "session", "transaction", "statement", NULL };
 static const char *const auth_types[] = { "any", "trust", "plain", "md5", "scram-sha-256", "cert", "hba",
                                           "pam", "ldap",  "peer",  NULL };
+static const char *const shutdown_modes[] = { "transactions", "clients", NULL };
 static const char *const balances[] = { "round-robin", "disable", NULL };
 static const char *const dheparams[] = { "auto", "none", "legacy", NULL };
 static const char *const syslog_facilities[] = { "auth",   "authpriv", "daemon", "user",   "local0",
@@ -40,6 +41,7 @@ static const char *const sslmodes[] = { "disable",   "allow",       "prefer", "r
 
 _Static_assert(COUNT_OF(pool_modes) == POOL_STATEMENT + 2, "pool_modes follows enum pool_mode");
 _Static_assert(COUNT_OF(auth_types) == AUTH_TYPE_PEER + 2, "auth_types follows enum auth_type");
+_Static_assert(COUNT_OF(shutdown_modes) == SHUTDOWN_CLIENTS + 2, "shutdown_modes follows enum");
 _Static_assert(COUNT_OF(balances) == BALANCE_DISABLE + 2, "balances follows enum load_balance");
 _Static_assert(COUNT_OF(dheparams) == DHE_LEGACY + 2, "dheparams follows enum dhe_params");
 _Static_assert(COUNT_OF(syslog_facilities) == FACILITY_LOCAL7 + 2, "syslog_facilities follows enum");
@@ -317,12 +319,21 @@ const struct option options[] = {
 
     { .name = "shutdown_timeout",
       .type = OPT_DURATION, .unit = "s",
-      .preset = "30",
+      .preset = "30", .preset_pgbouncer = "0",
       .scope = IN_GLOBAL, .when = OPT_LIVE,
       .slot = SLOT(shutdown_timeout_us),
       .group = PROCESS,
-      .text = "How long a shutdown lets transactions come to their end before it closes what is left. 0 waits for "
-              "ever." },
+      .text = "How long a shutdown lets transactions come to their end, or clients leave, before it closes what is "
+              "left. 0 waits for ever." },
+
+    { .name = "shutdown_mode",
+      .type = OPT_CHOICE, .choices = shutdown_modes,
+      .preset = "transactions", .preset_pgbouncer = "clients",
+      .scope = IN_GLOBAL, .when = OPT_LIVE,
+      .slot = SLOT(shutdown_mode),
+      .group = PROCESS,
+      .text = "What SIGTERM waits for: `transactions`: sessions end at their next transaction boundary; `clients`: "
+              "those who are there are served until they leave by themselves." },
 
     { .name = "suspend_timeout",
       .type = OPT_DURATION, .unit = "s",

@@ -10,6 +10,7 @@
  *     with 1.
  *
  *     RUNNING --SHUTDOWN WAIT_FOR_CLIENTS--> WAITING --the last has left--> DRAINING
+ *     RUNNING --TERM with shutdown_mode clients--> WAITING, likewise
  *     RUNNING --TERM, INT--> DRAINING --all gone, shutdown_timeout, second signal--> the end
  *        +-----QUIT-----------------------------------------------------------------> the end
  */
@@ -326,11 +327,13 @@ drain(struct program *p, uint64_t limit_us)
     house_drain(p->house);
 }
 
-/* SHUTDOWN WAIT_FOR_CLIENTS: those who are there are served on. */
+/* SHUTDOWN WAIT_FOR_CLIENTS: those who are there are served on, for LIMIT_US; 0: no limit. */
 static void
-wait_for_clients(struct program *p)
+wait_for_clients(struct program *p, uint64_t limit_us)
 {
     p->state = PROGRAM_WAITING;
+    if (limit_us > 0)
+        loop_arm(p->loop, &p->shutdown, limit_us);
     systemd_tell_stopping("waiting for the last client to leave");
     listeners_free(p->listeners);
     p->listeners = NULL;
@@ -354,7 +357,8 @@ on_farewell_look(struct timer *timer)
 static void
 on_stop_signal(struct program *p, const char *name, uint64_t limit_us)
 {
-    if (p->state == PROGRAM_DRAINING) {
+    if (p->state == PROGRAM_DRAINING ||
+        (p->state == PROGRAM_WAITING && p->config->settings->shutdown_mode == SHUTDOWN_CLIENTS)) {
         log_line(LOG_NOTICE_LEVEL, "got %s while shutting down, exiting now", name);
         stop_now(p);
         return;
@@ -365,6 +369,19 @@ on_stop_signal(struct program *p, const char *name, uint64_t limit_us)
     else
         log_line(LOG_NOTICE_LEVEL, "got %s, shutting down, waiting for all transactions to end", name);
     drain(p, limit_us);
+}
+
+static void
+on_term(struct program *p)
+{
+    const struct settings *s = p->config->settings;
+
+    if (p->state != PROGRAM_RUNNING || s->shutdown_mode == SHUTDOWN_TRANSACTIONS) {
+        on_stop_signal(p, "SIGTERM", s->shutdown_timeout_us);
+        return;
+    }
+    log_line(LOG_NOTICE_LEVEL, "got SIGTERM, shutting down, waiting for all clients to disconnect");
+    wait_for_clients(p, s->shutdown_timeout_us);
 }
 
 /* USR1 is PAUSE of all databases, USR2 RESUME. */
@@ -401,7 +418,7 @@ on_signal(void *arg, int number)
         }
         break;
     case SIGTERM:
-        on_stop_signal(p, "SIGTERM", p->config->settings->shutdown_timeout_us);
+        on_term(p);
         break;
     case SIGINT:
         on_stop_signal(p, "SIGINT", 0);
@@ -544,7 +561,7 @@ on_console_shutdown(void *arg, enum admin_shutdown how)
         drain(p, 0);
         break;
     case SHUTDOWN_FOR_CLIENTS:
-        wait_for_clients(p);
+        wait_for_clients(p, 0);
         break;
     }
 }

@@ -29,6 +29,7 @@ enum auth_type {
     AUTH_TYPE_LDAP,
     AUTH_TYPE_PEER
 };
+enum shutdown_mode { SHUTDOWN_TRANSACTIONS, SHUTDOWN_CLIENTS };
 enum load_balance { BALANCE_ROUND_ROBIN, BALANCE_DISABLE };
 enum dhe_params { DHE_AUTO, DHE_NONE, DHE_LEGACY };
 enum sslmode { SSL_DISABLE, SSL_ALLOW, SSL_PREFER, SSL_REQUIRE, SSL_VERIFY_CA, SSL_VERIFY_FULL };
@@ -68,6 +69,7 @@ struct settings {
     uint64_t stats_period_us;
     char *admin_users, *stats_users; /* comma lists */
     uint64_t shutdown_timeout_us, suspend_timeout_us;
+    int shutdown_mode; /* enum shutdown_mode */
 
     /* clients */
     int auth_type;   /* enum auth_type */

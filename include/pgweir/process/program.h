@@ -5,7 +5,8 @@
  *     SIGHUP        reads the configuration again; keeps the one in force when anything is wrong with the new one
  *     SIGTERM       no new clients; each session ends at its next transaction boundary; what is left after
  *                   shutdown_timeout is closed
- *     SIGINT        the same without a time limit
+ *                   shutdown_timeout is closed; with shutdown_mode clients it ends when its clients have left
+ *     SIGINT        at transaction boundaries, without a time limit
  *     SIGQUIT       closes everything at once, as does SIGTERM or SIGINT while shutting down
  *     SIGUSR1       PAUSE: requests wait, servers are closed as they come back
  *     SIGUSR2       RESUME

@@ -187,6 +187,34 @@ a_unix_socket_has_its_name_and_mode(void)
 }
 
 static void
+processes_may_share_a_port(void)
+{
+    static char here[] = "127.0.0.1", nothing[] = "";
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(at);
+    struct fixture f;
+    struct listeners *first = NULL, *second = NULL, *third = NULL;
+    struct error why;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    getsockname(fd, (struct sockaddr *)&at, &len);
+    close(fd);
+    fixture_init(&f);
+    f.settings.listen_addr = here;
+    f.settings.listen_port = ntohs(at.sin_port);
+    f.settings.unix_socket_dir = nothing;
+    f.settings.so_reuseport = true;
+    CU_ASSERT_EQUAL(listeners_new(f.loop, &f.settings, 0, on_accept, &f, &first, &why), ERR_NONE);
+    CU_ASSERT_EQUAL(listeners_new(f.loop, &f.settings, 0, on_accept, &f, &second, &why), ERR_NONE);
+    f.settings.so_reuseport = false;
+    CU_ASSERT_EQUAL(listeners_new(f.loop, &f.settings, 0, on_accept, &f, &third, &why), ERR_IO);
+    listeners_free(first);
+    listeners_free(second);
+    fixture_fini(&f);
+}
+
+static void
 nothing_to_listen_on_is_a_mistake(void)
 {
     static char nothing[] = "";
@@ -244,6 +272,7 @@ suite_listeners(void)
     CU_ADD_TEST(suite, what_is_no_name_is_told);
     CU_ADD_TEST(suite, too_many_addresses_are_refused);
     CU_ADD_TEST(suite, a_unix_socket_has_its_name_and_mode);
+    CU_ADD_TEST(suite, processes_may_share_a_port);
     CU_ADD_TEST(suite, nothing_to_listen_on_is_a_mistake);
     CU_ADD_TEST(suite, a_port_in_use_is_told_and_undoes_the_rest);
 }

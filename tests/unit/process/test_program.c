@@ -178,6 +178,35 @@ it_stops_with_a_connection_open(void)
 }
 
 static void
+it_may_wait_for_its_clients(void)
+{
+    static const int second[] = { 0, SIGTERM, SIGINT };
+
+    for (size_t i = 0; i < COUNT_OF(second); i++) {
+        struct fixture f;
+        int fd;
+
+        fixture_init(&f, "shutdown_mode = clients\nshutdown_timeout = 0\ntcp_defer_accept = 0");
+        fixture_start(&f);
+        fd = connect_silently(&f);
+        kill(f.pid, SIGHUP); /* whose answer comes when the connection was accepted */
+        CU_ASSERT(logs(&f, "reload: no setting has changed"));
+        kill(f.pid, SIGTERM);
+        CU_ASSERT(logs(&f, "got SIGTERM, shutting down, waiting for all clients to disconnect"));
+        if (second[i] == 0)
+            close(fd);
+        else
+            kill(f.pid, second[i]);
+        CU_ASSERT_EQUAL(await_child(f.pid), 0);
+        CU_ASSERT(logs(&f, second[i] == 0 ? "no client and no server is left, exiting"
+                                          : "while shutting down, exiting now"));
+        if (second[i] != 0)
+            close(fd);
+        fixture_fini(&f);
+    }
+}
+
+static void
 a_good_reload_is_told_and_a_bad_one_changes_nothing(void)
 {
     struct fixture f;
@@ -457,6 +486,7 @@ suite_program(void)
 
     CU_ADD_TEST(suite, it_starts_and_stops);
     CU_ADD_TEST(suite, it_stops_with_a_connection_open);
+    CU_ADD_TEST(suite, it_may_wait_for_its_clients);
     CU_ADD_TEST(suite, a_good_reload_is_told_and_a_bad_one_changes_nothing);
     CU_ADD_TEST(suite, a_reload_opens_the_log_anew);
     CU_ADD_TEST(suite, signals_pause_and_resume);
