@@ -16,7 +16,10 @@ settings_copy(const struct settings *s)
     struct settings_content *content = mem_new(sizeof(*content));
     struct settings *copy = mem_new(sizeof(*copy));
 
-    *content = *base->content; /* whatever it has, and may come to have: nobody writes to it any more */
+    /* All behind the two that say whose it is: nobody writes to that any more. */
+    memcpy((char *)content + offsetof(struct settings_content, base),
+           (const char *)base->content + offsetof(struct settings_content, base),
+           sizeof(*content) - offsetof(struct settings_content, base));
     content->settings = copy;
     content->base = settings_hold(base);
     atomic_init(&content->holds, 1);

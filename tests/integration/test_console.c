@@ -480,6 +480,23 @@ ctrl_c_undoes_a_pause(void)
 }
 
 static void
+the_process_may_end_while_commands_wait(void)
+{
+    struct weir *w = weir_start(&spec);
+    PGconn *one = admin_of(w), *two = admin_of(w), *holder = weir_dial(w);
+
+    SAYS(ask(holder, "begin"), "BEGIN");
+    CU_ASSERT(PQsendQuery(one, "PAUSE app"));
+    EVENTUALLY(strcmp(look_up(two, "SHOW DATABASES", "name", "app", "paused"), "1") == 0);
+    CU_ASSERT(PQsendQuery(two, "WAIT_CLOSE app"));
+    weir_signal(w, SIGQUIT);
+    CU_ASSERT_EQUAL(weir_exit_code(w), 0);
+    PQfinish(one);
+    PQfinish(two);
+    PQfinish(holder);
+}
+
+static void
 databases_are_disabled_reconnected_and_killed(void)
 {
     struct weir *w = weir_start(&spec);
@@ -591,6 +608,7 @@ suite_console(void)
         TEST(nonsense_in_the_protocol_ends_only_the_one_who_said_it),
         TEST(pause_waits_for_servers_and_resume_lets_go_on),
         TEST(ctrl_c_undoes_a_pause),
+        TEST(the_process_may_end_while_commands_wait),
         TEST(databases_are_disabled_reconnected_and_killed),
         TEST(settings_change_by_set_and_by_reload),
         TEST(shutdown_waits_for_clients_or_servers_or_nobody),
