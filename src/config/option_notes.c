@@ -19,13 +19,13 @@ static const struct {
     { "job_name", "has no effect: it names a service on Windows" },
     { "pkt_buf", "has no effect: connections share one large buffer" },
     { "sbuf_loopcnt", "has no effect: connections take turns by themselves" },
+    { "suspend_timeout", "has no effect: SUSPEND is refused" },
+    { "track_extra_parameters",
+      "only tells `ignore_startup_parameters` what to leave alone: all settings follow" },
 
     /* for now */
     { "autodb_idle_timeout", TO_COME },
-    { "ignore_startup_parameters", TO_COME },
     { "pool_idle_timeout", TO_COME },
-    { "suspend_timeout", TO_COME },
-    { "track_extra_parameters", TO_COME },
 };
 
 const char *

@@ -391,7 +391,7 @@ on_pause_signal(struct program *p, int number)
     const char *name = number == SIGUSR1 ? "SIGUSR1" : "SIGUSR2";
     struct pools *pools = house_pools(p->house);
 
-    if (p->state == PROGRAM_DRAINING)
+    if (p->state != PROGRAM_RUNNING)
         log_line(LOG_NOTICE_LEVEL, "got %s while shutting down, ignoring", name);
     else if (number == SIGUSR1 && pools_pause(pools, NULL, NULL) == POOLS_DONE)
         log_line(LOG_NOTICE_LEVEL, "got %s, pausing all activity", name);

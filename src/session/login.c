@@ -118,13 +118,49 @@ struct pair_list {
     struct snapshot_pair pairs[SNAPSHOT_MOST_SETTINGS + 1];
     char *owned[2 * (SNAPSHOT_MOST_SETTINGS + 1)];
     size_t count;
+    const struct settings *settings;
+    bool is_inside_options;
 };
+
+/* WORD is an item of the comma-separated LIST. */
+static bool
+is_in_list(const char *list, const char *word)
+{
+    size_t len = strlen(word);
+
+    while (*list != '\0') {
+        size_t item;
+
+        list += strspn(list, ", \t");
+        item = strcspn(list, ", \t");
+        if (item == len && len > 0 && strncasecmp(list, word, len) == 0)
+            return true;
+        list += item;
+    }
+    return false;
+}
+
+/* ignore_startup_parameters, as in PgBouncer: what it would follow counts all the same. */
+static bool
+is_ignored(const struct pair_list *list, const char *name)
+{
+    static const char followed[] =
+        "client_encoding,DateStyle,TimeZone,standard_conforming_strings,application_name";
+    const char *ignored = list->settings->ignore_startup_parameters;
+
+    if (ignored[0] == '\0' || is_in_list(followed, name) ||
+        is_in_list(list->settings->track_extra_parameters, name))
+        return false;
+    return is_in_list(ignored, name) || (list->is_inside_options && is_in_list(ignored, "options"));
+}
 
 static void
 add_setting(void *arg, const char *name, const char *value)
 {
     struct pair_list *list = arg;
 
+    if (is_ignored(list, name))
+        return;
     if (list->count == COUNT_OF(list->pairs)) /* one too many: the snapshot refuses it */
         return;
     list->owned[2 * list->count] = mem_text(name);
@@ -154,7 +190,7 @@ add_host(struct client *c, struct pair_list *list)
 static bool
 read_settings(struct client *c, struct slice pairs)
 {
-    struct pair_list list = { .count = 0 };
+    struct pair_list list = { .settings = worker_settings(c->worker), .is_inside_options = true };
     struct slice again = pairs;
     struct startup_pair pair;
     const char *why = NULL;
@@ -164,6 +200,7 @@ read_settings(struct client *c, struct slice pairs)
         if (strcmp(pair.name, "options") == 0 &&
             startup_options_read(pair.value, add_setting, &list, &why) != PARSE_DONE)
             break;
+    list.is_inside_options = false;
     while (why == NULL && startup_next(&again, &pair))
         if (strcmp(pair.name, "user") != 0 && strcmp(pair.name, "database") != 0 &&
             strcmp(pair.name, "replication") != 0 && strcmp(pair.name, "options") != 0 &&

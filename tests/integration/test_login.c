@@ -327,7 +327,24 @@ passwords_never_reach_the_log(void)
     CU_ASSERT_FALSE(weir_logged(w, "my-secret-typo"));
 }
 
+static void
+startup_parameters_can_be_ignored(void)
+{
+    struct weir *w = weir_get(&(struct weir_spec){
+        .settings = "ignore_startup_parameters = options, search_path\nserver_connections = 10\n" });
+    PGconn *c = dial(weir_port(w), "options='-c no_such_setting=1 -c DateStyle=German'");
+
+    SAYS(dial_error(c), "");
+    SAYS(ask(c, "show DateStyle"), "German, DMY");
+    PQfinish(c);
+    w = weir_get(&(struct weir_spec){ .settings = "server_connections = 10\n" });
+    c = dial(weir_port(w), "options='-c no_such_setting=1'");
+    CONTAINS(dial_error(c), "no_such_setting");
+    PQfinish(c);
+}
+
 static const struct test_case cases[] = {
+    TEST(startup_parameters_can_be_ignored),
     TEST(a_user_logs_in_with_scram),
     TEST(a_user_logs_in_with_md5),
     TEST(a_user_logs_in_with_a_plain_password),

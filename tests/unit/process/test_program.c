@@ -193,6 +193,8 @@ it_may_wait_for_its_clients(void)
         CU_ASSERT(logs(&f, "reload: no setting has changed"));
         kill(f.pid, SIGTERM);
         CU_ASSERT(logs(&f, "got SIGTERM, shutting down, waiting for all clients to disconnect"));
+        kill(f.pid, SIGUSR2);
+        CU_ASSERT(logs(&f, "got SIGUSR2 while shutting down, ignoring"));
         if (second[i] == 0)
             close(fd);
         else
