@@ -414,6 +414,7 @@ client_link(struct client *c, struct server *s)
     s->segment_stamp = 0;
     s->kept_stamp = 0;
     s->is_keeping = false;
+    buf_drop(&s->kept_back, buf_len(&s->kept_back));
     c->is_unsure = false;
     server_move(s, SERVER_ACTIVE);
     client_feed(c, EV_GRANTED);

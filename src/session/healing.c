@@ -234,6 +234,29 @@ forget(struct server *s, const struct statement *of, bool is_stale)
 }
 
 bool
+healing_try_keep_back(struct server *s, const struct scan_span *span)
+{
+    const struct owed *head = ledger_head(&s->ledger);
+
+    if (head->action != OWED_FORWARD || !span->is_last || !can_be_hidden(s))
+        return false;
+    buf_add(&s->kept_back, span->bytes);
+    return true;
+}
+
+void
+healing_tell_kept_back(struct server *s)
+{
+    if (buf_len(&s->kept_back) == 0)
+        return;
+    if (s->client != NULL) {
+        s->client->counters->sent_bytes += buf_len(&s->kept_back);
+        gather_copy(&s->worker->gather, &s->client->stream, buf_slice(&s->kept_back));
+    }
+    buf_drop(&s->kept_back, buf_len(&s->kept_back));
+}
+
+bool
 healing_note_error(struct server *s, struct slice message)
 {
     const struct owed *head = ledger_head(&s->ledger);
@@ -272,6 +295,7 @@ healing_send_again(struct server *s)
     struct buf again = s->kept;
 
     hide_segment(s);
+    buf_drop(&s->kept_back, buf_len(&s->kept_back));
     buf_init(&s->kept);
     s->kept_stamp = 0;
     s->is_keeping = false;

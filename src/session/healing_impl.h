@@ -74,6 +74,12 @@ void healing_begin_waiting(struct server *s, const struct owed *o);
 void healing_keep(struct server *s, struct slice bytes, enum front_kind kind);
 void healing_keep_rest(struct server *s, struct slice bytes); /* more of it */
 
+/* PostgreSQL finds out that a statement is stale after it has told its parameters: a ParameterDescription that an error may follow, which can be mended,
+ * waits for what comes next. True: it does. */
+bool healing_try_keep_back(struct server *s, const struct scan_span *span);
+/* The next has come: it goes to the client first. */
+void healing_tell_kept_back(struct server *s);
+
 /* S has sent MESSAGE, the ErrorResponse to the head of the ledger, which does not know yet: what does not work there any more is not used again. Whether the
  * error can be hidden and the rest be tried again: then, when what it skips has been undone, healing_send_again(). */
 bool healing_note_error(struct server *s, struct slice message);

@@ -554,6 +554,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
     bool is_forwarded = false;
     bool is_reworded = false;
     bool is_mended = false;
+    bool is_kept_back = false;
     bool is_refused = false; /* the client gets an error in its place */
     bool failed;
     struct owed owed;
@@ -579,6 +580,10 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         if (!ledger_is_empty(&s->ledger) && ledger_head(&s->ledger)->kind == OWED_DESCRIBE &&
             ledger_head(&s->ledger)->effect != 0)
             healing_note_shape(s, ledger_head(&s->ledger), span->bytes, span->is_last);
+        if (kind == BACK_PARAMETERS)
+            is_kept_back = !ledger_is_empty(&s->ledger) && healing_try_keep_back(s, span);
+        else
+            healing_tell_kept_back(s);
         break;
     case BACK_ERROR:
         note_error(s, span->bytes);
@@ -608,11 +613,13 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
     }
     if (kind == BACK_ERROR && !ledger_is_empty(&s->ledger)) {
         is_mended = healing_note_error(s, span->bytes);
+        if (!is_mended)
+            healing_tell_kept_back(s);
         is_reworded = !is_mended && s->client != NULL && send_reworded(s, span->bytes);
     }
     switch (ledger_settle(&s->ledger, kind, &owed)) {
     case LEDGER_FORWARD:
-        is_forwarded = !is_refused;
+        is_forwarded = !is_refused && !is_kept_back;
         if (kind == BACK_READY && s->client != NULL)
             s->client->is_healed = false;
         break;

@@ -269,6 +269,7 @@ server_dial(struct shard *shard)
     s->host = s->route->hosts[0].host;
     s->schema = pools_schema(w->house->pools, s->route);
     buf_init(&s->kept);
+    buf_init(&s->kept_back);
     stream_init(&s->stream, &relayed, s);
     member_init(&s->member, shard);
     ledger_init(&s->ledger);
@@ -387,6 +388,7 @@ server_free(struct server *s)
     buf_release(&s->carry);
     buf_release(&s->reported);
     buf_release(&s->kept);
+    buf_release(&s->kept_back);
     state_free(s->session);
     statement_set_free(s->statements);
     statement_drop(s->unnamed);

@@ -101,7 +101,8 @@ struct server {
     uint64_t flush_stamp; /* of the last message that stood in front of a Flush of ours */
     uint64_t
         kept_stamp; /* of the message that `kept` begins with, or of what we have sent for one that waits; 0: nothing is kept */
-    struct buf kept; /* the client's messages since the last Sync, as they came: see healing_impl.h */
+    struct buf kept;      /* the client's messages since the last Sync, as they came: see healing_impl.h */
+    struct buf kept_back; /* a ParameterDescription whose second half has not come: see healing_impl.h */
     uint32_t
         closes_owed; /* Closes of ours under way: until they are answered, what is not in `statements` may be there */
     struct route *route;     /* held: what it was made for */

@@ -40,14 +40,19 @@ run_with(PGconn *c, const char *name, const char *value)
                                                                        : text("LOST %s", PQerrorMessage(c));
 }
 
-/* The columns of what NAME returns, as it is told by Describe. */
+/* The columns of what NAME returns, as it is told by Describe; -1: it is refused. */
 static int
 columns(PGconn *c, const char *name)
 {
-    PGresult *r = PQdescribePrepared(c, name);
-    int count = PQresultStatus(r) == PGRES_COMMAND_OK ? PQnfields(r) : -1;
+    PGresult *r;
+    int count = -1;
 
-    PQclear(r);
+    CU_ASSERT_EQUAL(PQsendDescribePrepared(c, name), 1);
+    while ((r = PQgetResult(c)) != NULL) {
+        if (PQresultStatus(r) == PGRES_COMMAND_OK)
+            count = PQnfields(r);
+        PQclear(r);
+    }
     return count;
 }
 

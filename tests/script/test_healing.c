@@ -220,6 +220,19 @@ a_lost_statement_is_parsed_again_unseen(void)
 }
 
 static void
+parameters_are_told_once(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, "c1 sends Describe S s1 | Sync", "s1 gets Describe S pgweir_1 | Sync",
+                "s1 sends Parameters", "c1 gets nothing", "s1 sends Stale | Ready I",
+                "s1 gets " ANEW " | Describe S pgweir_1 | Sync",
+                "s1 sends CloseComplete | ParseComplete | Parameters | NoData | Ready I",
+                "c1 gets Parameters | NoData | Ready I", "c1 sends Describe S s1 | Sync",
+                "s1 gets Describe S pgweir_1 | Sync",
+                "s1 sends Parameters | Error ERROR 57014 enough | Ready I",
+                "c1 gets Parameters | Error ERROR 57014 enough | Ready I");
+}
+
+static void
 what_fails_again_is_told(void)
 {
     PLAY(&one, ENTER, PREPARE, "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN,
@@ -287,6 +300,7 @@ suite_healing(void)
     CU_ADD_TEST(suite, ddl_around_us_is_mended_before_the_sync_has_come);
     CU_ADD_TEST(suite, what_is_mended_is_proved_as_well);
     CU_ADD_TEST(suite, a_lost_statement_is_parsed_again_unseen);
+    CU_ADD_TEST(suite, parameters_are_told_once);
     CU_ADD_TEST(suite, what_fails_again_is_told);
     CU_ADD_TEST(suite, in_a_transaction_the_error_is_told_and_the_next_one_is_well);
     CU_ADD_TEST(suite, behind_an_execute_the_error_is_told);
