@@ -9,7 +9,10 @@
 #include "pgweir/base/mem.h"
 #include "pgweir/base/random.h"
 
-#define MOST_KEYS 4096u /* in each map; beyond it everything is forgotten and derived again when asked */
+#define MOST_DERIVED \
+    4096u /* keys in one map; beyond it everything is forgotten and derived again when asked */
+#define MOST_LEARNT \
+    100000u /* likewise; but what a login has revealed is known again only after the next one */
 
 struct key {
     struct map_node in_map;
@@ -129,7 +132,7 @@ keep(struct keyring *k, struct map *map, const struct wanted *w, const struct sc
     key->keys = *keys;
     twin.stored = NULL;
     pthread_mutex_lock(&k->lock);
-    if (map->count >= MOST_KEYS)
+    if (map->count >= (map == &k->learnt || map == &k->secrets ? MOST_LEARNT : MOST_DERIVED))
         empty(map);
     old = map_find(map, hash, same, &twin);
     if (old != NULL)
