@@ -191,6 +191,38 @@ what_is_there_is_shown(void)
     PQfinish(console);
 }
 
+/* More than a worker lists in one turn of its loop. */
+static void
+every_client_of_a_crowd_is_listed_once(void)
+{
+    enum { CROWD = 140 };
+    struct weir *w = weir_get(&(struct weir_spec){ .settings = ROLES "workers = 1\n" });
+    PGconn *console = admin_of(w), *crowd[CROWD];
+    int count = WORK(CROWD), listed = 0;
+    bool is_seen[CROWD] = { false };
+    PGresult *r;
+
+    for (int i = 0; i < count; i++)
+        crowd[i] = dial(weir_port(w), "application_name=crowd_%d", i);
+    r = PQexec(console, "SHOW CLIENTS");
+    for (int i = 0; i < PQntuples(r); i++) {
+        const char *name = PQgetvalue(r, i, PQfnumber(r, "application_name"));
+        int at = BEGINS(name, "crowd_") ? number(name + strlen("crowd_")) : -1;
+
+        if (at >= 0 && at < count && !is_seen[at])
+            listed++;
+        else
+            CU_ASSERT(at < 0); /* nobody twice */
+        if (at >= 0 && at < count)
+            is_seen[at] = true;
+    }
+    CU_ASSERT_EQUAL(listed, count);
+    PQclear(r);
+    for (int i = 0; i < count; i++)
+        PQfinish(crowd[i]);
+    PQfinish(console);
+}
+
 static void
 pins_and_prepared_statements_are_shown(void)
 {
@@ -399,6 +431,28 @@ a_portal_may_be_read_in_pieces_by_bare_messages(void)
     raw_close(r);
 }
 
+/* Megabytes of answers to one who does not read wait in him, not in us; none is lost. */
+static void
+who_does_not_read_his_answers_is_not_served_ahead(void)
+{
+    unsigned count = WORK(900);
+    struct weir *w = weir_get(&spec);
+    struct raw *r = raw_dial(weir_port(w));
+    PGconn *other = admin_of(w);
+    unsigned answered = 0;
+
+    CU_ASSERT(raw_login(r, "app_user", "pgbouncer", "app_user_pw"));
+    for (unsigned i = 0; i < count; i++)
+        CU_ASSERT(raw_send_query(r, "SHOW CONFIG"));
+    SAYS(ask(other, "SHOW VERSION"), "pgweir " PGWEIR_VERSION);
+    while (answered < count && raw_until(r, 'Z'))
+        answered++;
+    CU_ASSERT_EQUAL(answered, count);
+    SAYS(raw_error(r)->sqlstate, "");
+    raw_close(r);
+    PQfinish(other);
+}
+
 static void
 nonsense_in_the_protocol_ends_only_the_one_who_said_it(void)
 {
@@ -598,6 +652,7 @@ suite_console(void)
         TEST(the_greeting_is_a_consoles),
         TEST(a_full_house_has_room_for_the_console),
         TEST(what_is_there_is_shown),
+        TEST(every_client_of_a_crowd_is_listed_once),
         TEST(pins_and_prepared_statements_are_shown),
         TEST(statistics_count_and_average),
         TEST(datadog_finds_its_columns),
@@ -605,6 +660,7 @@ suite_console(void)
         TEST(any_driver_may_use_the_extended_protocol),
         TEST(what_cannot_be_is_refused_and_the_console_lives_on),
         TEST(a_portal_may_be_read_in_pieces_by_bare_messages),
+        TEST(who_does_not_read_his_answers_is_not_served_ahead),
         TEST(nonsense_in_the_protocol_ends_only_the_one_who_said_it),
         TEST(pause_waits_for_servers_and_resume_lets_go_on),
         TEST(ctrl_c_undoes_a_pause),
