@@ -317,6 +317,7 @@ public class UseJdbc {
     static void sessionState(int number) throws Exception {
         try (Connection c = connect("ApplicationName", "client " + number, "options", "-c statement_timeout=54321")) {
             c.setReadOnly(number % 2 == 0);
+            c.setTransactionIsolation(Connection.TRANSACTION_SERIALIZABLE);
             c.setAutoCommit(false); // read-only is said to the server at the start of a transaction
             for (int n = 0; n < 8; n++) {
                 try (Statement s = c.createStatement();
@@ -325,7 +326,7 @@ public class UseJdbc {
                                 + "current_setting('transaction_read_only')")) {
                     r.next();
                     same(r.getString(1) + r.getString(2) + r.getString(3) + r.getString(4),
-                            "client " + number + "54321msread committed" + (number % 2 == 0 ? "on" : "off"));
+                            "client " + number + "54321msserializable" + (number % 2 == 0 ? "on" : "off"));
                 }
                 c.commit();
             }
@@ -407,7 +408,7 @@ public class UseJdbc {
         run("COPY", () -> crowd(CLIENTS, UseJdbc::copies));
         run("large objects", () -> crowd(10, UseJdbc::largeObjects));
         run("cancel and query timeout", () -> crowd(5, UseJdbc::cancel));
-        run("read-only, startup options", () -> crowd(CLIENTS, UseJdbc::sessionState));
+        run("read-only, isolation, startup options", () -> crowd(CLIENTS, UseJdbc::sessionState));
         run("metadata", () -> crowd(10, UseJdbc::metadata));
         run("schema changes", () -> crowd(CLIENTS, UseJdbc::schemaChanges));
         run("several statements in one", () -> crowd(CLIENTS, UseJdbc::severalStatements));

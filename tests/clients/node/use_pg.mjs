@@ -143,6 +143,17 @@ await run('schema changes', () => crowd((number) => withClient(async (c) => {
     }
 })));
 
+await run('notifications and a lock of the session', () => crowd((number) => withClient(async (c) => {
+    const heard = [];
+    c.on('notification', (n) => heard.push(n.payload));
+    await c.query(`LISTEN channel_${number}`);
+    await c.query('SELECT pg_advisory_lock($1)', [number]);
+    for (let n = 0; n < 3; n++) await c.query('SELECT pg_notify($1, $2)', [`channel_${number}`, String(n)]);
+    same((await c.query('SELECT pg_advisory_unlock($1) AS was', [number])).rows[0].was, true);
+    await c.query('UNLISTEN *');
+    same(heard, ['0', '1', '2']);
+}), 4));
+
 await run('notices and settings', () => crowd((number) => withClient(async (c) => {
     const heard = [];
     c.on('notice', (n) => heard.push(n.message));

@@ -122,6 +122,15 @@ await run('schema changes', async () => {
     await direct.end();
 });
 
+await run('listen, which takes a connection of its own', async () => {
+    const heard = [];
+    const { unlisten } = await sql.listen('news', (payload) => heard.push(payload));
+    await crowd((number) => sql.notify('news', String(number)));
+    for (let n = 0; heard.length < clients && n < 100; n++) await new Promise((done) => setTimeout(done, 50));
+    same(heard.map(Number).sort((a, b) => a - b), Array.from({ length: clients }, (_, n) => n));
+    await unlisten();
+});
+
 await run('errors', () => crowd(async (number) => {
     await fails('42P01', () => sql`SELECT * FROM nowhere`);
     await fails('23505', () => sql`INSERT INTO account VALUES (${number % 10}, 1)`);

@@ -42,6 +42,21 @@ $things = [
             }
         }
     },
+    'statements that it forgets within a transaction' => function (int $number) {
+        $c = connect();
+        for ($n = 0; $n < 10; $n++) {
+            $outside = $c->prepare('SELECT ?::int');
+            $outside->execute([$number]);
+            same($outside->fetchColumn(), $number);
+            $c->beginTransaction();
+            $outside = null;
+            $inside = $c->prepare('SELECT ?::int + 1');
+            $inside->execute([$number]);
+            same($inside->fetchColumn(), $number + 1);
+            $inside = null;
+            $c->commit();
+        }
+    },
     'transactions' => function (int $number) {
         $c = connect();
         $move = $c->prepare('UPDATE account SET money = money + ? WHERE id = ?');

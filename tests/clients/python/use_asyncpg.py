@@ -168,6 +168,15 @@ async def schema_changes(c, number):
         columns = len(row)
 
 
+async def notifications(c, number):
+    heard = asyncio.Queue()
+    await c.add_listener(f"channel_{number}", lambda _c, _pid, _channel, payload: heard.put_nowait(payload))
+    for n in range(3):
+        await c.execute("SELECT pg_notify($1, $2)", f"channel_{number}", str(n))
+        same(await asyncio.wait_for(heard.get(), 10), str(n))
+    await c.reset()
+
+
 async def pool(_c, _number):
     """Its own pool resets a connection on release: SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL."""
     async with asyncpg.create_pool(URL, min_size=5, max_size=20) as p:
@@ -194,5 +203,6 @@ run("values of two megabytes", crowd, large_values, 10)
 run("timeouts cancel", crowd, timeouts, 5)
 run("errors", crowd, errors)
 run("schema changes", crowd, schema_changes)
+run("listeners", crowd, notifications, 5)
 run("its own pool", crowd, pool, 1)
 finish()

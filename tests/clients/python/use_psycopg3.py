@@ -33,9 +33,9 @@ def prepared_statements(number):
 
 
 def many_texts(number):
-    """Many, but fewer than the 100 statements that psycopg keeps."""
+    """More texts than the 100 statements that psycopg keeps: it deallocates the oldest."""
     with connect(autocommit=True) as c:
-        for text in range(90):
+        for text in range(130):
             for _ in range(6):
                 row = c.execute(f"SELECT %s::int + {text}", (number,)).fetchone()
                 same(row, (number + text,))
@@ -218,6 +218,56 @@ def schema_changes(number):
             columns = len(row)
 
 
+def session_state(number):
+    """What a session owns: temporary tables, locks, cursors, SQL-level statements, settings that nobody reports."""
+    with connect(autocommit=True) as c:
+        c.execute(f"CREATE TEMP TABLE mine AS SELECT {number} AS n")
+        c.execute(f"PREPARE mine AS SELECT {number} + $1::int")
+        c.execute(f"SET search_path = s{number}, public")
+        c.execute(f"SET my.number = '{number}'")
+        with c.transaction():
+            c.execute(f"DECLARE mine CURSOR WITH HOLD FOR SELECT n + {number} FROM generate_series(1, 10) n")
+        for n in range(5):
+            same(c.execute("SELECT n FROM mine").fetchone(), (number,))
+            same(c.execute(f"EXECUTE mine({n})").fetchone(), (number + n,))
+            same(c.execute("SHOW search_path").fetchone(), (f"s{number}, public",))
+            same(c.execute("SELECT current_setting('my.number')").fetchone(), (str(number),))
+            same(c.execute("FETCH NEXT FROM mine").fetchone(), (n + 1 + number,))
+        c.execute("DROP TABLE mine")
+        c.execute("DEALLOCATE mine")
+        c.execute("CLOSE mine")
+        same(c.execute("SELECT 1").fetchone(), (1,))
+
+
+def locks_of_the_session(number):
+    """One at a time, although each holds the lock over many transactions."""
+    with connect(autocommit=True) as c:
+        c.execute("SELECT pg_advisory_lock(42)")
+        inside.append(number)
+        for _ in range(5):
+            c.execute("SELECT 1")
+            same(inside, [number])
+        inside.clear()
+        same(c.execute("SELECT pg_advisory_unlock(42)").fetchone(), (True,))
+
+
+inside = []
+
+
+def notifications():
+    """Listeners are told what is said while they are idle, and after LISTEN only."""
+    with connect(autocommit=True) as one, connect(autocommit=True) as two, connect(autocommit=True) as speaker:
+        one.execute("LISTEN news")
+        two.execute("LISTEN other")
+        speaker.execute("NOTIFY news, 'hello'")
+        heard = next(one.notifies())
+        same((heard.channel, heard.payload), ("news", "hello"))
+        one.execute("UNLISTEN *")
+        two.execute("NOTIFY other, 'to myself'")
+        same(next(two.notifies()).payload, "to myself")
+        two.execute("UNLISTEN *")
+
+
 def notices():
     with connect(autocommit=True) as c:
         heard = []
@@ -246,7 +296,7 @@ def reconnects():
 
 run("schema", schema)
 run("statements that it prepares by itself", crowd, prepared_statements)
-run("many texts", crowd, many_texts, 6)
+run("more texts than it keeps prepared", crowd, many_texts, 6)
 run("transactions and savepoints", crowd, transfers)
 run("no money is lost", money_is_still_there)
 run("pipeline mode", crowd, pipelines)
@@ -261,6 +311,9 @@ run("two-phase commit", crowd, two_phase, 5)
 run("isolation levels", crowd, isolation)
 run("settings follow", crowd, settings_follow)
 run("schema changes", crowd, schema_changes)
+run("state of the session", crowd, session_state, 5)
+run("locks of the session", crowd, locks_of_the_session, 5)
+run("notifications", notifications)
 run("notices", notices)
 run("async clients", lambda: asyncio.run(async_clients()))
 run("connecting again and again", reconnects)

@@ -98,13 +98,13 @@ plain_dump()
 
 directory_dump()
 {
-    rm -rf "$work/dump" && "$bin/pg_dump" -F d -j 4 -f "$work/dump" -d "$DIRECT_URL"
+    rm -rf "$work/dump" && "$bin/pg_dump" -F d -j 4 -f "$work/dump"
 }
 
 restore()
 {
     before=$("$bin/psql" -X -A -t -c 'SELECT count(*), sum(abalance) FROM pgbench_accounts')
-    "$bin/pg_restore" --clean --if-exists --no-owner -j 4 -d "$DIRECT_URL" "$work/dump" &&
+    "$bin/pg_restore" --clean --if-exists --no-owner -j 4 -d "$PGDATABASE" "$work/dump" &&
         [ "$("$bin/psql" -X -A -t -c 'SELECT count(*), sum(abalance) FROM pgbench_accounts')" = "$before" ]
 }
 
@@ -123,8 +123,8 @@ for mode in extended prepared; do
 done
 try 'no money is lost' books_balance
 try 'pg_dump, plain' plain_dump
-try 'pg_dump, directory, -j 4, over DIRECT_URL' directory_dump
-try 'pg_restore, directory, -j 4, over DIRECT_URL' restore
+try 'pg_dump, directory, -j 4' directory_dump
+try 'pg_restore, directory, -j 4' restore
 try 'vacuumdb -j 3 -z' "$bin/vacuumdb" -j 3 -z "$PGDATABASE"
 try 'reindexdb --concurrently -t' "$bin/reindexdb" --concurrently -t pgbench_tellers "$PGDATABASE"
 try 'reindexdb -j 3' "$bin/reindexdb" -S public -j 3 "$PGDATABASE"

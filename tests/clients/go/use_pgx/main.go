@@ -115,7 +115,7 @@ func prepared(ctx context.Context, c *pgx.Conn, number int) error {
 
 func manyTexts(ctx context.Context, c *pgx.Conn, number int) error {
 	for round := 0; round < 2; round++ {
-		for text := 0; text < 400; text++ {
+		for text := 0; text < 550; text++ {
 			if err := askInt(ctx, c, number+text, fmt.Sprintf("SELECT $1::int + %d", text), number); err != nil {
 				return err
 			}
@@ -275,7 +275,7 @@ func main() {
 		return err
 	}))
 	run("statements that it keeps prepared", crowd(clients(), prepared))
-	run("many texts", crowd(4, manyTexts))
+	run("more texts than it keeps prepared", crowd(4, manyTexts))
 	run("transactions and savepoints", crowd(clients(), transfers))
 	run("no money is lost", crowd(1, func(ctx context.Context, c *pgx.Conn, _ int) error {
 		return askInt(ctx, c, 1000, "SELECT sum(money) FROM account")
