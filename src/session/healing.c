@@ -181,11 +181,15 @@ field_of(struct slice message, char field)
     return "";
 }
 
+/* What the client knows of the statement is not true any more: its columns are others. The second is said of a Bind with
+ * a format for each of the old ones, when the statement was parsed there after the change. */
 static bool
 is_stale_plan(struct slice message)
 {
-    return strcmp(field_of(message, 'C'), SQLSTATE_FEATURE_NOT_SUPPORTED) == 0 &&
-           strcmp(field_of(message, 'R'), "RevalidateCachedQuery") == 0;
+    return (strcmp(field_of(message, 'C'), SQLSTATE_FEATURE_NOT_SUPPORTED) == 0 &&
+            strcmp(field_of(message, 'R'), "RevalidateCachedQuery") == 0) ||
+           (strcmp(field_of(message, 'C'), SQLSTATE_PROTOCOL_VIOLATION) == 0 &&
+            strcmp(field_of(message, 'R'), "PortalSetResultFormat") == 0);
 }
 
 /* The server has lost a statement that we had put there. */

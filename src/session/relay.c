@@ -659,6 +659,14 @@ refuse_transaction_block(struct client *c)
     client_end(c, END_STATEMENT_MODE, &e);
 }
 
+/* C keeps its server, and a message of it has waited for the answers that are here now. It is sent before the session is
+ * asked for anything: it is suspected itself, so that it would have to wait for that answer too, and for the next. */
+static bool
+goes_on(const struct client *c)
+{
+    return c->is_held && c->pins != 0 && buf_len(&c->carry) > 0;
+}
+
 /* After a piece of input: what the replies in it allow. */
 static void
 server_look_again(struct server *s, bool was_ready)
@@ -694,7 +702,7 @@ server_look_again(struct server *s, bool was_ready)
         refuse_transaction_block(c);
         return;
     }
-    if (may_release(s)) {
+    if (may_release(s) && !goes_on(c)) {
         relay_release(s);
         return;
     }

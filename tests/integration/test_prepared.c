@@ -164,6 +164,20 @@ who_asks_for_the_result_is_told_the_new_one(void)
     scene_end(&s);
 }
 
+/* The client stays on its server for the statement's sake, and each EXECUTE comes while the server is asked for that. */
+static void
+sql_statements_of_a_session_that_keeps_its_server_are_executed(void)
+{
+    struct scene s = scene("default_pool_size = 1\nworkers = 1\n");
+
+    SAYS(ask(s.one, "prepare mine as select 3 + $1::int"), "PREPARE");
+    SAYS(ask(s.one, "execute mine(3)"), "6");
+    SAYS(ask(s.one, "execute mine(4)"), "7");
+    SAYS(ask(s.one, "deallocate mine"), "DEALLOCATE");
+    SAYS(ask(s.one, "execute mine(5)"), "ERROR 26000 prepared statement \"mine\" does not exist");
+    scene_end(&s);
+}
+
 static void
 in_a_transaction_the_next_one_is_healthy(void)
 {
@@ -373,6 +387,7 @@ static const struct test_case cases[] = {
     TEST(select_star_outlives_changes_that_pass_through),
     TEST(select_star_outlives_changes_around_us),
     TEST(who_asks_for_the_result_is_told_the_new_one),
+    TEST(sql_statements_of_a_session_that_keeps_its_server_are_executed),
     TEST(in_a_transaction_the_next_one_is_healthy),
     TEST(a_transaction_that_begins_after_a_change_is_not_poisoned),
     TEST(a_parameter_gets_the_type_that_its_column_has_now),

@@ -58,6 +58,7 @@ static const struct {
     { "Result", 'V', "l" },
     { "Error", 'E', "e" },
     { "Stale", 'E', "s" },
+    { "StaleFormats", 'E', "f" },
     { "Notice", 'N', "e" },
     { "Notification", 'A', "4wt" },
 };
@@ -176,6 +177,15 @@ write_stale(struct buf *out)
     buf_add(out, slice_of(fields, sizeof fields));
 }
 
+/* What a Bind hears that has a format for each column of before. */
+static void
+write_stale_formats(struct buf *out)
+{
+    static const char fields[] = "SFEHLER\0VERROR\0C08P01\0Mso nicht\0RPortalSetResultFormat\0";
+
+    buf_add(out, slice_of(fields, sizeof fields));
+}
+
 static void
 write_field(struct buf *out, char field, char **rest)
 {
@@ -215,6 +225,9 @@ write_field(struct buf *out, char field, char **rest)
         break;
     case 's':
         write_stale(out);
+        break;
+    case 'f':
+        write_stale_formats(out);
         break;
     default: /* e */
         write_error(out, *rest);

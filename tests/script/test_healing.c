@@ -211,6 +211,16 @@ what_is_mended_is_proved_as_well(void)
 }
 
 static void
+formats_for_columns_of_before_are_mended_like_a_stale_plan(void)
+{
+    PLAY(&one, ENTER, PREPARE_AND_DESCRIBE, "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN,
+         "s1 sends StaleFormats | Ready I", "s1 gets " ASK,
+         "s1 sends CloseComplete | ParseComplete | Parameters | Columns a b x",
+         "s1 gets Describe S pgweir_does_not_exist | " RUN, "s1 sends Error ERROR 26000 no | Ready I",
+         "c1 hears Refusal ERROR 0A000 cached plan must not change result type", "c1 gets Ready I");
+}
+
+static void
 a_lost_statement_is_parsed_again_unseen(void)
 {
     PLAY(&one, ENTER, PREPARE, "c1 sends Describe S s1 | Sync", "s1 gets Describe S pgweir_1 | Sync",
@@ -299,6 +309,7 @@ suite_healing(void)
     CU_ADD_TEST(suite, ddl_around_us_is_mended_unseen);
     CU_ADD_TEST(suite, ddl_around_us_is_mended_before_the_sync_has_come);
     CU_ADD_TEST(suite, what_is_mended_is_proved_as_well);
+    CU_ADD_TEST(suite, formats_for_columns_of_before_are_mended_like_a_stale_plan);
     CU_ADD_TEST(suite, a_lost_statement_is_parsed_again_unseen);
     CU_ADD_TEST(suite, parameters_are_told_once);
     CU_ADD_TEST(suite, what_fails_again_is_told);
