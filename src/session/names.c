@@ -24,11 +24,18 @@ same_name(const struct map_node *node, const void *key)
 struct client_name *
 name_find(const struct client *c, const char *name)
 {
-    struct map_node *node = c->names == NULL
-                                ? NULL
-                                : map_find(&c->names->by_name, map_hash(significant(name)), same_name, name);
+    struct client_names *names = c->names;
+    struct map_node *node;
 
-    return node == NULL ? NULL : CONTAINER_OF(node, struct client_name, in_names);
+    if (names == NULL)
+        return NULL;
+    if (names->latest != NULL && same_name(&names->latest->in_names, name))
+        return names->latest;
+    node = map_find(&names->by_name, map_hash(significant(name)), same_name, name);
+    if (node == NULL)
+        return NULL;
+    names->latest = CONTAINER_OF(node, struct client_name, in_names);
+    return names->latest;
 }
 
 bool
@@ -120,6 +127,8 @@ void
 name_take_out(struct client *c, struct client_name *n)
 {
     map_remove(&c->names->by_name, &n->in_names);
+    if (c->names->latest == n)
+        c->names->latest = NULL;
     c->names->bytes -= n->bytes;
 }
 
@@ -138,6 +147,7 @@ names_forget_before(struct client *c, uint64_t stamp)
     if (c->names == NULL)
         return;
     map_init(&kept);
+    c->names->latest = NULL;
     while ((node = map_take_any(&c->names->by_name)) != NULL) {
         struct client_name *n = CONTAINER_OF(node, struct client_name, in_names);
 

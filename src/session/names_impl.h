@@ -29,6 +29,8 @@ struct client_name {
 
 struct client_names {
     struct map by_name;
+    struct client_name
+        *latest; /* found last and still in the map; most clients use one name again and again */
     size_t bytes;
 };
 
