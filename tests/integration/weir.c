@@ -76,6 +76,22 @@ add_expanded(struct buf *out, const struct weir *w, const char *template)
     }
 }
 
+/* Puts CONTENT in the place of file NAME at once: a reload under way must not read half of it. */
+static void
+weir_replace_file(struct weir *w, const char *name, const struct buf *content)
+{
+    char fresh[320], path[300];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s", weir_path(w, name));
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    file_write(fresh, buf_slice(content));
+    chmod(fresh, 0600);
+    if (stat(path, &st) == 0) /* whose it was */
+        CU_ASSERT_EQUAL(chown(fresh, st.st_uid, st.st_gid), 0);
+    CU_ASSERT_EQUAL(rename(fresh, path), 0);
+}
+
 /* Writes TEMPLATE as file NAME, for nobody else to read; NULL: nothing. */
 static void
 weir_write_file(struct weir *w, const char *name, const char *template)
@@ -85,8 +101,7 @@ weir_write_file(struct weir *w, const char *name, const char *template)
     if (template == NULL)
         return;
     add_expanded(&content, w, template);
-    file_write(weir_path(w, name), buf_slice(&content));
-    chmod(weir_path(w, name), 0600);
+    weir_replace_file(w, name, &content);
     buf_release(&content);
 }
 
@@ -120,7 +135,7 @@ weir_write_files(struct weir *w)
         buf_add_text(&ini, "\n[users]\n");
         add_expanded(&ini, w, spec->users);
     }
-    file_write(weir_path(w, "pgweir.ini"), buf_slice(&ini));
+    weir_replace_file(w, "pgweir.ini", &ini);
     buf_release(&ini);
 }
 
