@@ -294,6 +294,26 @@ next_idle(struct shard *s)
     return member_of_idle(l);
 }
 
+/* How far shard_take() looks for a member with the right tag. */
+#define MOST_LOOKED_AT 4
+
+/* M, or one of the first idle ones that is as good and has TAG. */
+static struct member *
+prefer_tag(struct shard *s, struct member *m, const void *tag)
+{
+    unsigned count = 0;
+
+    LIST_EACH(&s->idle, l) {
+        struct member *other = member_of_idle(l);
+
+        if (other->tag == tag && !member_is_suspect(other, loop_now_us(s->loop)))
+            return other;
+        if (++count == MOST_LOOKED_AT)
+            break;
+    }
+    return m;
+}
+
 struct member *
 shard_take(struct shard *s, struct waiter *w)
 {
@@ -310,6 +330,8 @@ shard_take(struct shard *s, struct waiter *w)
         check_more(s);
         return NULL;
     }
+    if (m->tag != w->tag && !s->is_round_robin)
+        m = prefer_tag(s, m, w->tag);
     activate(m);
     return m;
 }

@@ -416,6 +416,7 @@ client_link(struct client *c, struct server *s)
     s->is_keeping = false;
     buf_drop(&s->kept_back, buf_len(&s->kept_back));
     c->is_unsure = false;
+    c->is_cancel_due = false;
     server_move(s, SERVER_ACTIVE);
     client_feed(c, EV_GRANTED);
 }
@@ -477,6 +478,19 @@ application_of(const struct client *c)
     return name != NULL ? name : "";
 }
 
+/* The first of the reasons PINS. */
+static const char *
+pin_words(unsigned pins)
+{
+    static const char *const words[] = {
+#define PIN_REASON_WORDS(id, name, words) "idle, kept because of " words,
+        PIN_REASONS(PIN_REASON_WORDS)
+#undef PIN_REASON_WORDS
+    };
+
+    return words[__builtin_ctz(pins)];
+}
+
 /* Who has the servers that this client did not get, as far as this worker knows. */
 static void
 tell_holders(struct client *c, struct pg_error *e)
@@ -484,7 +498,7 @@ tell_holders(struct client *c, struct pg_error *e)
     struct budget_view view;
     struct server *longest = NULL;
     uint64_t now_us = loop_now_us(c->worker->loop);
-    char holder[200] = "";
+    char holder[300] = "";
     char bound[100] = "";
     char pinned[80] = "";
     unsigned pinned_count = shard_pinned_in_pool(c->shard);
@@ -503,9 +517,10 @@ tell_holders(struct client *c, struct pg_error *e)
         snprintf(holder, sizeof holder, " Held longest: backend %u by \"%s\" (client C-%llu) for %.1f s, %s.",
                  longest->backend_pid, application_of(longest->client),
                  (unsigned long long)longest->client->id, (double)(now_us - longest->client->active_us) / 1e6,
-                 !ledger_is_empty(&longest->ledger) ? "running a query"
-                 : longest->status == 'I'           ? "idle"
-                                                    : "idle in transaction");
+                 !ledger_is_empty(&longest->ledger)                     ? "running a query"
+                 : longest->client->pins != 0 && longest->status == 'I' ? pin_words(longest->client->pins)
+                 : longest->status == 'I'                               ? "idle"
+                                                                        : "idle in transaction");
     if (view.bound != NULL)
         snprintf(bound, sizeof bound, " The limit that is reached: %s, %u of %u.", view.bound,
                  view.bound_taken, view.bound_limit);
@@ -609,9 +624,9 @@ client_end(struct client *c, enum end_reason reason, const struct pg_error *why)
     if (s != NULL) {
         bool is_half = !scanner_is_between_messages(&c->scanner) && !c->is_dropping;
 
-        server_orphan(s, is_half                     ? ORPHAN_HALF_MESSAGE
-                         : reason == END_CLIENT_LEFT ? ORPHAN_POLITE
-                                                     : ORPHAN_LOST);
+        server_orphan(s, is_half                                                       ? ORPHAN_HALF_MESSAGE
+                         : reason == END_CLIENT_LEFT || reason == END_SETTINGS_REFUSED ? ORPHAN_POLITE
+                                                                                       : ORPHAN_LOST);
     }
     client_feed(c, EV_END);
 }

@@ -108,6 +108,7 @@ struct client {
     uint32_t
         suspected; /* enum sql_flag: what its texts may have done to the session since the last read-back; see state_impl.h */
     uint16_t pins;            /* PIN_BITs: why it keeps its server between transactions */
+    bool is_cancel_due;       /* it has sent a cancel request while its server ran a query of ours */
     bool is_unsure;           /* since then: something has failed, or a transaction block was open */
     bool has_odd_strings;     /* standard_conforming_strings is off */
     bool has_odd_encoding;    /* client_encoding is one of those in which letters hold ASCII bytes */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cancel_impl.h"
 #include "healing_impl.h"
 #include "login_impl.h"
 #include "pgweir/wire/back.h"
@@ -133,6 +134,7 @@ message_without_server(struct client *c, enum front_kind kind)
     default:
         break;
     }
+    c->waiter.tag = c->settings;
     m = shard_take(c->shard, &c->waiter);
     if (c->state == CLIENT_ENDED) /* refused at once */
         return OVER;
@@ -546,6 +548,21 @@ note_deallocation(struct server *s, struct slice message)
     }
 }
 
+/* O, a query of ours on behalf of a client, is through. */
+static void
+own_query_is_done(struct server *s, const struct owed *o)
+{
+    struct client *c = s->client;
+
+    if (o->own == OWN_READ_BACK && state_is_asking(s))
+        state_answered(s);
+    if (c->is_cancel_due && !server_is_swallowing(s)) {
+        c->is_cancel_due = false;
+        if (!ledger_is_empty(&s->ledger))
+            cancel_dispatch(s, NULL);
+    }
+}
+
 /* True when the message goes to the client. *IS_READY: it was a ReadyForQuery; *IS_BROKEN: the server must be closed. */
 static bool
 server_message(struct server *s, const struct scan_span *span, bool *is_ready, bool *is_broken)
@@ -633,8 +650,8 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         is_forwarded = false;
     if (owed.kind != OWED_NOTHING) {
         prepared_paid(s, &owed);
-        if (UNLIKELY(owed.own == OWN_READ_BACK) && state_is_asking(s))
-            state_answered(s);
+        if (UNLIKELY(owed.own != OWN_OTHER) && s->client != NULL)
+            own_query_is_done(s, &owed);
     }
     while (kind == BACK_ERROR && ledger_take_skipped(&s->ledger, &owed, &failed))
         if (prepared_undone(s, &owed, failed, &instead)) {

@@ -234,6 +234,7 @@ on_closed(void *owner, const struct error *why)
     struct server *s = owner;
     struct client *c = s->client;
     bool is_fatal = s->is_fatal;
+    bool is_told = is_fatal && !server_is_swallowing(s); /* the server's last words went to the client */
     struct pg_error e;
 
     if (s->state == SERVER_PARTING) {
@@ -249,7 +250,7 @@ on_closed(void *owner, const struct error *why)
                                        : "the open transaction was rolled back");
     server_end(s, LOG_NOTICE_LEVEL, is_fatal ? "ended the session" : "server conn crashed?");
     if (c != NULL)
-        client_server_gone(c, is_fatal ? END_SERVER_FATAL : END_SERVER_LOST, is_fatal ? NULL : &e);
+        client_server_gone(c, is_fatal ? END_SERVER_FATAL : END_SERVER_LOST, is_told ? NULL : &e);
 }
 
 static const struct stream_handler relayed = { .on_bytes = on_bytes,
@@ -538,6 +539,7 @@ server_take_settings(struct server *s, const struct snapshot *settings)
     const struct snapshot *old = s->settings;
 
     s->settings = snapshot_hold(settings);
+    s->member.tag = settings;
     snapshot_drop(s->worker->house->snapshots, old);
 }
 

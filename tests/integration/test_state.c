@@ -39,7 +39,11 @@ backend(PGconn *c)
 static const char *
 ask_bound(PGconn *c, const char *sql, int count, const char *const *values)
 {
-    return result_text(PQexecParams(c, sql, count, NULL, values, NULL, NULL, 0));
+    PGresult *r = PQexecParams(c, sql, count, NULL, values, NULL, NULL, 0);
+    const char *told = result_text(r);
+
+    PQclear(r);
+    return told;
 }
 #define BOUND(c, sql, ...)                                                             \
     ask_bound(c, sql, (int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)), \

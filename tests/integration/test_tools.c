@@ -17,8 +17,7 @@ weir(void)
 {
     return weir_get(&(struct weir_spec){
         .settings = "default_pool_size = 20\n",
-        .users =
-            "migration_user = pool_mode=session\n", /* pg_dump uses SET and PREPARE outside transactions */
+        .users = "migration_user = pool_mode=transaction\n",
     });
 }
 

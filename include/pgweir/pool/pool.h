@@ -45,6 +45,7 @@ struct waiter { /* embedded in the client */
     struct shard *shard; /* NULL while not waiting */
     uint64_t since_us;   /* valid while waiting */
     enum waiter_wish wish;
+    const void *tag; /* for shard_take(): an idle member with this tag is preferred */
 };
 
 enum member_state {
@@ -62,6 +63,8 @@ struct member {          /* embedded in the server */
     struct letter move;
     uint64_t born_us;       /* when the dial began */
     uint64_t idle_since_us; /* valid while IDLE */
+    const void
+        *tag; /* what it has that a waiter may look for (its session's settings): compared, never followed */
     enum member_state state;
     bool is_stale;    /* made for a route that has changed: closed when it comes back */
     bool is_checking; /* from pool_handler.check until shard_give() or shard_lost(); ACTIVE meanwhile */
