@@ -61,7 +61,7 @@ function show(number) { return number < 0 ? "–" : number < 0.01 && number > 0 
 BEGIN { figure_count = split(figures, figure_list, ","); pooler_count = split(poolers, pooler_list, " ") }
 {
     split("", v)
-    for (i = 1; i <= NF; i++) { at = index($i, "="); v[substr($i, 1, at - 1)] = substr($i, at + 1) }
+    for (i = 1; i <= NF; i++) { at = index($i, "="); word = substr($i, at + 1); v[substr($i, 1, at - 1)] = word ~ /^[0-9.]+$/ ? word + 0 : word }
     if (v["case"] == name "-before") before[v["pooler"]] = v["cpu_us"]
     if (v["case"] != name) next
     if (v["pooler"] == "direct") has_direct = 1

@@ -22,7 +22,7 @@
 #include "shard_impl.h"
 
 /* A waiter elsewhere is noticeably older when it has waited longer than ours by a quarter and this. Less would move servers to and fro
- * because a worker was off its CPU for a moment: with 200 us here, four workers on two CPUs spent a third of their time on moves. More would
+ * because a worker was off its CPU for a moment: with 200 us here, four workers on two CPUs spent a quarter of theirs on moves. More would
  * let the longest wait grow past twice the mean. */
 #define ELDER_MARGIN_US (2 * US_PER_MS)
 #define ELDER_NUMERATOR 5
