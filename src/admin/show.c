@@ -1048,10 +1048,11 @@ write_pin_totals(struct job *j, const struct roll *roll, struct buf *rows)
 
 /* --- PREPARED --- */
 
+#define PREPARED_AT_ONCE 64u     /* under the registry's lock */
 #define PREPARED_MOST_TEXT 1000u /* bytes of a query that are shown */
 
 static const struct console_column prepared_columns[] = {
-    T("name"), T("query"), I("parameters"), I("holders"), I("bytes"),
+    T("name"), T("query"), I("parameters"), I("holders"), I("servers"), N("calls"), I("bytes"),
 };
 
 static void
@@ -1068,6 +1069,9 @@ add_prepared(void *arg, const struct statement *s)
     console_add_slice(rows, text);
     add_count(rows, counted + 2 <= s->tail_len ? get_be16(s->bytes + counted) : 0);
     add_count(rows, atomic_load_explicit(&((struct statement *)(uintptr_t)s)->refs, memory_order_relaxed));
+    add_count(rows, atomic_load_explicit(&((struct statement *)(uintptr_t)s)->servers, memory_order_relaxed));
+    console_add_uint(rows,
+                     atomic_load_explicit(&((struct statement *)(uintptr_t)s)->calls, memory_order_relaxed));
     add_count(rows, (uint64_t)s->tail_len + s->scope_len);
 }
 
@@ -1075,7 +1079,11 @@ static void
 write_prepared(struct job *j, const struct roll *roll, struct buf *rows)
 {
     (void)roll;
-    registry_each(house_registry(j->admin->house), add_prepared, rows);
+    struct statement *last = NULL;
+
+    do
+        last = registry_list(house_registry(j->admin->house), last, PREPARED_AT_ONCE, add_prepared, rows);
+    while (last != NULL);
 }
 
 /* --- pretend settings: what drivers ask any server at their start --- */

@@ -63,16 +63,6 @@ registry_look(struct registry *r, struct registry_totals *out)
     pthread_mutex_unlock(&r->lock);
 }
 
-void
-registry_each(struct registry *r, void (*each)(void *arg, const struct statement *s), void *arg)
-{
-    pthread_mutex_lock(&r->lock);
-    for (struct map_node *node = map_next(&r->by_text, NULL); node != NULL;
-         node = map_next(&r->by_text, node))
-        each(arg, CONTAINER_OF(node, struct statement, in_registry));
-    pthread_mutex_unlock(&r->lock);
-}
-
 /* --- statements --- */
 
 struct text {
@@ -215,43 +205,18 @@ statement_drop(struct statement *s)
 
 /* --- listing --- */
 
-/* How much of TEXT fits into SIZE bytes without cutting a UTF-8 character. */
-static size_t
-fitting(struct slice text, size_t size)
-{
-    size_t len = text.len < size ? text.len : size;
-
-    while (len > 0 && len < text.len && (text.at[len] & 0xc0) == 0x80)
-        len--;
-    return len;
-}
-
-static void
-write_row(const struct statement *s, struct registry_row *row)
-{
-    size_t len = fitting(statement_text(s), REGISTRY_TEXT);
-
-    *row = (struct registry_row){ .id = s->id, .bytes = cost_of(s) };
-    row->refs = atomic_load_explicit(&((struct statement *)(uintptr_t)s)->refs, memory_order_relaxed);
-    row->servers = atomic_load_explicit(&((struct statement *)(uintptr_t)s)->servers, memory_order_relaxed);
-    row->calls = atomic_load_explicit(&((struct statement *)(uintptr_t)s)->calls, memory_order_relaxed);
-    if (len > 0)
-        memcpy(row->text, s->bytes, len);
-}
-
 struct statement *
-registry_list(struct registry *r, struct statement *after, struct registry_row *rows, size_t most,
-              size_t *count)
+registry_list(struct registry *r, struct statement *after, size_t most,
+              void (*each)(void *arg, const struct statement *s), void *arg)
 {
     struct statement *last = NULL;
     struct link *l;
 
-    *count = 0;
     pthread_mutex_lock(&r->lock);
     l = after == NULL ? list_first(&r->all) : list_next(&r->all, &after->in_all);
-    for (; l != NULL && *count < most; l = list_next(&r->all, l)) {
+    for (size_t i = 0; l != NULL && i < most; i++, l = list_next(&r->all, l)) {
         last = CONTAINER_OF(l, struct statement, in_all);
-        write_row(last, &rows[(*count)++]);
+        each(arg, last);
     }
     last = l == NULL ? NULL : statement_hold(last);
     pthread_mutex_unlock(&r->lock);

@@ -94,21 +94,10 @@ statement_count_call(struct statement *s, uint64_t *calls)
         atomic_fetch_add_explicit(&s->calls, 64, memory_order_relaxed);
 }
 
-#define REGISTRY_TEXT 80u
-
-struct registry_row { /* a statement as it is listed */
-    uint64_t id;
-    uint64_t calls; /* may lag behind by 63 for each server */
-    size_t bytes;
-    unsigned refs; /* of clients' names, servers, workers' caches and messages under way */
-    unsigned servers;
-    char text[REGISTRY_TEXT + 1]; /* the beginning of the query, cut at a character's border */
-};
-
-/* Writes up to MOST (at least 1) rows, those made behind AFTER (NULL: from the oldest on), under the registry's lock; *COUNT is how many.
+/* Calls EACH, under the registry's lock, for up to MOST statements (at least 1), those made behind AFTER (NULL: from the oldest on).
  * return  the last of them, with a reference, to be the next call's AFTER; NULL when there are no more. AFTER's reference is given up. */
-struct statement *registry_list(struct registry *r, struct statement *after, struct registry_row *rows,
-                                size_t most, size_t *count);
+struct statement *registry_list(struct registry *r, struct statement *after, size_t most,
+                                void (*each)(void *arg, const struct statement *s), void *arg);
 
 struct registry_totals {
     size_t statements;
@@ -116,7 +105,5 @@ struct registry_totals {
     size_t most_bytes;
 };
 void registry_look(struct registry *r, struct registry_totals *out);
-/* Calls EACH for every statement, under the lock: it must be brief. */
-void registry_each(struct registry *r, void (*each)(void *arg, const struct statement *s), void *arg);
 
 #endif

@@ -62,7 +62,7 @@ static const struct {
     { "pins",
       "id i database t user t application_name t addr t port i state t reasons t pinned_seconds i link t " },
     { "pin_totals", "database t user t reason t clients i words t " },
-    { "prepared", "name t query t parameters i holders i bytes i " },
+    { "prepared", "name t query t parameters i holders i servers i calls n bytes i " },
     { "client_encoding", "client_encoding t " },
     { "default_transaction_isolation", "default_transaction_isolation t " },
     { "standard_conforming_strings", "standard_conforming_strings t " },
