@@ -260,11 +260,16 @@ def notifications():
         one.execute("LISTEN news")
         two.execute("LISTEN other")
         speaker.execute("NOTIFY news, 'hello'")
-        heard = next(one.notifies())
+        waiting = one.notifies()
+        heard = next(waiting)
+        waiting.close()
         same((heard.channel, heard.payload), ("news", "hello"))
         one.execute("UNLISTEN *")
+        to_two = []
+        two.add_notify_handler(lambda n: to_two.append(n.payload))
         two.execute("NOTIFY other, 'to myself'")
-        same(next(two.notifies()).payload, "to myself")
+        two.execute("SELECT 1")
+        same(to_two, ["to myself"])
         two.execute("UNLISTEN *")
 
 
