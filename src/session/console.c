@@ -293,10 +293,9 @@ portal_drop(struct console *k, struct portal *p)
 static void
 drop_portals(struct console *k)
 {
-    struct link *l;
-
-    while ((l = list_first(&k->portals)) != NULL)
+    LIST_EACH(&k->portals, l) {
         portal_drop(k, CONTAINER_OF(l, struct portal, in_console));
+    }
 }
 
 static void
@@ -931,13 +930,12 @@ console_gone(struct client *c)
 void
 console_free(struct console *k)
 {
-    struct link *l;
-
     if (k == NULL)
         return;
     drop_portals(k);
-    while ((l = list_first(&k->statements)) != NULL)
+    LIST_EACH(&k->statements, l) {
         statement_forget(k, CONTAINER_OF(l, struct statement_kept, in_console));
+    }
     portal_fini(&k->simple);
     free(k->user);
     free(k->database);
