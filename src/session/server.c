@@ -316,6 +316,10 @@ server_let_go(struct server *s)
         s->client = NULL;
     }
     prepared_abandon(s);
+    if (s->has_ddl) { /* whether it was committed nobody knows */
+        s->has_ddl = false;
+        schema_bump(s->schema);
+    }
 }
 
 /* Out of the worker; its memory goes when the loop turn is over. */
