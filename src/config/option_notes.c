@@ -7,8 +7,6 @@
 #include "option_impl.h"
 #include "pgweir/base/text.h"
 
-#define TO_COME "is not implemented yet and has no effect"
-
 static const struct {
     const char *name;
     const char *note; /* behind the name */
@@ -22,10 +20,6 @@ static const struct {
     { "suspend_timeout", "has no effect: SUSPEND is refused" },
     { "track_extra_parameters",
       "only tells `ignore_startup_parameters` what to leave alone: all settings follow" },
-
-    /* for now */
-    { "autodb_idle_timeout", TO_COME },
-    { "pool_idle_timeout", TO_COME },
 };
 
 const char *

@@ -138,12 +138,17 @@ pool_enter(struct pool *pool, unsigned generation)
 }
 
 void
-pool_exit(struct pool *pool, unsigned generation)
+pool_exit(struct pool *pool, unsigned generation, uint64_t now_us)
 {
+    bool is_last;
+
     pthread_mutex_lock(&pool->_shared.lock);
     assert(*pool_count_locked(pool, generation) > 0);
     pool_count_locked(pool, generation)[0]--;
+    is_last = pool->_shared.fresh_count + pool->_shared.stale_count == 0;
     pthread_mutex_unlock(&pool->_shared.lock);
+    if (is_last && atomic_load(&pool->client_count) == 0)
+        pool_may_be_unused(pool, now_us);
     if (UNLIKELY(atomic_load(&pool->pools->wait_count) > 0))
         pools_ring(pool->pools);
 }
@@ -152,6 +157,7 @@ void
 pool_age_locked(struct pool *pool)
 {
     pool->_shared.generation++;
+    atomic_store(&pool->approval_key, atomic_fetch_add(&pool->pools->last_approval_key, 1) + 1);
     pool->_shared.stale_count += pool->_shared.fresh_count;
     pool->_shared.fresh_count = 0;
 }
@@ -206,7 +212,7 @@ pools_ring(struct pools *p)
 {
     struct attendant *a = p->attendant;
 
-    if (!atomic_exchange(&a->is_rung, true))
+    if (a != NULL && !atomic_exchange(&a->is_rung, true))
         shard_post(a->loop, &a->bell);
 }
 
@@ -293,6 +299,7 @@ on_bell(struct letter *letter, void *recipient)
     }
     atomic_store(&a->is_rung, false); /* who rings from now on is looked at in the next turn */
     answer_waits(a->pools);
+    pools_reap(a->pools);
 }
 
 void
@@ -302,7 +309,7 @@ pools_attend(struct pools *p, struct loop *loop)
     p->attendant = mem_new(sizeof(*p->attendant));
     p->attendant->bell.on_arrival = on_bell;
     p->attendant->pools = p;
-    p->attendant->loop = loop;
+    p->attendant->loop = p->attendant_loop = loop;
     atomic_init(&p->attendant->is_rung, false);
 }
 

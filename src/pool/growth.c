@@ -66,7 +66,7 @@ lacks_spare(struct shard *s)
 {
     unsigned least = s->route->min_pool_size;
 
-    if (!s->is_used || s->is_gone)
+    if (!s->is_used || s->is_gone || s->pool->is_private || !pool_is_wanted(s))
         return false;
     if (s->route->pool_size != 0 && least > s->route->pool_size)
         least = s->route->pool_size;

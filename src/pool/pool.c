@@ -101,11 +101,15 @@ route_guarantee(const struct route *r)
 }
 
 static void
-account_set_limits(struct budget_account *a, const struct route *route, unsigned guaranteed)
+account_set_limits(const struct pool *pool, struct budget_account *a, const struct route *route,
+                   unsigned guaranteed)
 {
     unsigned reserve = route->reserve_pool_timeout_us == 0 ? 0 : route->reserve_pool_size;
 
-    budget_account_resize(a, route->pool_size, reserve, guaranteed);
+    if (pool->is_private)
+        budget_account_resize(a, 1, 0, 0);
+    else
+        budget_account_resize(a, route->pool_size, reserve, guaranteed);
     budget_set_quota(a->host, QUOTA_ENTRY, route->database, route->max_db_connections);
     budget_set_quota(a->host, QUOTA_USER, route->user, route->max_user_connections);
 }
@@ -119,12 +123,12 @@ pool_open_account(struct pool *pool, const struct route *route)
 
     a->pool = pool;
     a->older = atomic_load_explicit(&pool->account, memory_order_relaxed);
-    budget_account_open(&a->budget, host, route->pool_size, route_guarantee(route));
+    budget_account_open(&a->budget, host, route->pool_size, 0);
     budget_account_join(&a->budget, QUOTA_ROLE, route->user);
     budget_account_join(&a->budget, QUOTA_DATABASE, route->server_database);
     budget_account_join(&a->budget, QUOTA_ENTRY, route->database);
     budget_account_join(&a->budget, QUOTA_USER, route->user);
-    account_set_limits(&a->budget, route, route_guarantee(route));
+    account_set_limits(pool, &a->budget, route, route_guarantee(route));
     a->budget.idle_hint = &pool->idle.bits;
     atomic_store_explicit(&pool->account, a, memory_order_release);
 }
@@ -138,11 +142,17 @@ pool_account(struct pool *pool)
 /* --- one pool --- */
 
 static struct pool *
-pool_new(struct pools *p, const char *database, const char *user, struct route *route)
+pool_new(struct pools *p, const char *database, const char *user, struct route *route, struct slice startup)
 {
     struct pool *pool = mem_new(sizeof(*pool) + p->worker_count * sizeof(pool->shards[0]));
 
     pool->pools = p;
+    pool->is_private = startup.len > 0;
+    buf_init(&pool->startup);
+    buf_add(&pool->startup, startup);
+    link_init(&pool->in_unused);
+    atomic_init(&pool->client_count, 0);
+    atomic_init(&pool->approval_key, atomic_fetch_add(&p->last_approval_key, 1) + 1);
     pool->database = mem_text(database);
     pool->user = mem_text(user);
     pthread_mutex_init(&pool->_shared.lock, NULL);
@@ -177,7 +187,7 @@ accounts_free(struct pool_account *a)
     }
 }
 
-static void
+void
 pool_free(struct pool *pool)
 {
     for (unsigned i = 0; i < pool->pools->worker_count; i++)
@@ -187,6 +197,7 @@ pool_free(struct pool *pool)
     welcome_drop(pool->_shared.welcome);
     free(pool->trouble._shared.why);
     pthread_mutex_destroy(&pool->_shared.lock);
+    buf_release(&pool->startup);
     free(pool->database);
     free(pool->user);
     free(pool);
@@ -341,6 +352,9 @@ pools_new(const struct pool_handler *handler, struct loop *const *loops, void *c
     atomic_init(&p->has_controls, false);
     atomic_init(&p->wait_count, 0);
     list_init(&p->waits);
+    list_init(&p->_shared.unused);
+    timer_init(&p->reap_timer, on_reap_due);
+    atomic_init(&p->last_approval_key, 0);
     map_init(&p->_shared.schemas);
     random_secret(&p->_shared.random, sizeof(p->_shared.random));
     p->_shared.random |= 1;
@@ -360,6 +374,7 @@ pools_free(struct pools *p)
 
     if (p == NULL)
         return;
+    reaper_fini(p);
     while ((node = map_take_any(&p->_shared.by_name)) != NULL)
         pool_free(CONTAINER_OF(node, struct pool, in_pools));
     map_fini(&p->_shared.by_name);
@@ -389,7 +404,8 @@ pool_has_name(const struct map_node *node, const void *key)
     const struct pool *pool = CONTAINER_OF_CONST(node, struct pool, in_pools);
     const struct pool_name *name = key;
 
-    return strcmp(pool->database, name->database) == 0 && strcmp(pool->user, name->user) == 0;
+    return !pool->is_private && strcmp(pool->database, name->database) == 0 &&
+           strcmp(pool->user, name->user) == 0;
 }
 
 /* Where (DATABASE, USER) leads in S; NULL when S has no such pool. */
@@ -408,7 +424,7 @@ route_in(const struct settings *s, const char *database, const char *user)
 
 /* A login may bring a route of the configuration before the last reload: that must not make a pool which no reload corrects. */
 static struct pool *
-pool_new_locked(struct pools *p, struct route *route)
+pool_new_locked(struct pools *p, struct route *route, struct slice startup)
 {
     const struct settings *s = p->_shared.settings;
     struct route *fresh = NULL;
@@ -416,11 +432,11 @@ pool_new_locked(struct pools *p, struct route *route)
 
     if (s != NULL && s != route->settings)
         fresh = route_in(s, route->database, route->user);
-    pool = pool_new(p, route->database, route->user, fresh != NULL ? fresh : route);
+    pool = pool_new(p, route->database, route->user, fresh != NULL ? fresh : route, startup);
     atomic_init(&pool->is_paused, pools_pauses_locked(p, route->database));
     if (s != NULL && s != route->settings && fresh == NULL) {
         pool->_shared.is_gone = true;
-        account_set_limits(pool_account(pool), route, 0);
+        account_set_limits(pool, pool_account(pool), route, 0);
     }
     route_drop(fresh);
     return pool;
@@ -439,11 +455,40 @@ pools_get(struct pools *p, struct route *route)
     if (node != NULL) {
         pool = CONTAINER_OF(node, struct pool, in_pools);
     } else {
-        pool = pool_new_locked(p, route);
+        pool = pool_new_locked(p, route, slice_of(NULL, 0));
         map_add(&p->_shared.by_name, &pool->in_pools, hash);
     }
+    atomic_fetch_add(&pool->client_count, 1);
+    if (link_is_in(&pool->in_unused))
+        link_remove(&pool->in_unused);
     pthread_mutex_unlock(&p->_shared.lock);
     return pool;
+}
+
+struct pool *
+pools_get_private(struct pools *p, struct route *route, struct slice startup)
+{
+    uint64_t hash = map_hash_after(map_hash(slice_of_text(route->database)), slice_of_text(route->user));
+    struct pool *pool;
+
+    pthread_mutex_lock(&p->_shared.lock);
+    pool = pool_new_locked(p, route, startup);
+    map_add(&p->_shared.by_name, &pool->in_pools, hash);
+    atomic_fetch_add(&pool->client_count, 1);
+    pthread_mutex_unlock(&p->_shared.lock);
+    return pool;
+}
+
+struct slice
+pool_startup(const struct pool *pool)
+{
+    return buf_slice(&pool->startup);
+}
+
+const void *
+pool_approval_key(struct pool *pool)
+{
+    return (const void *)(uintptr_t)atomic_load(&pool->approval_key);
 }
 
 /* ROUTE is adopted; NULL: the configuration has the pool no longer. */
@@ -455,14 +500,14 @@ pool_reroute(struct pool *pool, struct route *route)
     struct welcome *welcome = NULL;
 
     if (route == NULL) {
-        account_set_limits(&before->budget, old, 0);
+        account_set_limits(pool, &before->budget, old, 0);
         pthread_mutex_lock(&pool->_shared.lock);
         pool->_shared.is_gone = true;
         pthread_mutex_unlock(&pool->_shared.lock);
     } else {
         bool is_elsewhere = strcmp(old->host_key, route->host_key) != 0;
 
-        account_set_limits(&before->budget, is_elsewhere ? old : route,
+        account_set_limits(pool, &before->budget, is_elsewhere ? old : route,
                            is_elsewhere ? 0 : route_guarantee(route));
         pthread_mutex_lock(&pool->_shared.lock);
         if (is_elsewhere)

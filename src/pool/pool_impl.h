@@ -19,14 +19,19 @@ struct pools {
     _Atomic bool has_controls; /* whether _shared.controls has anything */
     _Atomic unsigned
         wait_count; /* waits of control.c; members that go ring the attendant while there are any */
-    struct attendant *attendant; /* control.c's; NULL: nobody attends, nobody may wait */
-    struct list waits;           /* pools_wait.in_waits; main thread */
+    struct attendant *attendant; /* control.c's; NULL: nobody attends, nobody may wait, nothing is reaped */
+    struct loop *attendant_loop;
+    struct timer reap_timer; /* reaper.c's, in that loop */
+    struct funeral *funeral; /* likewise; NULL: none is under way; main thread */
+    _Atomic uint64_t last_approval_key;
+    struct list waits; /* pools_wait.in_waits; main thread */
     struct {
         pthread_mutex_t lock;
         struct map by_name;              /* pool.in_pools, by database and user */
         struct map schemas;              /* schema.c's, by host list and database */
         const struct settings *settings; /* held: of the last pools_reload(), NULL before */
         uint64_t random;                 /* seeds the shards */
+        struct list unused;              /* pool.in_unused: without clients and members */
         struct map controls;             /* control.c: what was done to databases by their names */
         bool is_all_paused;
     } _shared;
@@ -67,6 +72,13 @@ struct pool {
     struct pools *pools;
     char *database;
     char *user;
+    bool is_private;       /* of one client: nobody finds it by its name */
+    struct buf startup;    /* private: what pool_startup() tells */
+    struct link in_unused; /* of the pools, or of a funeral; under the pools' lock, as the next two */
+    uint64_t unused_us;    /* while in_unused */
+    bool is_dead;
+    _Atomic unsigned client_count; /* pools_get() less pool_leave() */
+    _Atomic uint64_t approval_key; /* pool_approval_key() */
     struct {
         pthread_mutex_t lock;
         struct route *route; /* held */
@@ -121,14 +133,22 @@ mask_count(uint32_t mask)
     return (unsigned)__builtin_popcount(mask);
 }
 
+void pool_free(struct pool *pool);
+
+/* --- reaper.c --- */
+void pool_may_be_unused(struct pool *pool, uint64_t now_us);
+void pools_reap(struct pools *p); /* main thread: frees what is due, arms reap_timer for the next */
+void on_reap_due(struct timer *timer);
+void reaper_fini(struct pools *p);
+
 /* --- control.c --- */
 
 struct attendant;
 
 /* The gate for one more member, dialed in GENERATION. False: the pool is paused. */
 bool pool_enter(struct pool *pool, unsigned generation);
-void pool_exit(struct pool *pool, unsigned generation); /* it has gone */
-void pool_age_locked(struct pool *pool);                /* a new generation begins */
+void pool_exit(struct pool *pool, unsigned generation, uint64_t now_us); /* it has gone */
+void pool_age_locked(struct pool *pool);                                 /* a new generation begins */
 bool pools_pauses_locked(struct pools *p, const char *database);
 void controls_fini(struct pools *p);
 void pools_ring(struct pools *p); /* the attendant; any thread */

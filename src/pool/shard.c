@@ -425,10 +425,16 @@ member_idle_due_us(const struct member *m)
     return timeout_us == 0 ? TIMERS_NEVER : m->idle_since_us + timeout_us;
 }
 
+bool
+pool_is_wanted(const struct shard *s)
+{
+    return s->route->is_forced || atomic_load_explicit(&s->pool->client_count, memory_order_relaxed) > 0;
+}
+
 static unsigned
 shard_min_size(const struct shard *s)
 {
-    return s->is_gone || s->is_closing_down ? 0 : s->route->min_pool_size;
+    return s->is_gone || s->is_closing_down || !pool_is_wanted(s) ? 0 : s->route->min_pool_size;
 }
 
 /* Takes one out of the pool's usable servers unless its minimum needs it. */
@@ -508,7 +514,7 @@ rest(struct member *m, uint64_t now_us)
     struct shard *s = m->shard;
     uint64_t due_us, expires_us;
 
-    if (UNLIKELY(s->is_closing_down || s->is_gone)) {
+    if (UNLIKELY(s->is_closing_down || s->is_gone || s->pool->is_private)) {
         shard_retire(m, RETIRE_IDLE);
         return;
     }
@@ -601,7 +607,7 @@ shard_dial_failed(struct member *m, enum dial_failure failure, const struct pg_e
                      &s->random);
     budget_give(m->account, now_us);
     m->account = NULL;
-    pool_exit(s->pool, m->generation);
+    pool_exit(s->pool, m->generation, now_us);
     growth_dial_ended(s);
     if (trouble_is_refusal(s->pool))
         pool_ring_all(s->pool, NULL, CALL_REFUSED);
@@ -652,7 +658,7 @@ shard_lost(struct member *m)
     member_detach(m);
     m->account = NULL;
     budget_give(account, loop_now_us(s->loop));
-    pool_exit(s->pool, m->generation);
+    pool_exit(s->pool, m->generation, loop_now_us(s->loop));
     if (was_dialing)
         growth_dial_ended(s);
     check_more(s);
@@ -800,13 +806,20 @@ shard_free(struct shard *s)
     if (s == NULL)
         return;
     assert(list_is_empty(&s->members) && s->waiting_count + s->greeting_count == 0);
+    shard_stop(s);
+    route_drop(s->route);
+    free(s);
+}
+
+void
+shard_stop(struct shard *s)
+{
     timer_cancel(&s->wait_timer);
     timer_cancel(&s->idle_timer);
     timer_cancel(&s->notify_timer);
     exchange_fini(s);
+    exchange_tell_no_idle(s);
     growth_stop(s);
-    route_drop(s->route);
-    free(s);
 }
 
 void

@@ -81,6 +81,10 @@ struct shard {
 
 struct shard *shard_new(struct pool *pool, unsigned worker, uint64_t random);
 void shard_free(struct shard *s);
+/* Its pool is about to be freed: nothing of it may happen by itself any more. */
+void shard_stop(struct shard *s);
+/* Whether min_pool_size holds: somebody is there, or it is known whom servers would be for. */
+bool pool_is_wanted(const struct shard *s);
 
 /* Any thread. Calls while the bell is on its way are one letter. */
 void shard_ring(struct shard *s, uint32_t calls);

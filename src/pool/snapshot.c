@@ -14,6 +14,9 @@
 #include "pgweir/base/map.h"
 #include "pgweir/base/mem.h"
 
+/* Pools come and go; who has been forgotten is asked again. */
+#define MOST_APPROVALS 1024u
+
 struct approval {
     struct approval *next;
     const void *pool;
@@ -26,8 +29,9 @@ struct snapshot {
     size_t count;
     size_t bytes; /* of text */
     bool disturbs;
-    struct approval *approvals; /* owned; under the store's lock */
-    char *text;                 /* name NUL value NUL …, names in lower case and in order; owned */
+    struct approval *approvals; /* owned; the latest first; under the store's lock */
+    unsigned approval_count;
+    char *text; /* name NUL value NUL …, names in lower case and in order; owned */
     struct snapshot_pair pairs[];
 };
 
@@ -375,6 +379,19 @@ approval_of_locked(const struct snapshot *s, const void *pool)
     return a;
 }
 
+static void
+forget_oldest_locked(struct snapshot *s)
+{
+    struct approval **at = &s->approvals;
+
+    while ((*at)->next != NULL)
+        at = &(*at)->next;
+    buf_release(&(*at)->reported);
+    free(*at);
+    *at = NULL;
+    s->approval_count--;
+}
+
 void
 snapshot_approve(struct snapshots *store, const struct snapshot *s, const void *pool, struct slice reported)
 {
@@ -393,6 +410,8 @@ snapshot_approve(struct snapshots *store, const struct snapshot *s, const void *
         buf_add(&a->reported, reported);
         a->next = mine->approvals;
         mine->approvals = a;
+        if (++mine->approval_count > MOST_APPROVALS)
+            forget_oldest_locked(mine);
     }
     pthread_mutex_unlock(&store->lock);
 }

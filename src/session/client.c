@@ -15,6 +15,7 @@
 #include "login_impl.h"
 #include "names_impl.h"
 #include "pgweir/base/mem.h"
+#include "pipe_impl.h"
 #include "prepared_impl.h"
 #include "relay_impl.h"
 #include "state_impl.h"
@@ -62,6 +63,7 @@ client_log(const struct client *c, enum log_level level, const char *format, ...
 static void start_relay(struct client *c);
 static void resume_relay(struct client *c);
 static void close_stream(struct client *c);
+static void start_pipe(struct client *c);
 
 struct client_step {
     bool is_allowed;
@@ -97,8 +99,10 @@ static const struct client_step client_steps[CLIENT_STATE_COUNT][CLIENT_EVENT_CO
     },
     [CLIENT_TRYING] = {
         [EV_RELEASED] = STEP(CLIENT_WELCOME, NULL),
+        [EV_WELCOMED] = STEP(CLIENT_PIPED, start_pipe),
         ENDS,
     },
+    [CLIENT_PIPED] = { ENDS },
     [CLIENT_IDLE] = {
         [EV_QUEUED] = STEP(CLIENT_WAITING, NULL),
         [EV_GRANTED] = STEP(CLIENT_ACTIVE, NULL),
@@ -141,6 +145,8 @@ client_is_sane(const struct client *c)
         return c->login == NULL && !is_waiting;
     case CLIENT_CONSOLE:
         return c->login == NULL && c->shard == NULL && c->server == NULL && c->console != NULL;
+    case CLIENT_PIPED:
+        return c->login == NULL && !is_waiting && c->has_keys;
     case CLIENT_CANCELLING:
         return c->shard == NULL && c->server == NULL;
     case CLIENT_ENDED:
@@ -241,6 +247,9 @@ on_bytes(void *owner, struct slice fresh)
     case CLIENT_WAITING:
         keep_for_later(c, fresh);
         break;
+    case CLIENT_PIPED:
+        pipe_from_client(c, fresh);
+        break;
     case CLIENT_TLS: /* the stream reads the handshake itself */
     case CLIENT_CANCELLING:
     case CLIENT_ENDED:
@@ -256,6 +265,8 @@ on_drained(void *owner)
 
     if (c->state == CLIENT_CONSOLE)
         console_drained(c);
+    else if (c->state == CLIENT_PIPED)
+        pipe_client_drained(c);
     else
         relay_client_drained(c);
 }
@@ -393,6 +404,14 @@ start_relay(struct client *c)
         client_log(c, LOG_NOTICE_LEVEL, "login attempt: db=%s user=%s tls=%s",
                    pool_database(shard_pool(c->shard)), pool_user(shard_pool(c->shard)),
                    stream_is_tls(&c->stream) ? stream_tls_version(&c->stream) : "no");
+}
+
+/* The same for a replication connection. */
+static void
+start_pipe(struct client *c)
+{
+    start_relay(c);
+    pipe_start(c);
 }
 
 /* --- server --- */
@@ -593,7 +612,8 @@ can_be_told(const struct client *c)
     const struct server *s = c->server;
 
     return stream_is_open(&c->stream) && c->state != CLIENT_TLS && c->state != CLIENT_CANCELLING &&
-           !c->is_cut_off && (s == NULL || !s->is_forwarding || scanner_is_between_messages(&s->scanner));
+           c->state != CLIENT_PIPED && !c->is_cut_off &&
+           (s == NULL || !s->is_forwarding || scanner_is_between_messages(&s->scanner));
 }
 
 void
@@ -669,6 +689,8 @@ client_free(struct client *c)
     name_drop(c->unnamed);
     name_drop(c->bound);
     mem_wipe(c->cancel_secret, sizeof c->cancel_secret);
+    if (c->shard != NULL)
+        pool_leave(shard_pool(c->shard), loop_now_us(w->loop));
     tally_give(&w->house->database_clients, c->of_database);
     tally_give(&w->house->user_clients, c->of_user);
     if (c->is_counted)

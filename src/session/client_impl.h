@@ -24,6 +24,7 @@
     X(CLIENT_WAITING, "waiting")       /* has asked; its request is in carry */                     \
     X(CLIENT_ACTIVE, "active")         /* has a server */                                           \
     X(CLIENT_CONSOLE, "console")       /* talks to the console; never gets a server */              \
+    X(CLIENT_PIPED, "piped")           /* replication: bytes go to and fro unread */                \
     X(CLIENT_CANCELLING, "cancelling") /* sent a CancelRequest; closed when it was handled */       \
     X(CLIENT_ENDED, "ended")           /* the stream is closed; freed after this loop turn */
 
@@ -47,6 +48,8 @@ enum client_event {
     EV_END,
     CLIENT_EVENT_COUNT,
 };
+
+enum replication { REPLICATION_NONE, REPLICATION_PHYSICAL, REPLICATION_LOGICAL };
 
 struct login;
 struct server;
@@ -94,8 +97,9 @@ struct client {
     struct tally *of_database, *of_user; /* where it is counted; NULL before it enters a pool */
     uint32_t cancel_pid;
     uint8_t cancel_secret[CANCEL_SECRET_BYTES];
-    uint8_t state;      /* enum client_state; written by client_move() only */
-    uint8_t end_reason; /* enum end_reason */
+    uint8_t state;       /* enum client_state; written by client_move() only */
+    uint8_t end_reason;  /* enum end_reason */
+    uint8_t replication; /* enum replication */
     bool is_unix;
     bool is_tls_asked; /* SSLRequest or GSSENCRequest were answered already: once each */
     bool is_gss_asked;

@@ -17,6 +17,7 @@
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
 #include "pgweir/wire/back.h"
+#include "pipe_impl.h"
 #include "relay_impl.h"
 #include "session_settings_impl.h"
 
@@ -27,6 +28,7 @@ login_new(void)
 
     scram_init(&l->scram);
     buf_init(&l->reported);
+    buf_init(&l->startup);
     return l;
 }
 
@@ -38,6 +40,7 @@ login_free(struct login *l)
     scram_fini(&l->scram);
     buf_wipe(&l->last_word);
     buf_release(&l->reported);
+    buf_release(&l->startup);
     secret_ask_forget(l->ask);
     mem_free_secret(l->stored);
     mem_free_secret(l->old_stored);
@@ -221,6 +224,35 @@ read_settings(struct client *c, struct slice pairs)
     return e.message[0] == '\0';
 }
 
+/* As PostgreSQL reads it: "database", or a boolean in any of its spellings. */
+static bool
+read_replication(struct client *c, const char *value)
+{
+    static const char *const yes[] = { "true", "tru", "tr", "t", "yes", "ye", "y", "on", "1" };
+    static const char *const no[] = { "false", "fals", "fal", "fa", "f", "no", "n", "off", "of", "0" };
+    struct pg_error e;
+
+    if (strcmp(value, "database") == 0) {
+        c->replication = REPLICATION_LOGICAL;
+        return true;
+    }
+    for (size_t i = 0; i < COUNT_OF(yes); i++)
+        if (text_equal_nocase(value, yes[i])) {
+            c->replication = REPLICATION_PHYSICAL;
+            return true;
+        }
+    for (size_t i = 0; i < COUNT_OF(no); i++)
+        if (text_equal_nocase(value, no[i])) {
+            c->replication = REPLICATION_NONE;
+            return true;
+        }
+    pg_error_set(&e, PG_FATAL, SQLSTATE_INVALID_PARAMETER,
+                 "invalid value for parameter \"replication\": \"%s\"", value);
+    pg_error_hint(&e, "Valid values are: \"false\", 0, \"true\", 1, \"database\".");
+    client_end(c, END_STARTUP_BAD, &e);
+    return false;
+}
+
 /* Takes what we need from the parameters; false when the client was refused. */
 static bool
 read_parameters(struct client *c, uint16_t minor, struct slice pairs)
@@ -236,12 +268,9 @@ read_parameters(struct client *c, uint16_t minor, struct slice pairs)
             l->user = mem_text(pair.value);
         } else if (strcmp(pair.name, "database") == 0 && l->database == NULL) {
             l->database = mem_text(pair.value);
-        } else if (strcmp(pair.name, "replication") == 0 && !text_equal_nocase(pair.value, "false") &&
-                   !text_equal_nocase(pair.value, "off") && !text_equal_nocase(pair.value, "no") &&
-                   strcmp(pair.value, "0") != 0) {
-            login_refuse(c, END_UNSUPPORTED, SQLSTATE_FEATURE_NOT_SUPPORTED,
-                         "replication connections are not supported; connect to the server directly");
-            return false;
+        } else if (strcmp(pair.name, "replication") == 0) {
+            if (!read_replication(c, pair.value))
+                return false;
         } else if (strncmp(pair.name, "_pq_.", 5) == 0) {
             unknown[unknown_count++] = pair.name;
         }
@@ -294,8 +323,13 @@ on_startup(struct client *c, const struct startup *packet)
         client_drain(c);
         return;
     }
-    if (!read_parameters(c, packet->minor, packet->pairs) || !read_settings(c, packet->pairs) ||
-        (!console_is_wanted(c) && !is_room_for(c)))
+    if (!read_parameters(c, packet->minor, packet->pairs))
+        return;
+    if (c->replication != REPLICATION_NONE)
+        buf_add(&c->login->startup, packet->pairs); /* all of it goes to the server as it is */
+    else if (!read_settings(c, packet->pairs))
+        return;
+    if (!console_is_wanted(c) && !is_room_for(c))
         return;
     client_feed(c, EV_LOGIN_ASKED);
 }
@@ -404,6 +438,7 @@ login_enter_pool(struct client *c)
     struct login *l = c->login;
     struct worker *w = c->worker;
     struct route *route;
+    struct pool *pool;
     struct pg_error e;
 
     if (console_is_wanted(c)) {
@@ -429,12 +464,18 @@ login_enter_pool(struct client *c)
         route_drop(route);
         return;
     }
-    c->shard = pool_shard(pools_get(house_pools(w->house), route), w->index);
+    pool = c->replication == REPLICATION_NONE
+               ? pools_get(house_pools(w->house), route)
+               : pools_get_private(house_pools(w->house), route, buf_slice(&l->startup));
+    c->shard = pool_shard(pool, w->index);
     c->counters = shard_counters(c->shard);
     shard_client_came(c->shard);
-    c->pool_mode = (uint8_t)route->pool_mode;
+    c->pool_mode = (uint8_t)(c->replication == REPLICATION_NONE ? route->pool_mode : POOL_SESSION);
     route_drop(route);
-    login_settle(c);
+    if (c->replication == REPLICATION_NONE)
+        login_settle(c);
+    else
+        pipe_await(c);
 }
 
 static void
@@ -448,9 +489,8 @@ hear_all(struct client *c, struct slice reported)
     }
 }
 
-/* REPORTED: ParameterStatus messages behind the pool's WELCOME; the later one of a name counts. */
-static void
-greet(struct client *c, const struct welcome *welcome, struct slice reported)
+void
+login_greet(struct client *c, const struct welcome *welcome, struct slice reported)
 {
     const struct settings *settings = worker_settings(c->worker);
     struct buf out;
@@ -483,8 +523,9 @@ login_settle(struct client *c)
     buf_init(&reported);
     if (welcome == NULL) { /* not known yet, or forgotten by a reload */
         shard_await_welcome(c->shard, &c->waiter);
-    } else if (snapshot_is_approved(c->worker->house->snapshots, c->settings, pool, &reported)) {
-        greet(c, welcome, buf_slice(&reported));
+    } else if (snapshot_is_approved(c->worker->house->snapshots, c->settings, pool_approval_key(pool),
+                                    &reported)) {
+        login_greet(c, welcome, buf_slice(&reported));
     } else if ((m = shard_take(c->shard, &c->waiter)) != NULL) {
         client_link(c, server_of_member(m));
     } else if (c->state != CLIENT_ENDED) {
@@ -497,6 +538,11 @@ login_settle(struct client *c)
 void
 login_try_settings(struct client *c)
 {
+    if (c->replication != REPLICATION_NONE) {
+        pipe_open(c);
+        return;
+    }
+    c->login->approval_key = pool_approval_key(shard_pool(c->shard));
     settings_bring(c);
     relay_flush_to_server(c);
 }
@@ -505,13 +551,12 @@ void
 login_tried(struct client *c)
 {
     struct login *l = c->login;
-    struct pool *pool = shard_pool(c->shard);
 
     if (l->is_refused) {
         l->refusal.severity = PG_FATAL;
         client_end(c, END_LOGIN_FAILED, &l->refusal);
         return;
     }
-    snapshot_approve(c->worker->house->snapshots, c->settings, pool, buf_slice(&l->reported));
+    snapshot_approve(c->worker->house->snapshots, c->settings, l->approval_key, buf_slice(&l->reported));
     login_settle(c);
 }

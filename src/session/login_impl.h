@@ -26,8 +26,10 @@ struct login {
     bool is_plus;
     struct buf
         last_word; /* the server's part of the proof: leaves with the greeting, if that can be sent at once */
-    struct buf reported;     /* TRYING: ParameterStatus messages that the settings caused */
-    struct pg_error refusal; /* TRYING: what the server said against them */
+    struct buf startup;       /* of a replication connection: its parameters, for the server */
+    const void *approval_key; /* TRYING: what the server's answer will hold for */
+    struct buf reported;      /* TRYING: ParameterStatus messages that the settings caused */
+    struct pg_error refusal;  /* TRYING: what the server said against them */
     bool is_refused;
 };
 
@@ -54,6 +56,8 @@ void auth_ask_again(struct client *c);
 /* What client_steps[] calls. */
 void login_begin_auth(struct client *c); /* auth.c */
 void login_enter_pool(struct client *c);
+/* REPORTED: ParameterStatus messages behind the pool's WELCOME; the later one of a name counts. */
+void login_greet(struct client *c, const struct welcome *welcome, struct slice reported);
 /* The pool's welcome is there: greets, or first has a server try settings that the pool has not met yet. */
 void login_settle(struct client *c);
 void login_try_settings(struct client *c);

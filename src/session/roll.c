@@ -195,6 +195,7 @@ state_of(const struct client *c)
     case CLIENT_TRYING:
     case CLIENT_ACTIVE:
     case CLIENT_CONSOLE:
+    case CLIENT_PIPED:
         return "active";
     case CLIENT_CANCELLING:
         return "waiting_cancel_req";

@@ -727,6 +727,11 @@ server_orphan(struct server *s, enum orphan how)
     static const uint8_t flush[] = { 'H', 0, 0, 0, 4 };
     bool is_busy = !ledger_is_empty(&s->ledger) && !s->ledger.is_copy_in_open;
 
+    if (s->client->replication != REPLICATION_NONE) {
+        server_unlink(s);
+        server_end(s, LOG_NOTICE_LEVEL, "replication client has left");
+        return;
+    }
     state_orphan(s);
     if (s->settings != NULL && snapshot_disturbs(s->settings) && s->scrub == SCRUB_NOTHING)
         s->scrub = SCRUB_SETTINGS;

@@ -143,12 +143,20 @@ send_buf(struct server *s, struct buf *out)
 static void
 send_startup(struct server *s)
 {
-    struct startup_pair pairs[16] = { { "user", s->route->user }, { "database", s->route->server_database } };
+    struct startup_pair pairs[STARTUP_MOST_PARAMETERS + 2] = { { "user", s->route->user },
+                                                               { "database", s->route->server_database } };
+    struct slice own = pool_startup(shard_pool(s->member.shard));
+    struct startup_pair pair;
     size_t count = 2;
     struct buf out;
 
-    for (char **p = s->route->startup; p != NULL && *p != NULL && count < COUNT_OF(pairs); p += 2)
-        pairs[count++] = (struct startup_pair){ p[0], p[1] };
+    while (startup_next(&own, &pair) && count < COUNT_OF(pairs))
+        if (strcmp(pair.name, "user") != 0 && strcmp(pair.name, "database") != 0 &&
+            strncmp(pair.name, "_pq_.", 5) != 0)
+            pairs[count++] = pair;
+    if (count == 2) /* else the client's own count, as they are */
+        for (char **p = s->route->startup; p != NULL && *p != NULL && count < COUNT_OF(pairs); p += 2)
+            pairs[count++] = (struct startup_pair){ p[0], p[1] };
     buf_init(&out);
     build_startup(&out, 0, pairs, count);
     send_buf(s, &out);

@@ -145,7 +145,7 @@ what_is_no_startup_packet_is_refused(void)
         { "Bytes 00 00 00 0a 00 03 00 00 61 00", "08P01" },
         { "Query select 1", "08P01" },
         { "Startup database=app", "28000" },
-        { "Startup user=alice database=app replication=1", "0A000" },
+        { "Startup user=alice database=app replication=maybe", "22023" },
         { "Startup user=alice database=other", "3D000" },
     };
 

@@ -123,18 +123,27 @@ struct pools *pools_new(const struct pool_handler *handler, struct loop *const *
 void pools_free(struct pools *p);
 struct budget *pools_budget(struct pools *p);
 
-/* The pool that ROUTE leads to, made at first (ROUTE is held). One lock; logins only. */
+/* The pool that ROUTE leads to, made at first (ROUTE is held). One lock; logins only. It lives at least until pool_leave(). */
 struct pool *pools_get(struct pools *p, struct route *route);
+/* A pool of the caller's own, with one server that is never reused, dialed with these startup parameters (name NUL value NUL …; copied) in
+ * place of the route's. It draws from all limits of the route but the pool's size. */
+struct pool *pools_get_private(struct pools *p, struct route *route, struct slice startup);
+/* Whoever got it does not need it any more. It may be touched until the caller's loop takes its next letter. */
+void pool_leave(struct pool *pool, uint64_t now_us);
+/* The startup parameters of a private pool; empty: it is none. */
+struct slice pool_startup(const struct pool *pool);
 /* A new configuration is in force: every pool's route is resolved again; shards learn it by letter; members made for what has changed become stale;
  * pools whose database is gone drain. */
 void pools_reload(struct pools *p, const struct settings *settings);
-/* Calls EACH for every pool, under the lock: it must be brief. */
+/* Calls EACH for every pool, private ones too, under the lock: it must be brief. */
 void pools_each(struct pools *p, void (*each)(void *arg, struct pool *pool), void *arg);
 /* shard_close_down() for every shard of WORKER; in its thread. */
 void pools_close_down(struct pools *p, unsigned worker);
 
 struct shard *pool_shard(struct pool *pool, unsigned worker);       /* made at first use */
 struct shard *pool_shard_known(struct pool *pool, unsigned worker); /* NULL: was not used yet */
+/* Names the pool and the present generation of its servers, for snapshot_approve(): never the same for another pool or generation. Any thread. */
+const void *pool_approval_key(struct pool *pool);
 /* Which of a host list is dialed first: pool/ keeps the number, whoever dials reads and moves it. Any thread. */
 _Atomic unsigned *pool_host_turn(struct pool *pool);
 const char *pool_database(const struct pool *pool);

@@ -438,16 +438,6 @@ stage_init(struct stage *st, unsigned worker_count, const char *ini)
 }
 
 static void
-close_pool(void *arg, struct pool *pool)
-{
-    struct stage *st = arg;
-
-    for (unsigned i = 0; i < st->worker_count; i++)
-        if (pool_shard_if_any(pool, i) != NULL)
-            shard_close_down(pool_shard(pool, i));
-}
-
-static void
 check_empty(void *arg, struct pool *pool)
 {
     CHECK((struct stage *)arg, account_taken(pool) == 0);
@@ -458,7 +448,8 @@ stage_fini(struct stage *st)
 {
     st->on_grant = NULL;
     stage_settle(st);
-    pools_each(st->pools, close_pool, st);
+    for (unsigned i = 0; i < st->worker_count; i++)
+        pools_close_down(st->pools, i);
     stage_settle(st); /* slots that were on their way come home */
     while (st->dial_count > 0 || !list_is_empty(&st->closing)) {
         stage_end_closing(st);
