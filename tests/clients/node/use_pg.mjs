@@ -125,10 +125,12 @@ await run('a client that is destroyed within a transaction', async () => {
 });
 
 // Columns are added around pgweir while statements that say SELECT * stand prepared on every server.
+let prepared = 0;
 await run('schema changes', () => crowd((number) => withClient(async (c) => {
     if (number === 0) {
         const direct = new pg.Client(directUrl);
         await direct.connect();
+        while (prepared < clients - 1) await new Promise((done) => setTimeout(done, 50));
         for (let n = 0; n < 4; n++) {
             await new Promise((done) => setTimeout(done, 200));
             await direct.query(`ALTER TABLE changing ADD COLUMN new_${n} int DEFAULT ${n}`);
@@ -139,6 +141,7 @@ await run('schema changes', () => crowd((number) => withClient(async (c) => {
     for (let columns = 0; columns < 5;) {
         const { rows } = await c.query({ name: 'changing', text: 'SELECT * FROM changing WHERE id >= $1', values: [1], rowMode: 'array' });
         same(rows[0], [1, 0, 1, 2, 3].slice(0, Math.max(columns, rows[0].length)));
+        if (columns === 0) prepared++;
         columns = rows[0].length;
     }
 })));
