@@ -606,8 +606,9 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         note_error(s, span->bytes);
         if (s->state == SERVER_CHECKING || (s->state == SERVER_CLEANING && s->is_reset_sent))
             *is_broken = true;
-        if (s->is_fatal && ledger_is_empty(&s->ledger))
-            return true;
+        if (s->is_fatal &&
+            ledger_is_empty(&s->ledger)) /* no business of a client that leaves the server here */
+            return s->client != NULL && (s->client->pins != 0 || !may_release(s));
         break;
     case BACK_READY:
         if (back_ready_read(span->bytes, &status) != PARSE_DONE) {
