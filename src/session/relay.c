@@ -563,6 +563,16 @@ own_query_is_done(struct server *s, const struct owed *o)
     }
 }
 
+/* Whether its client would have given S back, had the server's last word not come in the same breath. */
+static bool
+is_done_with(const struct server *s)
+{
+    const struct client *c = s->client;
+
+    return c != NULL && s->status == 'I' && ledger_is_quiet(&s->ledger) && c->pool_mode != POOL_SESSION &&
+           c->suspected == 0 && c->pins == 0;
+}
+
 /* True when the message goes to the client. *IS_READY: it was a ReadyForQuery; *IS_BROKEN: the server must be closed. */
 static bool
 server_message(struct server *s, const struct scan_span *span, bool *is_ready, bool *is_broken)
@@ -606,9 +616,8 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         note_error(s, span->bytes);
         if (s->state == SERVER_CHECKING || (s->state == SERVER_CLEANING && s->is_reset_sent))
             *is_broken = true;
-        if (s->is_fatal &&
-            ledger_is_empty(&s->ledger)) /* no business of a client that leaves the server here */
-            return s->client != NULL && (s->client->pins != 0 || !may_release(s));
+        if (s->is_fatal && ledger_is_empty(&s->ledger))
+            return s->is_fatal_told = !is_done_with(s);
         break;
     case BACK_READY:
         if (back_ready_read(span->bytes, &status) != PARSE_DONE) {
@@ -663,6 +672,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         healing_send_again(s);
         return false;
     }
+    s->is_fatal_told = s->is_fatal && is_forwarded;
     return is_forwarded;
 }
 

@@ -126,6 +126,7 @@ struct server {
     bool is_reset_sent;  /* CLEANING: the reset query is on its way or done */
     bool is_reset_whole; /* and it is DISCARD ALL, which leaves nothing behind */
     bool is_fatal;       /* it sent a FATAL error: the end of the connection follows */
+    bool is_fatal_told;  /* and its client got that error */
     bool is_endangered;  /* a cancel request that was sent to it was given up, and may still arrive */
     uint8_t scrub;       /* enum scrub: due before another client has it */
     bool

@@ -372,6 +372,16 @@ what_the_server_said_before_it_died_arrives(void)
                 "s1 closes", "c1 is closed");
 }
 
+/* Also when it comes in one piece with the end of the transaction. */
+static void
+what_the_server_says_behind_the_end_is_not_the_clients(void)
+{
+    PLAY_SPLITS(&one_server, "c1 enters", "c1 sends Query one", "s1 gets Query one",
+                "s1 sends Complete 1 | Ready I | Error FATAL 57P01 terminating",
+                "c1 gets Complete 1 | Ready I", "s1 is closed", "c1 sends Query two", "s2 gets Query two",
+                "s2 sends Complete 2 | Ready I", "c1 gets Complete 2 | Ready I");
+}
+
 /* The client would read it as a part of the message. */
 static void
 no_error_is_put_into_the_middle_of_a_message(void)
@@ -511,6 +521,7 @@ suite_loss(void)
     CU_ADD_TEST(suite, an_idle_server_that_says_fatal_is_given_to_nobody);
     CU_ADD_TEST(suite, a_client_hears_of_the_death_of_its_server);
     CU_ADD_TEST(suite, what_the_server_said_before_it_died_arrives);
+    CU_ADD_TEST(suite, what_the_server_says_behind_the_end_is_not_the_clients);
     CU_ADD_TEST(suite, no_error_is_put_into_the_middle_of_a_message);
     CU_ADD_TEST(suite, the_slot_of_a_server_is_free_when_it_has_gone);
     CU_ADD_TEST(suite, a_server_that_said_fatal_is_not_cleaned_but_closed);
