@@ -1,6 +1,6 @@
 /*
- * latency.c - cells 0..31 hold one microsecond each; above, the five bits behind the leading one choose the cell
- * within its power of two.
+ * latency.c - cells 0..31 hold one microsecond each; above, the five bits behind the leading one choose the
+ * cell within its power of two.
  */
 #include "latency.h"
 

@@ -22,11 +22,12 @@
  *     pid                          the pooler, whose CPU and memory are told
  *     hold                         1: idle and prepare tell `ready=1` and stay until stdin ends
  *
- * What is told: done (transactions or logins), seconds, rate, cpu_us (of the pooler, per transaction or login),
- * cpu_share (of one core), mean_us, p50_us, p99_us, p999_us, most_us, resident (bytes of the pooler per client).
+ * What is told: done (transactions or logins), seconds, rate, cpu_us (of the pooler, per transaction or
+ * login), cpu_share (of one core), mean_us, p50_us, p99_us, p999_us, most_us, resident (bytes of the pooler
+ * per client).
  *
- * Logins are begun LOGINS_AT_ONCE at a time. The program ends by itself: an alarm is set, and a client that is
- * refused ends it with the reason.
+ * Logins are begun LOGINS_AT_ONCE at a time. The program ends by itself: an alarm is set, and a client that
+ * is refused ends it with the reason.
  */
 #include <errno.h>
 #include <event2/event.h>

@@ -4,7 +4,8 @@
  *     worker: execute() --letter--> on_call() -> job -> commands[id](job) -> job_answer(), now or later
  *     worker: cancel()  --letter--> on_cancel(): a job of that client that waits is given up: 57014, and a PAUSE is undone
  *
- * Invariants: a job is in admin->jobs from on_call() to job_answer(); one that a roll call holds (is_rolling) is answered when that is over.
+ * Invariants: a job is in admin->jobs from on_call() to job_answer(); one that a roll call holds (is_rolling)
+ * is answered when that is over.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* admin_impl.h - the inside of admin/: one command under way, and what the files of the room have of each other. */
+/* admin_impl.h - the inside of admin/: one command under way, and what the files of the room have of each
+ * other. */
 #ifndef PGWEIR_ADMIN_ADMIN_IMPL_H
 #define PGWEIR_ADMIN_ADMIN_IMPL_H
 

@@ -65,7 +65,8 @@ is_value(char ch)
     return is_plain(ch) || (ch != '\0' && strchr(".,:/@%+-*[]", ch) != NULL) || (unsigned char)ch >= 0x80;
 }
 
-/* What stands between two QUOTEs at *AT, a doubled one meaning itself. False: it is not closed, or too long. */
+/* What stands between two QUOTEs at *AT, a doubled one meaning itself. False: it is not closed, or too
+ * long. */
 static bool
 take_quoted(const char **at, char quote, char *out, size_t most)
 {

@@ -1,6 +1,6 @@
 /*
- * grammar_impl.h - the console's commands as a pure function of their text. One row of CONSOLE_COMMANDS is the whole truth about a command's words;
- * what it does stands in admin.c under the same id.
+ * grammar_impl.h - the console's commands as a pure function of their text. One row of CONSOLE_COMMANDS is
+ * the whole truth about a command's words; what it does stands in admin.c under the same id.
  */
 #ifndef PGWEIR_ADMIN_GRAMMAR_IMPL_H
 #define PGWEIR_ADMIN_GRAMMAR_IMPL_H
@@ -56,9 +56,11 @@ extern const char *const command_words[COMMAND_COUNT];
 extern const enum command_right command_rights[COMMAND_COUNT];
 
 /*
- * One command, with blanks, comments and one semicolon where SQL has them. Words are [0-9a-z_]+, of any case, or double-quoted with "" for a quote inside;
- * SET's value is a word of more letters or a single-quoted string. SELECT x means SHOW x.
- * return false and *WHY (ERROR 08P01, "invalid command '…', use SHOW HELP;", with a hint what is wrong): two commands, words too many or too few, …
+ * One command, with blanks, comments and one semicolon where SQL has them. Words are [0-9a-z_]+, of any case,
+ * or double-quoted with "" for a quote inside; SET's value is a word of more letters or a single-quoted
+ * string. SELECT x means SHOW x.
+ * return false and *WHY (ERROR 08P01, "invalid command '…', use SHOW HELP;", with a hint what is wrong): two
+ * commands, words too many or too few, …
  */
 bool command_read(const char *text, struct command *out, struct pg_error *why);
 

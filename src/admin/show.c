@@ -1,6 +1,7 @@
 /*
- * show.c - SHOW: one row of shows[] for each thing that can be shown. Its columns are described once, and what describes them to the client is what the
- * tests hold against PgBouncer's. Cells are written in the columns' order.
+ * show.c - SHOW: one row of shows[] for each thing that can be shown. Its columns are described once, and
+ * what describes them to the client is what the tests hold against PgBouncer's. Cells are written in the
+ * columns' order.
  *
  *     show_begin() --(roll call, rows of clients and servers written in the workers)--> on_rolled() --> write() --> job_answer()
  */

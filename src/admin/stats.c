@@ -1,4 +1,5 @@
-/* stats.c - arithmetic over what roll calls bring. Counters never go down while the process lives, for pools are never freed. */
+/* stats.c - arithmetic over what roll calls bring. Counters never go down while the process lives, for pools
+ * are never freed. */
 #include "stats_impl.h"
 
 #include <inttypes.h>

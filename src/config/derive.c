@@ -1,7 +1,8 @@
 /*
  * derive.c - settings made from settings, and looks at them for the console.
  *
- * What SET makes has options of its own; databases, users and secrets belong to what was loaded, which it holds.
+ * What SET makes has options of its own; databases, users and secrets belong to what was loaded, which it
+ * holds.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  *
  *     type  database  user  [address [mask]]  method  [option=value…]
  *
- *     An entry with anything wrong in it is left out, and the load fails: a rule that is skipped, as PgBouncer does it, may be the one that
- *     was meant to keep somebody out.
+ *     An entry with anything wrong in it is left out, and the load fails: a rule that is skipped, as
+ *     PgBouncer does it, may be the one that was meant to keep somebody out.
  */
 #include "hba_impl.h"
 
@@ -235,7 +235,8 @@ read_type(struct reading *r, struct entry *e)
                     word->text);
 }
 
-/* The test that WORD stands for. Keywords of roles' memberships would need to ask the server at each login. */
+/* The test that WORD stands for. Keywords of roles' memberships would need to ask the server at each
+ * login. */
 static bool
 read_name(struct reading *r, const struct word *word, bool is_database, struct name_test *out)
 {

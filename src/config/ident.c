@@ -3,7 +3,8 @@
  *
  *     map-name  system-name  database-user
  *
- *     A system name may be a pattern, and \1 in the user then stands for its first group. A user may be `all`, or a pattern.
+ *     A system name may be a pattern, and \1 in the user then stands for its first group. A user may be
+ *     `all`, or a pattern.
  */
 #include "ident_impl.h"
 

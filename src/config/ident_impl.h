@@ -6,7 +6,8 @@
 #include "pgweir/config/ident.h"
 #include "problems_impl.h"
 
-/* Reads FILE through READ. Whatever is wrong goes to PROBLEMS; a FILE that cannot be read is a problem at PLACE. Never NULL. */
+/* Reads FILE through READ. Whatever is wrong goes to PROBLEMS; a FILE that cannot be read is a problem at
+ * PLACE. Never NULL. */
 struct ident *ident_read(const char *file, struct place place, file_reader *read, struct problems *problems);
 void ident_free(struct ident *ident); /* NULL is fine */
 

@@ -100,7 +100,8 @@ find_word(struct cursor *c)
     return *c->at != '\0';
 }
 
-/* Takes the word that the cursor stands on; false when a quote is not closed. *ENDS_IN_COMMA: the list goes on. */
+/* Takes the word that the cursor stands on; false when a quote is not closed. *ENDS_IN_COMMA: the list goes
+ * on. */
 static bool
 take_word(struct cursor *c, struct word *out, bool *ends_in_comma)
 {
@@ -153,7 +154,8 @@ file_beside(struct reader *r, const char *name, struct place place)
 
 enum content { CONTENT_THERE, CONTENT_MISSING, CONTENT_BAD };
 
-/* The text of FILE, NUL-terminated, without NUL bytes inside. What is wrong, save that it is missing, is told. */
+/* The text of FILE, NUL-terminated, without NUL bytes inside. What is wrong, save that it is missing, is
+ * told. */
 static enum content
 file_content(struct reader *r, const char *file, struct place place, struct buf *out, struct error *why)
 {

@@ -1,11 +1,12 @@
 /*
- * rows_impl.h - the lines of a file like pg_hba.conf: blank-separated fields, each a comma-separated list of words.
+ * rows_impl.h - the lines of a file like pg_hba.conf: blank-separated fields, each a comma-separated list of
+ * words.
  *
  *     host  app,"a, b"  @users.txt  127.0.0.1/32  scram-sha-256   # a comment
  *
- * A quoted word may hold anything, a doubled quote stands for one. A backslash at the end of a line joins it with the next one. `@name` stands
- * for the words of another file. `include name` and `include_if_exists name` stand for its lines. Such names are relative to the directory of
- * the file that has them.
+ * A quoted word may hold anything, a doubled quote stands for one. A backslash at the end of a line joins it
+ * with the next one. `@name` stands for the words of another file. `include name` and `include_if_exists
+ * name` stand for its lines. Such names are relative to the directory of the file that has them.
  *
  * source PostgreSQL docs, auth-pg-hba-conf; auth-username-maps.
  */
@@ -45,8 +46,8 @@ struct rows {
     size_t file_count;
 };
 
-/* Reads FILE and what it includes through READ. Whatever is wrong goes to PROBLEMS and its line is left out; a FILE that cannot be read is a
- * problem at PLACE. */
+/* Reads FILE and what it includes through READ. Whatever is wrong goes to PROBLEMS and its line is left out;
+ * a FILE that cannot be read is a problem at PLACE. */
 void rows_read(struct rows *out, const char *file, struct place place, file_reader *read,
                struct problems *problems);
 void rows_fini(struct rows *rows); /* zeroed memory is fine */
@@ -55,8 +56,8 @@ void rows_fini(struct rows *rows); /* zeroed memory is fine */
 bool word_is(const struct word *word, const char *keyword);
 
 /*
- * A word that names something, or is a pattern: `/` and a POSIX extended regular expression, which is not anchored. PATTERN is to be freed
- * with regfree() when the answer is WORD_PATTERN.
+ * A word that names something, or is a pattern: `/` and a POSIX extended regular expression, which is not
+ * anchored. PATTERN is to be freed with regfree() when the answer is WORD_PATTERN.
  */
 enum word_kind { WORD_NAME, WORD_PATTERN, WORD_BAD };
 enum word_kind word_compile(const struct word *word, regex_t *pattern, struct place place,

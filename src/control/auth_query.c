@@ -5,9 +5,9 @@
  *                                      +-- asked already: answered with that one
  *                                      +-- queued at its source -> talk -> answer -> all who ask, remembered
  *
- *     A source is where a question is asked: server, database, auth_user, query. It has one connection, which takes one question after the
- *     other, is kept for a while after the last, and belongs to no pool. A storm of logins of one user is one question, and one of many users
- *     is a queue at one connection.
+ *     A source is where a question is asked: server, database, auth_user, query. It has one connection, which
+ *     takes one question after the other, is kept for a while after the last, and belongs to no pool. A storm
+ *     of logins of one user is one question, and one of many users is a queue at one connection.
  *
  *     Invariants: a question is in source->queue exactly while somebody waits for it (asks is not NULL, or it is asked for nobody), else in
  *     known. A source without a question, a talk and a pause is freed.
@@ -417,8 +417,8 @@ on_lost(void *arg, const struct error *why, const char *sqlstate)
     go_all(a);
 }
 
-/* The session that questions are asked in: its search_path is ours, whatever the role or the database would have, so that nobody puts
- * something of his own before what the query names. */
+/* The session that questions are asked in: its search_path is ours, whatever the role or the database would
+ * have, so that nobody puts something of his own before what the query names. */
 static void
 call(struct source *s)
 {

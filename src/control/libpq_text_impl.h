@@ -1,4 +1,5 @@
-/* libpq_text_impl.h - what libpq says, for us: its messages come in several lines, with the SQLSTATE in the middle. */
+/* libpq_text_impl.h - what libpq says, for us: its messages come in several lines, with the SQLSTATE in the
+ * middle. */
 #ifndef PGWEIR_CONTROL_LIBPQ_TEXT_IMPL_H
 #define PGWEIR_CONTROL_LIBPQ_TEXT_IMPL_H
 

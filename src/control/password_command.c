@@ -7,8 +7,9 @@
  *     NONE -> WAITING -> RUNNING -> REAPING -> GOOD or FAILED
  *             (turn)     (reads)    (EOF)
  *
- *     A good token is made anew before it is over, if somebody has asked for it meanwhile; else it is forgotten. Where that fails, it serves on until it is over. At most COMMANDS_MOST run at once. A command
- *     that takes too long, or prints too much, is killed with everything that it has started.
+ *     A good token is made anew before it is over, if somebody has asked for it meanwhile; else it is
+ *     forgotten. Where that fails, it serves on until it is over. At most COMMANDS_MOST run at once. A
+ *     command that takes too long, or prints too much, is killed with everything that it has started.
  */
 #include "password_command_impl.h"
 
@@ -48,14 +49,14 @@ struct token {
     char *key;
     enum token_state state;
     struct route *route; /* held: whose command it is */
-    char *
-        secret; /* owned; NULL: none yet. While it is made anew the old one goes on serving until it expires */
+    /* owned; NULL: none yet. While it is made anew the old one goes on serving until it expires */
+    char *secret;
     uint64_t made_us;        /* when secret was made */
     uint64_t refused_us;     /* when it was made anew because a server refused it; 0: never */
     bool is_wanted;          /* somebody has asked for it since then */
     struct secret_ask *asks; /* who waits */
-    struct timer
-        timer; /* RUNNING, REAPING: the bound; GOOD: when it is looked at again; FAILED: when it is forgotten */
+    /* RUNNING, REAPING: the bound; GOOD: when it is looked at again; FAILED: when it is forgotten */
+    struct timer timer;
     struct timer reap;
     pid_t pid;
     int fd; /* what it prints; -1: none */
@@ -352,7 +353,8 @@ free_environment(char **variables)
     free(variables);
 }
 
-/* Starts the command of ROUTE with OUT_FD for its output, in a process group of its own, with signals as a program expects them. */
+/* Starts the command of ROUTE with OUT_FD for its output, in a process group of its own, with signals as a
+ * program expects them. */
 static int
 spawn(const struct route *route, int out_fd, pid_t *pid)
 {

@@ -1,6 +1,6 @@
 /*
- * password_command_impl.h - passwords for servers that a command prints, and that soon expire. The command is run by /bin/sh, with PGHOST, PGPORT, PGUSER and
- * PGDATABASE in its environment, and without blocking.
+ * password_command_impl.h - passwords for servers that a command prints, and that soon expire. The command is
+ * run by /bin/sh, with PGHOST, PGPORT, PGUSER and PGDATABASE in its environment, and without blocking.
  */
 #ifndef PGWEIR_CONTROL_PASSWORD_COMMAND_IMPL_H
 #define PGWEIR_CONTROL_PASSWORD_COMMAND_IMPL_H

@@ -3,8 +3,9 @@
  *
  *     NAMING -> CONNECTING -> SETTING_UP -> IDLE <-> ASKING        any -> lost
  *
- *     A result comes row by row (single-row mode), so that a query that returns a table costs two rows of memory. One event waits for what libpq
- *     waits for; it is made anew each time, because libpq may change its socket while it connects.
+ *     A result comes row by row (single-row mode), so that a query that returns a table costs two rows of
+ *     memory. One event waits for what libpq waits for; it is made anew each time, because libpq may change
+ *     its socket while it connects.
  */
 #include "talk_impl.h"
 
@@ -136,7 +137,8 @@ rest(struct talk *t)
 
 /* --- questions --- */
 
-/* Takes what has come. False: more has to come, or T is lost. True: the answer is whole, or has more rows than anybody wants. */
+/* Takes what has come. False: more has to come, or T is lost. True: the answer is whole, or has more rows
+ * than anybody wants. */
 static bool
 take_results(struct talk *t)
 {

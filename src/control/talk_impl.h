@@ -1,6 +1,6 @@
 /*
- * talk_impl.h - one connection of ours to a server that is kept, for one question at a time. Never blocks: names are looked up by evdns, the
- * rest is libpq on loop events.
+ * talk_impl.h - one connection of ours to a server that is kept, for one question at a time. Never blocks:
+ * names are looked up by evdns, the rest is libpq on loop events.
  */
 #ifndef PGWEIR_CONTROL_TALK_IMPL_H
 #define PGWEIR_CONTROL_TALK_IMPL_H
@@ -14,8 +14,8 @@
 
 struct talk;
 
-/* How a question ended. ROWS counts the rows, up to 2: then the rest is not read, and the talk is of no more use. The result holds the first
- * row (PGRES_SINGLE_TUPLE), or none, or an error. It dies with the call. */
+/* How a question ended. ROWS counts the rows, up to 2: then the rest is not read, and the talk is of no more
+ * use. The result holds the first row (PGRES_SINGLE_TUPLE), or none, or an error. It dies with the call. */
 struct talk_answer {
     const PGresult *result;
     unsigned rows;
@@ -25,7 +25,8 @@ struct talk_answer {
 struct talk_handler {
     void (*on_ready)(void *arg); /* the first question may be asked */
     void (*on_answer)(void *arg, const struct talk_answer *answer);
-    /* The connection is gone, or was never there; SQLSTATE is "" where no server has said anything. The talk is freed when this returns. */
+    /* The connection is gone, or was never there; SQLSTATE is "" where no server has said anything. The talk
+     * is freed when this returns. */
     void (*on_lost)(void *arg, const struct error *why, const char *sqlstate);
 };
 

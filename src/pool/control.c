@@ -1,11 +1,12 @@
 /*
  * control.c - what administrators do to pools; see control.h.
  *
- *     A pause makes all servers of a pool stale, so that they go the way of stale ones: idle ones at once, busy ones when they come back.
- *     And it closes the gate that every dial passes, pool_enter(), under the pool's lock: once that is done and the count of members
- *     is 0, no server exists and none will.
+ *     A pause makes all servers of a pool stale, so that they go the way of stale ones: idle ones at once,
+ *     busy ones when they come back. And it closes the gate that every dial passes, pool_enter(), under the
+ *     pool's lock: once that is done and the count of members is 0, no server exists and none will.
  *
- *     A member that has gone rings the bell of whoever waits, at most once per turn of the main loop, and only while somebody waits.
+ *     A member that has gone rings the bell of whoever waits, at most once per turn of the main loop, and
+ *     only while somebody waits.
  *
  *     Locks: pools' for the names, then pool's for its gate.
  */

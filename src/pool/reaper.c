@@ -1,16 +1,18 @@
 /*
- * reaper.c - pools that nobody uses are freed: those of `*` databases after autodb_idle_timeout, all after pool_idle_timeout, private ones
- * at once.
+ * reaper.c - pools that nobody uses are freed: those of `*` databases after autodb_idle_timeout, all after
+ * pool_idle_timeout, private ones at once.
  *
  *     used --last client or member gone--> in p->unused --time over, main thread--> out of by_name, gate closed --three rounds--> freed
  *            (pool_leave(), pool_exit())       \--pools_get()--> used
  *
- *     Once a pool is out of by_name with its gate closed, without clients and members, nobody can come to it any more; but workers may be in the
- *     middle of something that touches it, and bells may be on their way. So a letter goes round through all workers and comes back: in the first
- *     round each stops its shard, and what was begun before has ended; what that has posted was posted before the letter came by
- *     again, so it has arrived when the letter has gone round twice more.
+ *     Once a pool is out of by_name with its gate closed, without clients and members, nobody can come to it
+ *     any more; but workers may be in the middle of something that touches it, and bells may be on their way.
+ *     So a letter goes round through all workers and comes back: in the first round each stops its shard, and
+ *     what was begun before has ended; what that has posted was posted before the letter came by again, so it
+ *     has arrived when the letter has gone round twice more.
  *
- *     Whoever calls pool_leave() or pool_exit() may go on touching the pool until its loop takes the next letter, and not longer.
+ *     Whoever calls pool_leave() or pool_exit() may go on touching the pool until its loop takes the next
+ *     letter, and not longer.
  */
 #include <assert.h>
 #include <stdlib.h>

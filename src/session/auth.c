@@ -3,8 +3,9 @@
  *
  *     auth_type, or the rule of auth_hba_file -> certificate, peer -> secret: auth_file, else auth_query -> proof.c
  *
- * A user who is in neither plays the whole exchange like any other. Whether a user exists matters for those too who prove themselves by other
- * means than a secret, where users are configured at all: who is taken out of the auth file shall not come in by a certificate.
+ * A user who is in neither plays the whole exchange like any other. Whether a user exists matters for those
+ * too who prove themselves by other means than a secret, where users are configured at all: who is taken out
+ * of the auth file shall not come in by a certificate.
  */
 #include <ifaddrs.h>
 #include <netinet/in.h>

@@ -1,9 +1,10 @@
 /*
  * cancel_impl.h - cancel requests, inwards and outwards.
  *
- * A key names the worker that has the client, so a request that arrived anywhere travels there by letter as a job, becomes a courier (a connection to the
- * server that carries the CancelRequest) if that client has a query running, and travels back so that the requester is closed only when
- * the server has acted. While couriers are under way the server is not handed to another client.
+ * A key names the worker that has the client, so a request that arrived anywhere travels there by letter as a
+ * job, becomes a courier (a connection to the server that carries the CancelRequest) if that client has a
+ * query running, and travels back so that the requester is closed only when the server has acted. While
+ * couriers are under way the server is not handed to another client.
  *
  * source PostgreSQL docs, protocol-flow "Canceling Requests in Progress".
  */
@@ -24,7 +25,8 @@ unsigned cancel_count(const struct server *s);
 void cancel_request(struct client *requester, uint32_t pid, struct slice secret);
 void cancel_requester_gone(struct client *requester);
 
-/* Sends the server's own cancel key to it over a connection of its own. JOB (may be NULL) goes home when that is done. */
+/* Sends the server's own cancel key to it over a connection of its own. JOB (may be NULL) goes home when that
+ * is done. */
 void cancel_dispatch(struct server *s, struct cancel_job *job);
 /* S is being freed: its couriers go on without it. */
 void cancel_server_gone(struct server *s);

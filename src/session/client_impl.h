@@ -109,8 +109,9 @@ struct client {
     bool is_held;        /* the message at the front of carry waits for an answer to an earlier one */
     bool is_healed; /* an error was hidden from it, and what it has sent since its last Sync is sent again */
     bool has_ddl_portal; /* a Bind of what may be DDL was sent since it has its server */
-    uint32_t
-        suspected; /* enum sql_flag: what its texts may have done to the session since the last read-back; see state_impl.h */
+    /* enum sql_flag: what its texts may have done to the session since the last read-back; see
+     * state_impl.h */
+    uint32_t suspected;
     uint16_t pins;            /* PIN_BITs: why it keeps its server between transactions */
     bool is_cancel_due;       /* it has sent a cancel request while its server ran a query of ours */
     bool is_unsure;           /* since then: something has failed, or a transaction block was open */
@@ -134,10 +135,11 @@ void client_free(struct client *c); /* after it has ended */
 /* Walks the table; the only caller of the states' actions. */
 void client_feed(struct client *c, enum client_event ev);
 
-/* Ends the session: WHY (may be NULL) is sent first where the protocol allows an error. The server, if any, is cleaned and kept. Safe anywhere; the object
- * lives until the loop turn is over. */
+/* Ends the session: WHY (may be NULL) is sent first where the protocol allows an error. The server, if any,
+ * is cleaned and kept. Safe anywhere; the object lives until the loop turn is over. */
 void client_end(struct client *c, enum end_reason reason, const struct pg_error *why);
-/* The server of this client is gone or said its last word (which was forwarded, if WHY is NULL): the client is told and ended. c->server is NULL already. */
+/* The server of this client is gone or said its last word (which was forwarded, if WHY is NULL): the client
+ * is told and ended. c->server is NULL already. */
 void client_server_gone(struct client *c, enum end_reason reason, const struct pg_error *why);
 
 /* The relay in this state machine's terms. */

@@ -3,8 +3,9 @@
  *
  *     message -> carry -> one at a time -> execute() ... letter with the answer -> rows, in pieces -> next message
  *
- * While a command runs, or its rows wait for a slow reader, what the client says next stays in carry. Errors are as PostgreSQL has them: one
- * in the extended protocol skips to Sync. Portals live until the Sync, because there are no transactions: the status is always I.
+ * While a command runs, or its rows wait for a slow reader, what the client says next stays in carry. Errors
+ * are as PostgreSQL has them: one in the extended protocol skips to Sync. Portals live until the Sync,
+ * because there are no transactions: the status is always I.
  *
  * source PostgreSQL docs, protocol-flow "Simple Query", "Extended Query"; protocol-message-formats.
  */
@@ -137,7 +138,8 @@ console_add_uint(struct buf *rows, uint64_t number)
     console_add_text(rows, text);
 }
 
-/* NUMBER as PostgreSQL sends a numeric: digits to the base of 10,000, the highest first, none at the end that is 0. */
+/* NUMBER as PostgreSQL sends a numeric: digits to the base of 10,000, the highest first, none at the end that
+ * is 0. */
 static void
 add_binary_numeric(struct buf *out, uint64_t number)
 {

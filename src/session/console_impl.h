@@ -1,4 +1,5 @@
-/* console_impl.h - a client whose database is the console: it gets no server, its commands go to console_handler. */
+/* console_impl.h - a client whose database is the console: it gets no server, its commands go to
+ * console_handler. */
 #ifndef PGWEIR_SESSION_CONSOLE_IMPL_H
 #define PGWEIR_SESSION_CONSOLE_IMPL_H
 
@@ -13,7 +14,8 @@ const char *console_database(const struct console *k);
 
 /* Whether C's login names the console. */
 bool console_is_wanted(const struct client *c);
-/* Whether C, whose login names the console, needs no password: it comes from the Unix socket and from our own uid. */
+/* Whether C, whose login names the console, needs no password: it comes from the Unix socket and from our own
+ * uid. */
 bool console_is_owner(const struct client *c);
 /* C has proved who it is: greets it, or refuses it. */
 void console_enter(struct client *c);

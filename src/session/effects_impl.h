@@ -1,6 +1,6 @@
 /*
- * effects_impl.h - what a message changed in the maps of prepared statements when it was sent, noted at its ledger entry: forgotten when it is answered,
- * undone when the server refuses or skips it.
+ * effects_impl.h - what a message changed in the maps of prepared statements when it was sent, noted at its
+ * ledger entry: forgotten when it is answered, undone when the server refuses or skips it.
  */
 #ifndef PGWEIR_SESSION_EFFECTS_IMPL_H
 #define PGWEIR_SESSION_EFFECTS_IMPL_H

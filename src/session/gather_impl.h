@@ -1,7 +1,7 @@
 /*
- * gather_impl.h - output for one peer, gathered while one piece of input is worked through, so that it leaves in one write. Slices are
- * borrowed: the gather is flushed before the input goes away. Neighbouring slices grow together; bytes of our own making are copied to a scratch that lives as
- * long as the gather does.
+ * gather_impl.h - output for one peer, gathered while one piece of input is worked through, so that it leaves
+ * in one write. Slices are borrowed: the gather is flushed before the input goes away. Neighbouring slices
+ * grow together; bytes of our own making are copied to a scratch that lives as long as the gather does.
  */
 #ifndef PGWEIR_SESSION_GATHER_IMPL_H
 #define PGWEIR_SESSION_GATHER_IMPL_H
@@ -13,7 +13,8 @@
 
 #define GATHER_MOST 64
 #define GATHER_SCRATCH 8192u
-/* Behind bytes of our own making, pieces up to this are copied: one write of 60 pieces (20 pipelined Binds with new names) costs the kernel more. */
+/* Behind bytes of our own making, pieces up to this are copied: one write of 60 pieces (20 pipelined Binds
+ * with new names) costs the kernel more. */
 #define GATHER_SMALL 256u
 
 struct gather {
@@ -32,7 +33,8 @@ gather_flush(struct gather *g, struct stream *to)
     g->used = 0;
 }
 
-/* Room for LEN bytes (at most GATHER_SCRATCH) of our own making, to be filled before anything else is gathered. */
+/* Room for LEN bytes (at most GATHER_SCRATCH) of our own making, to be filled before anything else is
+ * gathered. */
 static inline uint8_t *
 gather_room(struct gather *g, struct stream *to, size_t len)
 {

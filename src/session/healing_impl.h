@@ -1,16 +1,18 @@
 /*
  * healing_impl.h - prepared statements outlive changes of the schema.
  *
- * A statement that was parsed before an ALTER TABLE fails with "cached plan must not change result type", and goes on failing on that server until it is
- * parsed anew. What follows from that:
+ * A statement that was parsed before an ALTER TABLE fails with "cached plan must not change result type", and
+ * goes on failing on that server until it is parsed anew. What follows from that:
  *
- *   - An epoch counts the changes (pool/schema.h): DDL tags that pass through, once their transaction has ended, and the first such error. What a
- *     server parsed in an older epoch is closed and parsed anew before it is used: see need().
- *   - A client that has been told a result's shape in an older epoch may rely on it, binary formats and all. So before its Bind is sent, the shape
- *     that the statement has now is asked for, unseen, and the Bind waits: same shape, or never told any: it goes on, and nobody notices. Another shape:
- *     the Bind fails as it would have on a direct connection, unless the client asks for the shape right behind it.
- *   - DDL that went around us shows as an error. If nothing was done yet, the error is hidden, and what the client has sent since its last Sync,
- *     of which a copy is kept, is sent again; then the above applies.
+ *   - An epoch counts the changes (pool/schema.h): DDL tags that pass through, once their transaction has
+ *     ended, and the first such error. What a server parsed in an older epoch is closed and parsed anew
+ *     before it is used: see need().
+ *   - A client that has been told a result's shape in an older epoch may rely on it, binary formats and all.
+ *     So before its Bind is sent, the shape that the statement has now is asked for, unseen, and the Bind
+ *     waits: same shape, or never told any: it goes on, and nobody notices. Another shape: the Bind fails as
+ *     it would have on a direct connection, unless the client asks for the shape right behind it.
+ *   - DDL that went around us shows as an error. If nothing was done yet, the error is hidden, and what the
+ *     client has sent since its last Sync, of which a copy is kept, is sent again; then the above applies.
  *
  *     client:  Bind s1  Describe P  Execute  Sync           (kept)
  *     server:  ErrorResponse 0A000, RevalidateCachedQuery   (hidden)    ReadyForQuery (hidden)
@@ -66,7 +68,8 @@ healing_note_ready(struct server *s)
 
 /* --- keeping and sending again --- */
 
-/* The next message of C, which uses a statement parsed earlier, begins a segment: it will be kept, with those that follow up to Sync. O is its entry. */
+/* The next message of C, which uses a statement parsed earlier, begins a segment: it will be kept, with those
+ * that follow up to Sync. O is its entry. */
 void healing_begin(struct server *s, const struct owed *o);
 /* A Describe of ours, O, was sent for it, and the message itself waits. */
 void healing_begin_waiting(struct server *s, const struct owed *o);
@@ -74,14 +77,15 @@ void healing_begin_waiting(struct server *s, const struct owed *o);
 void healing_keep(struct server *s, struct slice bytes, enum front_kind kind);
 void healing_keep_rest(struct server *s, struct slice bytes); /* more of it */
 
-/* PostgreSQL finds out that a statement is stale after it has told its parameters: a ParameterDescription that an error may follow, which can be mended,
- * waits for what comes next. True: it does. */
+/* PostgreSQL finds out that a statement is stale after it has told its parameters: a ParameterDescription
+ * that an error may follow, which can be mended, waits for what comes next. True: it does. */
 bool healing_try_keep_back(struct server *s, const struct scan_span *span);
 /* The next has come: it goes to the client first. */
 void healing_tell_kept_back(struct server *s);
 
-/* S has sent MESSAGE, the ErrorResponse to the head of the ledger, which does not know yet: what does not work there any more is not used again. Whether the
- * error can be hidden and the rest be tried again: then, when what it skips has been undone, healing_send_again(). */
+/* S has sent MESSAGE, the ErrorResponse to the head of the ledger, which does not know yet: what does not
+ * work there any more is not used again. Whether the error can be hidden and the rest be tried again: then,
+ * when what it skips has been undone, healing_send_again(). */
 bool healing_note_error(struct server *s, struct slice message);
 void healing_send_again(struct server *s);
 

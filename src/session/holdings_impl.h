@@ -1,5 +1,6 @@
 /*
- * holdings_impl.h - which prepared statements a server holds, used last first, and what is known of each Parse there.
+ * holdings_impl.h - which prepared statements a server holds, used last first, and what is known of each
+ * Parse there.
  */
 #ifndef PGWEIR_SESSION_HOLDINGS_IMPL_H
 #define PGWEIR_SESSION_HOLDINGS_IMPL_H

@@ -4,7 +4,8 @@
  *     KILL         pauses the pools, then a letter to every worker: it ends the clients of the database
  *     KILL_CLIENT  one letter goes round: main -> worker 0 -> worker 1 … -> main. Where the client lives it is ended.
  *
- * What a killed client's server was at is cancelled and rolled back, as when a client is lost; the pause then closes the server.
+ * What a killed client's server was at is cancelled and rolled back, as when a client is lost; the pause then
+ * closes the server.
  */
 #include <stdlib.h>
 #include <string.h>

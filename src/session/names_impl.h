@@ -1,7 +1,9 @@
 /*
- * names_impl.h - what a client calls its prepared statements, the unnamed one included, and what it knows of them.
+ * names_impl.h - what a client calls its prepared statements, the unnamed one included, and what it knows of
+ * them.
  *
- * A name outlives its place in the map while ledger entries refer to it: what an error skips has not happened, and it is put back.
+ * A name outlives its place in the map while ledger entries refer to it: what an error skips has not
+ * happened, and it is put back.
  */
 #ifndef PGWEIR_SESSION_NAMES_IMPL_H
 #define PGWEIR_SESSION_NAMES_IMPL_H
@@ -41,14 +43,16 @@ bool has_names(const struct client *c);
 
 /* One reference; ST's moves in. The client knows nothing of it yet, in EPOCH. */
 struct client_name *name_new(const char *name, struct statement *st, uint64_t epoch);
-/* Another spelling of N, which differs in what is not significant: errors tell the name as the client has spelled it. */
+/* Another spelling of N, which differs in what is not significant: errors tell the name as the client has
+ * spelled it. */
 struct client_name *name_new_spelling(const char *name, struct client_name *n);
 static inline struct client_name *
 name_meant(struct client_name *n)
 {
     return n == NULL || n->meant == NULL ? n : n->meant;
 }
-/* The same for an unnamed statement in W, where one that has gone is used again: there is one for each Parse. */
+/* The same for an unnamed statement in W, where one that has gone is used again: there is one for each
+ * Parse. */
 struct client_name *name_new_unnamed(struct worker *w, struct statement *st, uint64_t epoch);
 struct client_name *name_hold(struct client_name *n); /* NULL is fine, here and below */
 void name_drop(struct client_name *n);

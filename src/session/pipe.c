@@ -3,9 +3,10 @@
  *
  *     login -> a private pool -> its one server, dialed with the client's own startup parameters -> greeting -> PIPED
  *
- * A walsender is a session of its own kind: it cannot be cleaned, so its server is never reused, and in COPY BOTH either side may say anything at
- * any time. So nothing is scanned or entered in the ledger: what one side sends goes to the other, and when one closes, so does the other. For
- * the same reason nothing of ours can be said in between: a client that is sent away finds its connection closed.
+ * A walsender is a session of its own kind: it cannot be cleaned, so its server is never reused, and in COPY
+ * BOTH either side may say anything at any time. So nothing is scanned or entered in the ledger: what one
+ * side sends goes to the other, and when one closes, so does the other. For the same reason nothing of ours
+ * can be said in between: a client that is sent away finds its connection closed.
  *
  * source PostgreSQL docs, protocol-replication.
  */

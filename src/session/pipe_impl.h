@@ -1,4 +1,5 @@
-/* pipe_impl.h - replication connections: a client and a server of its own, and bytes to and fro that nobody reads. */
+/* pipe_impl.h - replication connections: a client and a server of its own, and bytes to and fro that nobody
+ * reads. */
 #ifndef PGWEIR_SESSION_PIPE_IMPL_H
 #define PGWEIR_SESSION_PIPE_IMPL_H
 

@@ -1,12 +1,14 @@
 /*
- * prepared_impl.h - protocol-level prepared statements in transaction and statement mode: a client's names, a server's statements, and the messages
- * rewritten between them.
+ * prepared_impl.h - protocol-level prepared statements in transaction and statement mode: a client's names, a
+ * server's statements, and the messages rewritten between them.
  *
  *     client A: Parse "s0" ----> statement 7 = (text, types) <---- Parse "s0" :client B, same text
  *                                     |
- *     server 1 holds pgweir_7, pgweir_9; server 2 lacks pgweir_7: it is parsed there, unasked, ahead of the Bind that needs it
+ *     server 1 holds pgweir_7, pgweir_9; server 2 lacks pgweir_7: it is parsed there, unasked, ahead of the
+ *     Bind that needs it
  *
- * What is changed here when a message is sent is noted in the ledger (`effect`) and undone when the server refuses or skips it.
+ * What is changed here when a message is sent is noted in the ledger (`effect`) and undone when the server
+ * refuses or skips it.
  */
 #ifndef PGWEIR_SESSION_PREPARED_IMPL_H
 #define PGWEIR_SESSION_PREPARED_IMPL_H
@@ -43,9 +45,11 @@ enum prepared prepared_is_complete(const struct scan_span *span, enum front_kind
 /* A complete Parse, Bind, Describe or Close of C, which has its server; AFTER is what has come behind it. */
 enum prepared prepared_message(struct client *c, const struct scan_span *span, enum front_kind kind,
                                struct slice after);
-/* Whether more of a simple Query should be there before it is entered: a DEALLOCATE ALL in it would be overlooked. */
+/* Whether more of a simple Query should be there before it is entered: a DEALLOCATE ALL in it would be
+ * overlooked. */
 bool prepared_wants_more(const struct client *c, const struct scan_span *span);
-/* Whether what the message names is uncertain until a Sync that is owed has been answered: it must not be sent before. Of one that is complete. */
+/* Whether what the message names is uncertain until a Sync that is owed has been answered: it must not be
+ * sent before. Of one that is complete. */
 bool prepared_must_wait(struct client *c, const struct scan_span *span, enum front_kind kind);
 /* Enters and gathers a simple Query: the unnamed statements of both sides end with it. */
 enum prepared prepared_query(struct client *c, const struct scan_span *span);
@@ -53,9 +57,11 @@ enum prepared prepared_execute(struct client *c, const struct scan_span *span); 
 
 /* O was answered as it should be. */
 void prepared_paid(struct server *s, struct owed *o);
-/* O was refused (FAILED) or skipped. True: *INSTEAD is what the client is told in place of the server's error. */
+/* O was refused (FAILED) or skipped. True: *INSTEAD is what the client is told in place of the server's
+ * error. */
 bool prepared_undone(struct server *s, struct owed *o, bool failed, struct pg_error *instead);
-/* MESSAGE, the ErrorResponse to O, tells a name of ours: OUT is what the client is told, with its own. False: nothing to change, OUT is worthless. */
+/* MESSAGE, the ErrorResponse to O, tells a name of ours: OUT is what the client is told, with its own. False:
+ * nothing to change, OUT is worthless. */
 bool prepared_reword(const struct owed *o, struct slice message, struct buf *out);
 /* The client leaves while things are owed: nothing in the ledger may point to it. */
 void prepared_forget_client(struct server *s);

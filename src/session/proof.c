@@ -1,11 +1,13 @@
 /*
- * proof.c - the exchanges by which a client proves that it knows a secret: clear-text password, md5, SCRAM-SHA-256(-PLUS).
+ * proof.c - the exchanges by which a client proves that it knows a secret: clear-text password, md5,
+ * SCRAM-SHA-256(-PLUS).
  *
  *     proof_ask_…() -> request -> proof_read() -> EV_PROVED, or the end
  *
- * What it is held against, l->stored, was found by auth.c. A second secret that is still good (l->old_stored) is tried when the first does not
- * fit; with SCRAM only where both are plain passwords, because the salt is told before the proof comes. A secret that auth_query gave some time
- * ago may have changed since: then it is asked for again, once.
+ * What it is held against, l->stored, was found by auth.c. A second secret that is still good (l->old_stored)
+ * is tried when the first does not fit; with SCRAM only where both are plain passwords, because the salt is
+ * told before the proof comes. A secret that auth_query gave some time ago may have changed since: then it is
+ * asked for again, once.
  *
  * source PostgreSQL docs, protocol-flow "Start-up"; sasl-authentication.
  */

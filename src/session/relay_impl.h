@@ -1,5 +1,6 @@
 /*
- * relay_impl.h - bytes from clients to servers and back. The fast path: everything else in session/ exists so that this is short.
+ * relay_impl.h - bytes from clients to servers and back. The fast path: everything else in session/ exists so
+ * that this is short.
  */
 #ifndef PGWEIR_SESSION_RELAY_IMPL_H
 #define PGWEIR_SESSION_RELAY_IMPL_H

@@ -58,7 +58,8 @@ struct statement;
 struct statement_set;
 struct session_state;
 
-/* A dead client's query gets this long to end by itself after a Terminate, and a cancelled one to give up, before the connection is closed. */
+/* A dead client's query gets this long to end by itself after a Terminate, and a cancelled one to give up,
+ * before the connection is closed. */
 #define SERVER_GRACE_US (UINT64_C(5) * US_PER_S)
 #define SERVER_CLEAN_US (UINT64_C(10) * US_PER_S)
 #define SERVER_PART_US (UINT64_C(5) * US_PER_S)  /* a backend that does not go meanwhile is not waited for */
@@ -92,19 +93,21 @@ struct server {
     uint64_t stamp;                   /* messages entered, for prepared.c */
     uint64_t known_stamp;             /* of the last Sync that was answered */
     uint64_t sync_stamp;              /* of the last Sync that was sent */
-    uint64_t
-        act_stamp; /* of the last message sent that may change the transaction's state, or the statements by DEALLOCATE ALL */
+    /* of the last message sent that may change the transaction's state, or the statements by DEALLOCATE
+     * ALL */
+    uint64_t act_stamp;
     struct parsed unnamed_parsed; /* of `unnamed`; the stamp is when it changed last */
     struct schema *schema;        /* of the database it is connected to; not ours */
-    uint64_t
-        segment_stamp; /* of the first message of its client since the last Sync or simple query; 0: there was none */
+    /* of the first message of its client since the last Sync or simple query; 0: there was none */
+    uint64_t segment_stamp;
     uint64_t flush_stamp; /* of the last message that stood in front of a Flush of ours */
-    uint64_t
-        kept_stamp; /* of the message that `kept` begins with, or of what we have sent for one that waits; 0: nothing is kept */
+    /* of the message that `kept` begins with, or of what we have sent for one that waits; 0: nothing is
+     * kept */
+    uint64_t kept_stamp;
     struct buf kept;      /* the client's messages since the last Sync, as they came: see healing_impl.h */
     struct buf kept_back; /* a ParameterDescription whose second half has not come: see healing_impl.h */
-    uint32_t
-        closes_owed; /* Closes of ours under way: until they are answered, what is not in `statements` may be there */
+    /* Closes of ours under way: until they are answered, what is not in `statements` may be there */
+    uint32_t closes_owed;
     struct route *route;     /* held: what it was made for */
     struct timer timer;      /* by state: login time, query or idle-in-transaction time, cleaning bound */
     struct tls_context *tls; /* held; NULL: plain, or not connected yet */
@@ -129,8 +132,8 @@ struct server {
     bool is_fatal_told;  /* and its client got that error */
     bool is_endangered;  /* a cancel request that was sent to it was given up, and may still arrive */
     uint8_t scrub;       /* enum scrub: due before another client has it */
-    bool
-        is_in_question; /* what is asked of it may tell that its client has gone back to settings of its startup packet */
+    /* what is asked of it may tell that its client has gone back to settings of its startup packet */
+    bool is_in_question;
     bool is_capturing; /* the message begun last is a row that state.c wants */
     bool is_loaded;    /* its client has used LOAD, which nothing undoes: closed when it comes back */
     bool is_dirty;     /* its client has SET or RESET something: RESET ALL before another gets it */
@@ -161,16 +164,19 @@ void server_take_settings(struct server *s, const struct snapshot *settings);
 /* server_login.c is through: into the pool. */
 void server_begin_work(struct server *s);
 
-/* Sends a simple Query of ours, whose answer is swallowed; nothing may be gathered for S. OWN: which one it is. */
+/* Sends a simple Query of ours, whose answer is swallowed; nothing may be gathered for S. OWN: which one it
+ * is. */
 void server_query(struct server *s, const char *sql, enum own_query own);
 
-/* Its client is through: all answered, status I, between messages. Back to the pool, after the reset query where one is due. */
+/* Its client is through: all answered, status I, between messages. Back to the pool, after the reset query
+ * where one is due. */
 void server_release(struct server *s);
 /* Its client is gone. IS_POLITE: it said Terminate, so what it asked for may run to its end. */
 enum orphan { ORPHAN_LOST, ORPHAN_POLITE, ORPHAN_HALF_MESSAGE };
 void server_orphan(struct server *s, enum orphan how);
-/* CLEANING: ends what the client has left open on it, COPY IN or an extended query without its Sync. Its work since the last Sync is rolled back, as it is
- * when a client leaves PostgreSQL itself; a Sync would commit it. */
+/* CLEANING: ends what the client has left open on it, COPY IN or an extended query without its Sync. Its work
+ * since the last Sync is rolled back, as it is when a client leaves PostgreSQL itself; a Sync would commit
+ * it. */
 void server_close_off(struct server *s);
 /* Goes on with CLEANING after a ReadyForQuery. */
 void server_clean_on(struct server *s);
@@ -178,7 +184,8 @@ void server_clean_on(struct server *s);
 void server_settled(struct server *s);
 /* Something came while CHECKING. */
 void server_checked(struct server *s);
-/* With server_fast_close: a session between two transactions ends when its server is to be replaced. Whether it did. */
+/* With server_fast_close: a session between two transactions ends when its server is to be replaced. Whether
+ * it did. */
 bool server_try_recycle(struct server *s);
 /* Closes it for good and gives its slot back. */
 void server_end(struct server *s, enum log_level level, const char *why);
@@ -186,7 +193,8 @@ void server_end(struct server *s, enum log_level level, const char *why);
 void server_kill(struct server *s);
 void server_free(struct server *s); /* after it has ended */
 
-/* Arms or cancels the timer for what it does now; called when a request begins, when all is answered and at each ReadyForQuery. */
+/* Arms or cancels the timer for what it does now; called when a request begins, when all is answered and at
+ * each ReadyForQuery. */
 void server_watch(struct server *s);
 
 void server_log(const struct server *s, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
@@ -203,7 +211,8 @@ server_is_swallowing(const struct server *s)
     return !ledger_is_empty(&s->ledger) && ledger_head(&s->ledger)->action == OWED_SWALLOW;
 }
 
-/* The same, and what was sent for its client's sake unasked: notices of that the client has had, or would not get. */
+/* The same, and what was sent for its client's sake unasked: notices of that the client has had, or would not
+ * get. */
 static inline bool
 server_is_unasked(const struct server *s)
 {

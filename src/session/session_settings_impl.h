@@ -1,9 +1,10 @@
 /*
  * session_settings_impl.h - settings follow their client from server to server.
  *
- * A server is brought to its client's settings by one Query sent ahead of the first message in the same write; its answer is swallowed.
- * Clients follow what the server reports (ParameterStatus), and what state.c reads back. What nobody has followed marks the server: RESET ALL comes
- * before another client's work, and so nothing of one client's session is seen by another.
+ * A server is brought to its client's settings by one Query sent ahead of the first message in the same
+ * write; its answer is swallowed. Clients follow what the server reports (ParameterStatus), and what state.c
+ * reads back. What nobody has followed marks the server: RESET ALL comes before another client's work, and so
+ * nothing of one client's session is seen by another.
  *
  * source PostgreSQL docs, protocol-flow "Asynchronous Operations" (ParameterStatus).
  */
@@ -47,7 +48,8 @@ void settings_note_tag(struct server *s, struct slice message);
 void settings_hear(struct client *c, struct slice message);
 /* Reads a ParameterStatus. False: it is none, or of a parameter that nobody can set. */
 bool settings_read_report(struct slice message, struct startup_pair *out);
-/* Something was set on S that cannot be followed: it is scrubbed before anybody but the client of that id works with it; 0: before anybody does. */
+/* Something was set on S that cannot be followed: it is scrubbed before anybody but the client of that id
+ * works with it; 0: before anybody does. */
 void settings_lose_track(struct server *s, uint64_t client_id);
 /* C leaves S: its settings become what S has reported since they met. */
 void settings_follow(struct client *c, struct server *s);

@@ -1,12 +1,14 @@
 /*
- * state_impl.h - what a client leaves in the session of its server: suspected from the text of its queries, read back from the server itself, and then
- * followed (settings) or the reason why the client keeps that server (pins).
+ * state_impl.h - what a client leaves in the session of its server: suspected from the text of its queries,
+ * read back from the server itself, and then followed (settings) or the reason why the client keeps that
+ * server (pins).
  *
  *     text -> sql_look() -> suspicion --- ReadyForQuery, idle ---> read-back: a hidden Query -> settings follow, pins change -> release
  *                  \-- nothing found: released at once
  *
- * The client waits for nothing: its next message follows behind the read-back on the same server. The server's answer is the truth, not
- * the text: what was rolled back comes out right. In session mode there is nothing to do.
+ * The client waits for nothing: its next message follows behind the read-back on the same server. The
+ * server's answer is the truth, not the text: what was rolled back comes out right. In session mode there is
+ * nothing to do.
  *
  * source PostgreSQL docs, sql-set, sql-discard, view-pg-settings, view-pg-locks, functions-info.
  */
@@ -16,12 +18,14 @@
 #include "client_impl.h"
 #include "server_impl.h"
 
-/* A simple Query, and a Bind, are looked at as a whole up to this many bytes; what is beyond in a longer Query may do anything. */
+/* A simple Query, and a Bind, are looked at as a whole up to this many bytes; what is beyond in a longer
+ * Query may do anything. */
 #define STATE_WHOLE_BYTES (8u * 1024u)
 
 struct session_state; /* a server's; NULL until something was suspected there */
 
-/* A simple Query of C, which has its server; before it is entered. False: it was refused, and what makes it fail has been sent in its place. */
+/* A simple Query of C, which has its server; before it is entered. False: it was refused, and what makes it
+ * fail has been sent in its place. */
 bool state_query(struct client *c, const struct scan_span *span);
 /* A Bind of C, SPAN, to ST. False: it must be refused, for the reason in WHY. */
 bool state_bind(struct client *c, const struct statement *st, const struct scan_span *span,
@@ -49,7 +53,8 @@ void state_failed(struct server *s, const struct pg_error *why);
 void state_answered(struct server *s);
 /* S's client has done DISCARD ALL by the request that O stands for. */
 void state_discarded(struct server *s, const struct owed *o);
-/* The settings of S's client could not be brought: it ends, as soon as this piece of input is worked through. */
+/* The settings of S's client could not be brought: it ends, as soon as this piece of input is worked
+ * through. */
 void state_refused(struct server *s, const struct pg_error *why);
 const struct pg_error *state_refusal(const struct server *s); /* NULL: nothing of that kind */
 

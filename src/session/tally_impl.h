@@ -1,5 +1,6 @@
-/* tally_impl.h - how many clients each database entry and each login user has, over all workers; max_db_client_connections and
- * max_user_client_connections bound it. Thread-safe; one lock, at logins and when clients end. */
+/* tally_impl.h - how many clients each database entry and each login user has, over all workers;
+ * max_db_client_connections and max_user_client_connections bound it. Thread-safe; one lock, at logins and
+ * when clients end. */
 #ifndef PGWEIR_SESSION_TALLY_IMPL_H
 #define PGWEIR_SESSION_TALLY_IMPL_H
 
@@ -22,7 +23,8 @@ struct tallies {
 void tallies_init(struct tallies *t);
 void tallies_fini(struct tallies *t); /* every tally must have been given back */
 
-/* One more of NAME, unless there are LIMIT already (0: no limit): then NULL. *COUNT: how many there were before. */
+/* One more of NAME, unless there are LIMIT already (0: no limit): then NULL. *COUNT: how many there were
+ * before. */
 struct tally *tally_take(struct tallies *t, const char *name, unsigned limit, unsigned *count);
 void tally_give(struct tallies *t, struct tally *of); /* NULL is fine */
 unsigned tally_count(struct tallies *t, const char *name);

@@ -1,6 +1,6 @@
 /*
- * worker_impl.h - one thread's sessions: everything that its clients and servers share. Only its thread touches it, save the
- * fields marked atomic.
+ * worker_impl.h - one thread's sessions: everything that its clients and servers share. Only its thread
+ * touches it, save the fields marked atomic.
  */
 #ifndef PGWEIR_SESSION_WORKER_IMPL_H
 #define PGWEIR_SESSION_WORKER_IMPL_H

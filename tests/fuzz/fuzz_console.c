@@ -1,4 +1,5 @@
-/* fuzz_console.c - the grammar of the console over any bytes; what it reads stays within its bounds and reads the same again. */
+/* fuzz_console.c - the grammar of the console over any bytes; what it reads stays within its bounds and reads
+ * the same again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

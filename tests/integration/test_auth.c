@@ -1,5 +1,6 @@
 /*
- * test_auth.c - the ways to prove who one is, beyond a password of the auth file: rules, certificates, the Unix socket's peer.
+ * test_auth.c - the ways to prove who one is, beyond a password of the auth file: rules, certificates, the
+ * Unix socket's peer.
  */
 
 #include <pwd.h>
@@ -33,7 +34,8 @@ certificate(void)
                 pg_main()->dir);
 }
 
-/* One instance for all that rules can say; app leads to a forced user, so that no server needs the client's secret. */
+/* One instance for all that rules can say; app leads to a forced user, so that no server needs the client's
+ * secret. */
 static struct weir *
 weir(void)
 {

@@ -114,7 +114,8 @@ md5_secrets_open_servers_that_want_md5(void)
                                                    .databases = "app = host=127.0.0.1 port=$PORT\n" });
 
     prepare();
-    /* The server's pg_hba.conf wants SCRAM of this role: its md5 secret does for us, and not for the server. */
+    /* The server's pg_hba.conf wants SCRAM of this role: its md5 secret does for us, and not for the
+     * server. */
     CONTAINS(come_in(w, "asked_md5", "two"), "password authentication failed");
     CONTAINS(come_in(w, "asked_md5", "one"), "wrong password type");
     SAYS(come_in(w, "asked_scram", "one"), "in as asked_scram");

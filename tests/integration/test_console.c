@@ -1,5 +1,6 @@
 /*
- * test_console.c - the console: who may enter, what it shows, what its commands do, by libpq and by bare messages.
+ * test_console.c - the console: who may enter, what it shows, what its commands do, by libpq and by bare
+ * messages.
  */
 
 #include <signal.h>
@@ -307,8 +308,9 @@ datadog_finds_its_columns(void)
     PQfinish(c);
 }
 
-/* Debian's exporter is made for PgBouncer 1.7: what it reads of LISTS and POOLS is still there in 1.25 and here; in STATS and DATABASES it
- * wants columns that PgBouncer has dropped in 1.8, so its own page cannot be scraped from any pooler of today. */
+/* Debian's exporter is made for PgBouncer 1.7: what it reads of LISTS and POOLS is still there in 1.25 and
+ * here; in STATS and DATABASES it wants columns that PgBouncer has dropped in 1.8, so its own page cannot be
+ * scraped from any pooler of today. */
 static void
 debians_exporter_reads_lists_and_pools(void)
 {

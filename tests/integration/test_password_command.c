@@ -1,5 +1,6 @@
 /*
- * test_password_command.c - passwords that a command prints for servers. The commands leave a line in $DIR/calls each time they run.
+ * test_password_command.c - passwords that a command prints for servers. The commands leave a line in
+ * $DIR/calls each time they run.
  */
 
 #include <stdio.h>

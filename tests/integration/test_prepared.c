@@ -1,5 +1,6 @@
 /*
- * test_prepared.c - prepared statements of ordinary clients, while the schema changes under them: through pgweir, and around it.
+ * test_prepared.c - prepared statements of ordinary clients, while the schema changes under them: through
+ * pgweir, and around it.
  */
 
 #include <stdlib.h>
@@ -164,7 +165,8 @@ who_asks_for_the_result_is_told_the_new_one(void)
     scene_end(&s);
 }
 
-/* The client stays on its server for the statement's sake, and each EXECUTE comes while the server is asked for that. */
+/* The client stays on its server for the statement's sake, and each EXECUTE comes while the server is asked
+ * for that. */
 static void
 sql_statements_of_a_session_that_keeps_its_server_are_executed(void)
 {

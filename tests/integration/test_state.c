@@ -1,8 +1,9 @@
 /*
- * test_state.c - what belongs to a session follows its client from server to server, or keeps its server; nobody else ever meets it.
+ * test_state.c - what belongs to a session follows its client from server to server, or keeps its server;
+ * nobody else ever meets it.
  *
- * Every test has clients in transaction mode on few servers. `stir()` lets others work in between, so that no client can rely on getting the server that it
- * had before.
+ * Every test has clients in transaction mode on few servers. `stir()` lets others work in between, so that no
+ * client can rely on getting the server that it had before.
  */
 #include <stdlib.h>
 #include <string.h>

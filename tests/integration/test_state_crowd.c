@@ -1,6 +1,7 @@
 /*
- * test_state_crowd.c - many clients with sessions of their own on few servers. Each transaction of each client checks that the session is its own: its setting,
- * its role, its channels, locks and temporary tables, and nobody else's, while others change theirs, fail, are cancelled and go away.
+ * test_state_crowd.c - many clients with sessions of their own on few servers. Each transaction of each
+ * client checks that the session is its own: its setting, its role, its channels, locks and temporary tables,
+ * and nobody else's, while others change theirs, fail, are cancelled and go away.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +70,8 @@ enter(struct crowd *crowd, struct mind *m)
     "(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()), "                         \
     "(select count(*) from pg_class where relnamespace = pg_my_temp_schema()))"
 
-/* Sends the check with something done before it in the same transaction or behind; what it must answer is noted. */
+/* Sends the check with something done before it in the same transaction or behind; what it must answer is
+ * noted. */
 static void
 act(struct crowd *crowd, struct mind *m)
 {

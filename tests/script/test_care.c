@@ -1,4 +1,5 @@
-/* test_care.c - options that watch over clients and servers: checks before reuse, notices, order of reuse, packets, host lists. */
+/* test_care.c - options that watch over clients and servers: checks before reuse, notices, order of reuse,
+ * packets, host lists. */
 #include <CUnit/CUnit.h>
 
 #include "script.h"

@@ -1,4 +1,5 @@
-/* test_healing.c - prepared statements outlive changes of the schema, those that pass through and those that do not. */
+/* test_healing.c - prepared statements outlive changes of the schema, those that pass through and those that
+ * do not. */
 #include <CUnit/CUnit.h>
 
 #include "pgweir/base/attr.h"

@@ -1,4 +1,5 @@
-/* test_session_state.c - what a client leaves in its server's session is asked for before anybody else has that server. */
+/* test_session_state.c - what a client leaves in its server's session is asked for before anybody else has
+ * that server. */
 #include <CUnit/CUnit.h>
 
 #include "script.h"

@@ -1,8 +1,9 @@
 /*
- * admin.h - the console's commands, and the statistics behind SHOW STATS. Lives in the main thread; the console sessions of the workers reach it by
- * letter.
+ * admin.h - the console's commands, and the statistics behind SHOW STATS. Lives in the main thread; the
+ * console sessions of the workers reach it by letter.
  *
- * main: admin_new() -> house_new() with admin_console() -> admin_attend() … admin_close_down(), house_free(), one loop_turn(), admin_free()
+ * main: admin_new() -> house_new() with admin_console() -> admin_attend() … admin_close_down(), house_free(),
+ * one loop_turn(), admin_free()
  */
 #ifndef PGWEIR_ADMIN_ADMIN_H
 #define PGWEIR_ADMIN_ADMIN_H
@@ -15,7 +16,8 @@ struct admin;
 enum admin_shutdown { SHUTDOWN_NOW, SHUTDOWN_FOR_SERVERS, SHUTDOWN_FOR_CLIENTS };
 
 struct admin_handler { /* what admin/ asks of the program; all in the main thread */
-    /* Reads the configuration again. TOLD gets one line for each thing that has changed, or, when it fails, for each that is wrong. */
+    /* Reads the configuration again. TOLD gets one line for each thing that has changed, or, when it fails,
+     * for each that is wrong. */
     enum err (*reload)(void *arg, struct buf *told);
     /* SET: puts O = VALUE in force until the next reload. */
     enum err (*set)(void *arg, const struct option *o, const char *value, struct buf *told,
@@ -34,7 +36,8 @@ const struct console_handler *admin_console(struct admin *a);
 void admin_attend(struct admin *a, struct house *house, struct house_config *config);
 /* CONFIG is in force now (house_reconfigure() came first). */
 void admin_reconfigure(struct admin *a, struct house_config *config);
-/* The workers have ended, the house still lives: nothing is answered any more. NULL is fine, here and below. */
+/* The workers have ended, the house still lives: nothing is answered any more. NULL is fine, here and
+ * below. */
 void admin_close_down(struct admin *a);
 void admin_free(struct admin *a);
 

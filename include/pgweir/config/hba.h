@@ -1,5 +1,6 @@
 /*
- * hba.h - who may log in from where, and how it is proved: the rules of auth_hba_file, as in PostgreSQL's pg_hba.conf. Immutable once read.
+ * hba.h - who may log in from where, and how it is proved: the rules of auth_hba_file, as in PostgreSQL's
+ * pg_hba.conf. Immutable once read.
  *
  * source PostgreSQL docs, auth-pg-hba-conf.
  */
@@ -23,8 +24,8 @@ enum hba_method {
 
 struct hba_rule {
     enum hba_method method;
-    bool
-        wants_certificate; /* clientcert=verify-ca or more: a certificate that our CA vouches for, whatever the method */
+    /* clientcert=verify-ca or more: a certificate that our CA vouches for, whatever the method */
+    bool wants_certificate;
     bool wants_name;  /* clientcert=verify-full, and cert: it must lead to the user's name */
     bool is_dn;       /* clientname=DN: that name is the subject, not its common name */
     const char *map;  /* NULL: the names must be equal */

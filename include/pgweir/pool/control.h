@@ -5,8 +5,9 @@
  *     RECONNECT  servers are closed as they come back; requests get new ones
  *     WAIT_CLOSE answered when the last server that was to be closed has gone
  *
- * The state hangs on names, not on entries of the configuration: it survives reloads and holds for pools that are made later. "All"
- * (a database of NULL) is a state of its own: RESUME of all leaves a database paused that was paused by its name.
+ * The state hangs on names, not on entries of the configuration: it survives reloads and holds for pools that
+ * are made later. "All" (a database of NULL) is a state of its own: RESUME of all leaves a database paused
+ * that was paused by its name.
  *
  * Main thread only, save the questions. KILL and KILL_CLIENT need clients: session/house.h has them.
  */
@@ -32,10 +33,12 @@ struct pools_wait {       /* embedded in a waiting command; pool/'s until on_don
     void (*on_done)(struct pools_wait *wait); /* main thread, never before the call that began it returns */
 };
 
-/* LOOP is the main thread's: waits are answered there, and pools that nobody uses are found and freed. Once, before any wait. */
+/* LOOP is the main thread's: waits are answered there, and pools that nobody uses are found and freed. Once,
+ * before any wait. */
 void pools_attend(struct pools *p, struct loop *loop);
 
-/* on_done() comes when no server of DATABASE is left; WAIT may be NULL. WAIT is not used unless the answer is POOLS_DONE. */
+/* on_done() comes when no server of DATABASE is left; WAIT may be NULL. WAIT is not used unless the answer is
+ * POOLS_DONE. */
 enum pools_answer pools_pause(struct pools *p, const char *database, struct pools_wait *wait);
 /* Ends the wait of a PAUSE of the same too: cancel it first. */
 enum pools_answer pools_resume(struct pools *p, const char *database);

@@ -1,9 +1,11 @@
 /*
- * counters.h - what a pool has done, counted by each worker alone: plain numbers that only the worker's thread writes and reads. Totals are gathered
- * by letter. One row is the whole truth about a counter: its name here is its name in the console (SHOW STATS) and among the metrics.
+ * counters.h - what a pool has done, counted by each worker alone: plain numbers that only the worker's
+ * thread writes and reads. Totals are gathered by letter. One row is the whole truth about a counter: its
+ * name here is its name in the console (SHOW STATS) and among the metrics.
  *
- * Meanings are PgBouncer's. A query is counted when a client with no query running sends something, so a whole pipeline is one query; its time is
- * from when it has its server to when everything it asked for was answered. Times are by the loop's clock, which is read once per wake-up.
+ * Meanings are PgBouncer's. A query is counted when a client with no query running sends something, so a
+ * whole pipeline is one query; its time is from when it has its server to when everything it asked for was
+ * answered. Times are by the loop's clock, which is read once per wake-up.
  */
 #ifndef PGWEIR_POOL_COUNTERS_H
 #define PGWEIR_POOL_COUNTERS_H

@@ -1,8 +1,9 @@
 /*
- * pins.h - why a client keeps its server between transactions: what it has left there cannot follow it. One row is the whole truth about a
- * reason: its name in the console and among the metrics, and its words.
+ * pins.h - why a client keeps its server between transactions: what it has left there cannot follow it. One
+ * row is the whole truth about a reason: its name in the console and among the metrics, and its words.
  *
- * Each shard counts its own clients, in its thread; only the pool's total is shared, because max_pinned bounds it.
+ * Each shard counts its own clients, in its thread; only the pool's total is shared, because max_pinned
+ * bounds it.
  */
 #ifndef PGWEIR_POOL_PINS_H
 #define PGWEIR_POOL_PINS_H

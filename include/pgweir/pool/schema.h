@@ -1,9 +1,10 @@
 /*
- * schema.h - how often the schema of a database has changed, as far as we have seen: one epoch for each (host list, database), shared by all pools and workers
- * that lead there.
+ * schema.h - how often the schema of a database has changed, as far as we have seen: one epoch for each (host
+ * list, database), shared by all pools and workers that lead there.
  *
- * A statement that a server parsed in an older epoch may fail when it is used ("cached plan must not change result type"), so it is parsed anew first; what
- * a client has learnt in an older epoch is proved anew. Epochs are drawn from one sequence, so those of two databases never compare as equal by chance.
+ * A statement that a server parsed in an older epoch may fail when it is used ("cached plan must not change
+ * result type"), so it is parsed anew first; what a client has learnt in an older epoch is proved anew.
+ * Epochs are drawn from one sequence, so those of two databases never compare as equal by chance.
  */
 #ifndef PGWEIR_POOL_SCHEMA_H
 #define PGWEIR_POOL_SCHEMA_H
@@ -21,7 +22,8 @@ struct schema {
     _Atomic uint64_t epoch; /* the first member: what is read for every Bind */
 };
 
-/* The one that ROUTE's servers have, made at first; it lives as long as P. Any thread; one lock, for each new server. */
+/* The one that ROUTE's servers have, made at first; it lives as long as P. Any thread; one lock, for each new
+ * server. */
 struct schema *pools_schema(struct pools *p, const struct route *route);
 
 static inline uint64_t

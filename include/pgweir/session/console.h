@@ -1,11 +1,13 @@
 /*
- * console.h - between a console session, which lives in a worker and speaks the protocol, and whoever understands its commands (admin/).
+ * console.h - between a console session, which lives in a worker and speaks the protocol, and whoever
+ * understands its commands (admin/).
  *
  *     worker: text of a command -> describe() for its columns, execute() to run it
  *     anyone: console_answer(call) -> worker: rows, tag or error, in whatever protocol and format the client asked for
  *
- * A login to the database `pgweir` or `pgbouncer` is a console. Who may: over the Unix socket the user `pgweir` or `pgbouncer` with the process' own
- * uid, without a password; else admin_users (all) and stats_users (SHOW) after normal authentication.
+ * A login to the database `pgweir` or `pgbouncer` is a console. Who may: over the Unix socket the user
+ * `pgweir` or `pgbouncer` with the process' own uid, without a password; else admin_users (all) and
+ * stats_users (SHOW) after normal authentication.
  */
 #ifndef PGWEIR_SESSION_CONSOLE_H
 #define PGWEIR_SESSION_CONSOLE_H
@@ -66,7 +68,8 @@ struct console_handler {
     bool (*describe)(void *arg, const char *text, struct console_shape *out, struct pg_error *why);
     /* Any worker's thread; brief. The answer may come later, from any thread. */
     void (*execute)(void *arg, struct console_call *call);
-    /* The client wants its command cancelled (57014 is the answer, unless it is done by now), or IS_GONE. Worker's thread. */
+    /* The client wants its command cancelled (57014 is the answer, unless it is done by now), or IS_GONE.
+     * Worker's thread. */
     void (*cancel)(void *arg, uint64_t client_id, bool is_gone);
     void *arg;
 };

@@ -1,4 +1,5 @@
-/* end_reason.h - every client connection ends for one listed reason: the log's words, the counter's name, the client's SQLSTATE. */
+/* end_reason.h - every client connection ends for one listed reason: the log's words, the counter's name, the
+ * client's SQLSTATE. */
 #ifndef PGWEIR_SESSION_END_REASON_H
 #define PGWEIR_SESSION_END_REASON_H
 

@@ -32,11 +32,12 @@ struct house_config {
     struct server_tls *server_tls;   /* a context for each TLS setting that databases have */
     unsigned server_tls_count;
 };
-/* Builds the TLS contexts and checks them; SETTINGS is held. ERR_TLS and friends with the file's name in *WHY. */
+/* Builds the TLS contexts and checks them; SETTINGS is held. ERR_TLS and friends with the file's name in
+ * *WHY. */
 MUST_CHECK enum err house_config_new(const struct settings *settings, struct house_config **out,
                                      struct error *why);
-/* The context for servers with TLS settings FILES, held for the caller; NULL with sslmode disable. Settings that C does not have, of a route from
- * before a reload, get one of their own: that can fail. */
+/* The context for servers with TLS settings FILES, held for the caller; NULL with sslmode disable. Settings
+ * that C does not have, of a route from before a reload, get one of their own: that can fail. */
 MUST_CHECK enum err house_config_server_tls(const struct house_config *c, const struct tls_files *files,
                                             struct tls_context **out, struct error *why);
 struct house_config *house_config_hold(struct house_config *c);
@@ -49,11 +50,14 @@ struct house_params {
     struct house_config *config; /* held */
     const struct clock *clock;
     unsigned worker_count;
-    /* A host whose capacity is not known, or no longer true, is wanted; any thread. Answer some time with budget_set_limit(). */
+    /* A host whose capacity is not known, or no longer true, is wanted; any thread. Answer some time with
+     * budget_set_limit(). */
     void (*on_unknown_host)(void *arg, struct budget_host *host);
-    /* After house_drain(): the last client and the last server of all workers are gone. Called in some worker's thread. */
+    /* After house_drain(): the last client and the last server of all workers are gone. Called in some
+     * worker's thread. */
     void (*on_drained)(void *arg);
-    /* A secret is wanted that only control/ can get; any thread. Answer some time, once, with secret_ask_answer(). NULL: there is no control/. */
+    /* A secret is wanted that only control/ can get; any thread. Answer some time, once, with
+     * secret_ask_answer(). NULL: there is no control/. */
     void (*on_secret_ask)(void *arg, struct secret_ask *ask);
     void *arg;
     const struct console_handler
@@ -63,14 +67,16 @@ struct house_params {
 MUST_CHECK enum err house_new(const struct house_params *params, struct house **out, struct error *why);
 void house_free(struct house *h); /* after the worker threads have ended; closes what is left */
 
-/* LOOP is the main thread's: it hears the answers of what takes time (pools_attend() included). Once, before the first of those. */
+/* LOOP is the main thread's: it hears the answers of what takes time (pools_attend() included). Once, before
+ * the first of those. */
 void house_attend(struct house *h, struct loop *loop);
 
-/* KILL: pauses DATABASE (NULL: all), tells its clients 57P01 "database removed" and closes them and their servers. POOLS_ALREADY while all
- * are paused. pools_resume() lets clients come back. Main thread. */
+/* KILL: pauses DATABASE (NULL: all), tells its clients 57P01 "database removed" and closes them and their
+ * servers. POOLS_ALREADY while all are paused. pools_resume() lets clients come back. Main thread. */
 enum pools_answer house_kill(struct house *h, const char *database);
-/* KILL_CLIENT: the client of that id (client.id, shown as C-<id>) is told 57P01 "admin forced disconnect" and closed. Main thread; on_done comes
- * there later, unless the hunt, which is valid until then, is cancelled. */
+/* KILL_CLIENT: the client of that id (client.id, shown as C-<id>) is told 57P01 "admin forced disconnect" and
+ * closed. Main thread; on_done comes there later, unless the hunt, which is valid until then, is
+ * cancelled. */
 struct house_hunt *house_kill_client(struct house *h, uint64_t id, void (*on_done)(void *arg, bool is_found),
                                      void *arg);
 void house_hunt_cancel(struct house_hunt *hunt); /* NULL is fine */
@@ -85,8 +91,8 @@ void house_deliver(struct house *h, int fd, const struct address *peer);
 /* Puts CONFIG in force everywhere; holds it. Main thread. */
 void house_reconfigure(struct house *h, struct house_config *config);
 
-/* Ends at transaction boundaries: a client outside a transaction is told 57P01 and closed, one inside when its transaction ends; servers are closed
- * as they come back. on_drained follows. Main thread, once. */
+/* Ends at transaction boundaries: a client outside a transaction is told 57P01 and closed, one inside when
+ * its transaction ends; servers are closed as they come back. on_drained follows. Main thread, once. */
 void house_drain(struct house *h);
 
 /* Clients of an entry of [databases] and of a login user; any thread. */

@@ -1,25 +1,30 @@
 /*
  * ledger.h - what a server connection still owes, in the order in which it will come.
  *
- * Every message sent to a server that will be answered is entered here with what is to be done with the answer: forward it to the client, swallow it (the
- * message was ours), hide it (ours, but sent for the client's sake: its success is nobody's business, its error the client's), or synthesise it (the message was
- * never sent; the answer is made up when its turn has come). What a message changes in the maps of prepared statements is noted at its entry, because
- * it must be undone when the server skips or refuses the message. All rewriting of
- * replies is done from this queue, so it stays in order under any pipelining and after any error. It also knows what PostgreSQL will *not* answer:
+ * Every message sent to a server that will be answered is entered here with what is to be done with the
+ * answer: forward it to the client, swallow it (the message was ours), hide it (ours, but sent for the
+ * client's sake: its success is nobody's business, its error the client's), or synthesise it (the message was
+ * never sent; the answer is made up when its turn has come). What a message changes in the maps of prepared
+ * statements is noted at its entry, because it must be undone when the server skips or refuses the message.
+ * All rewriting of replies is done from this queue, so it stays in order under any pipelining and after any
+ * error. It also knows what PostgreSQL will *not* answer:
  *
  *   - after an error in the extended protocol everything up to the next Sync is skipped;
  *   - while COPY IN is open, Sync is ignored, until CopyDone or CopyFail;
- *   - CopyDone and CopyFail have no answer of their own; they stand here as marks, to tell which Syncs came before them.
+ *   - CopyDone and CopyFail have no answer of their own; they stand here as marks, to tell which Syncs came
+ *     before them.
  *
- * One thing nobody but the server knows: when a COPY IN has failed, whether that was before or after it read a Sync that was sent in front of the end
- * of the data. Then more ReadyForQuery may come than are owed: is_in_doubt, and the server must not serve another client.
+ * One thing nobody but the server knows: when a COPY IN has failed, whether that was before or after it read
+ * a Sync that was sent in front of the end of the data. Then more ReadyForQuery may come than are owed:
+ * is_in_doubt, and the server must not serve another client.
  *
  *     client: Parse Bind Execute Sync            ledger: [PARSE BIND EXECUTE SYNC]
  *     server: ParseComplete                      [BIND EXECUTE SYNC]
  *     server: ErrorResponse                      [SYNC]         BIND failed, EXECUTE is skipped
  *     server: ReadyForQuery                      []
  *
- * source PostgreSQL docs, protocol-flow "Extended Query", "COPY Operations", "Function Call"; src/backend/tcop/postgres.c (ignore_till_sync).
+ * source PostgreSQL docs, protocol-flow "Extended Query", "COPY Operations", "Function Call";
+ * src/backend/tcop/postgres.c (ignore_till_sync).
  */
 #ifndef PGWEIR_SESSION_LEDGER_H
 #define PGWEIR_SESSION_LEDGER_H
@@ -51,14 +56,15 @@ struct owed {
     uint8_t kind;   /* enum owed_kind */
     uint8_t action; /* enum owed_action */
     uint8_t effect; /* for its owner (prepared.c): what was changed when the message was sent; 0: nothing */
-    bool
-        may_wipe; /* for prepared.c: it may be DEALLOCATE or DISCARD, so what is prepared behind it is known when it is paid */
+    /* for prepared.c: it may be DEALLOCATE or DISCARD, so what is prepared behind it is known when it is
+     * paid */
+    bool may_wipe;
     bool is_own_ddl; /* for healing.c: if it creates anything, then for its session alone */
     uint8_t own;     /* for state.c: which query of ours it is; 0: another one, or the client's */
     void *of_client;
     void *of_server;
-    uint64_t
-        client_stamp; /* how many messages its client and its server had seen: what a DEALLOCATE ALL reaches is older */
+    /* how many messages its client and its server had seen: what a DEALLOCATE ALL reaches is older */
+    uint64_t client_stamp;
     uint64_t server_stamp;
 };
 
@@ -69,8 +75,8 @@ struct ledger {
     uint32_t size;    /* power of two */
     uint32_t ignored; /* Syncs sent in front of the end of the COPY IN that is open at the head */
     uint32_t skipped; /* entries at the front that will not be answered: take them before anything else */
-    bool
-        is_open; /* messages of the extended protocol were sent since the last Sync: its transaction may be open */
+    /* messages of the extended protocol were sent since the last Sync: its transaction may be open */
+    bool is_open;
     bool is_skipping;     /* the server ignores all but Sync, and no Sync has been sent */
     bool is_copy_in_open; /* CopyInResponse came, neither CopyDone nor CopyFail was sent */
     bool is_head_copying; /* CopyInResponse came for the head, its CommandComplete or error has not */
@@ -99,18 +105,20 @@ ledger_is_full(const struct ledger *l)
     return l->count >= LEDGER_MOST;
 }
 
-/* A message of KIND goes to the server (or, SYNTHESISE, would have gone). The entry, for its effect to be noted; NULL when PostgreSQL will not
- * answer it. */
+/* A message of KIND goes to the server (or, SYNTHESISE, would have gone). The entry, for its effect to be
+ * noted; NULL when PostgreSQL will not answer it. */
 struct owed *ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action);
 
-/* The server sent a message of KIND (not one of those that come at any time). Tells what to do with it and settles what it pays: *PAID is the entry, its kind
- * OWED_NOTHING when none was. After an error, call ledger_take_skipped() until it says no. */
+/* The server sent a message of KIND (not one of those that come at any time). Tells what to do with it and
+ * settles what it pays: *PAID is the entry, its kind OWED_NOTHING when none was. After an error, call
+ * ledger_take_skipped() until it says no. */
 enum ledger_verdict ledger_settle(struct ledger *l, enum back_kind kind, struct owed *paid);
 
 /* Entries that an error has made void, the newest first, the failed one last (*FAILED). */
 bool ledger_take_skipped(struct ledger *l, struct owed *out, bool *failed);
 
-/* The made-up answer whose turn has come: takes it from the ledger; false when the next one is the server's to give. Call after every push and settle. */
+/* The made-up answer whose turn has come: takes it from the ledger; false when the next one is the server's
+ * to give. Call after every push and settle. */
 bool ledger_take_synthetic(struct ledger *l, struct owed *out);
 
 /* What the server works on; the ledger must not be empty. */
@@ -120,7 +128,8 @@ ledger_head(const struct ledger *l)
     return &l->ring[l->first & (l->size - 1)];
 }
 
-/* The client is gone: whatever still comes is swallowed, nothing is made up any more. The owner has dealt with what the entries hold of the client. */
+/* The client is gone: whatever still comes is swallowed, nothing is made up any more. The owner has dealt
+ * with what the entries hold of the client. */
 void ledger_swallow_all(struct ledger *l);
 /* Entry I, the oldest first. */
 static inline struct owed *

@@ -1,7 +1,8 @@
 /*
- * roll.h - a roll call: every worker tells, in its own thread, who is there and how its pools do; when the last one has answered, the asking thread
- * gets it all. Rows of clients and servers are written by the asker's own functions, in the workers, so that nothing is copied twice; a worker lists
- * its clients in small batches between its other work.
+ * roll.h - a roll call: every worker tells, in its own thread, who is there and how its pools do; when the
+ * last one has answered, the asking thread gets it all. Rows of clients and servers are written by the
+ * asker's own functions, in the workers, so that nothing is copied twice; a worker lists its clients in small
+ * batches between its other work.
  */
 #ifndef PGWEIR_SESSION_ROLL_H
 #define PGWEIR_SESSION_ROLL_H

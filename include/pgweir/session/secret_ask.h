@@ -1,5 +1,6 @@
 /*
- * secret_ask.h - a secret that session/ needs and only control/ can get: that of a user whom auth_query knows, or what password_command prints.
+ * secret_ask.h - a secret that session/ needs and only control/ can get: that of a user whom auth_query
+ * knows, or what password_command prints.
  *
  *     worker: login waits -- on_ask --> main: control/ finds out -- secret_ask_answer() --> worker: login goes on
  *

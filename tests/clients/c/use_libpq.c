@@ -1,7 +1,9 @@
 /*
- * use_libpq.c - libpq: prepared statements, pipelines, single rows, COPY, large objects, cancel, encryption asked for.
+ * use_libpq.c - libpq: prepared statements, pipelines, single rows, COPY, large objects, cancel, encryption
+ * asked for.
  *
- * The crowd is CLIENTS processes; the connection string is empty, so everything comes from the environment (PGHOST …).
+ * The crowd is CLIENTS processes; the connection string is empty, so everything comes from the environment
+ * (PGHOST …).
  */
 
 #include <libpq-fe.h>

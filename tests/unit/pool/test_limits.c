@@ -1,6 +1,6 @@
 /*
- * test_limits.c - pool_size, reserve, min_pool_size, max_db_connections, max_user_connections and the host's budget, each alone and all at
- * once: whatever happens, none is exceeded, and nobody starves.
+ * test_limits.c - pool_size, reserve, min_pool_size, max_db_connections, max_user_connections and the host's
+ * budget, each alone and all at once: whatever happens, none is exceeded, and nobody starves.
  */
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -411,7 +411,8 @@ step(struct chaos *c)
     }
 }
 
-/* From some point on everything works: everybody is served, and then again, for nobody keeps what others wait for. */
+/* From some point on everything works: everybody is served, and then again, for nobody keeps what others wait
+ * for. */
 static void
 let_all_be_served(struct chaos *c)
 {
