@@ -13,6 +13,8 @@
  *     it would have on a direct connection, unless the client asks for the shape right behind it.
  *   - DDL that went around us shows as an error. If nothing was done yet, the error is hidden, and what the
  *     client has sent since its last Sync, of which a copy is kept, is sent again; then the above applies.
+ *     A Parse or a Close in front of it that we answer ourselves is no part of that: the server has not seen
+ *     it, the client has had its answer, and its name stays as it is: one parsed anew was never told a shape.
  *
  *     client:  Bind s1  Describe P  Execute  Sync           (kept)
  *     server:  ErrorResponse 0A000, RevalidateCachedQuery   (hidden)    ReadyForQuery (hidden)
@@ -68,8 +70,8 @@ healing_note_ready(struct server *s)
 
 /* --- keeping and sending again --- */
 
-/* The next message of C, which uses a statement parsed earlier, begins a segment: it will be kept, with those
- * that follow up to Sync. O is its entry. */
+/* The next message of C, which uses a statement parsed earlier, is the first of a segment that the server sees:
+ * it will be kept, with those that follow up to Sync. O is its entry. */
 void healing_begin(struct server *s, const struct owed *o);
 /* A Describe of ours, O, was sent for it, and the message itself waits. */
 void healing_begin_waiting(struct server *s, const struct owed *o);

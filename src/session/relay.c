@@ -170,7 +170,7 @@ relay_enter(struct client *c, enum owed_kind kind, enum owed_action action)
             s->act_stamp = s->stamp;
         if (kind == OWED_SYNC || kind == OWED_QUERY || kind == OWED_FUNCTION)
             s->segment_stamp = 0;
-        else if (s->segment_stamp == 0 && action != OWED_HIDE)
+        else if (s->segment_stamp == 0 && action != OWED_HIDE && action != OWED_SYNTHESISE)
             s->segment_stamp = s->stamp;
     }
     if (was_empty && o != NULL) {

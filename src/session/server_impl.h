@@ -98,13 +98,16 @@ struct server {
     uint64_t act_stamp;
     struct parsed unnamed_parsed; /* of `unnamed`; the stamp is when it changed last */
     struct schema *schema;        /* of the database it is connected to; not ours */
-    /* of the first message of its client since the last Sync or simple query; 0: there was none */
+    /* of the first message of its client that it was sent since the last Sync or simple query; 0: there was
+     * none */
     uint64_t segment_stamp;
     uint64_t flush_stamp; /* of the last message that stood in front of a Flush of ours */
     /* of the message that `kept` begins with, or of what we have sent for one that waits; 0: nothing is
      * kept */
     uint64_t kept_stamp;
-    struct buf kept;      /* the client's messages since the last Sync, as they came: see healing_impl.h */
+    /* the client's messages since the last Sync, as they came, without those at their front that we answer:
+     * see healing_impl.h */
+    struct buf kept;
     struct buf kept_back; /* a ParameterDescription whose second half has not come: see healing_impl.h */
     /* Closes of ours under way: until they are answered, what is not in `statements` may be there */
     uint32_t closes_owed;

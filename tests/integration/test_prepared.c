@@ -143,6 +143,45 @@ select_star_outlives_changes_around_us(void)
     scene_end(&s);
 }
 
+/* Parse, Bind, Describe, Execute and Sync in one go, as drivers do at the first use of a named statement. */
+static const char *
+prepare_and_run(PGconn *c, const char *name, const char *sql)
+{
+    const char *said;
+    PGresult *r;
+
+    CU_ASSERT_EQUAL(PQenterPipelineMode(c), 1);
+    CU_ASSERT_EQUAL(PQsendPrepare(c, name, sql, 0, NULL), 1);
+    CU_ASSERT_EQUAL(PQsendQueryPrepared(c, name, 0, NULL, NULL, NULL, 0), 1);
+    CU_ASSERT_EQUAL(PQpipelineSync(c), 1);
+    said = answer(c);
+    CU_ASSERT_STRING_EQUAL(said, "");
+    said = answer(c);
+    r = PQgetResult(c);
+    CU_ASSERT_EQUAL(PQresultStatus(r), PGRES_PIPELINE_SYNC);
+    PQclear(r);
+    CU_ASSERT_EQUAL(PQexitPipelineMode(c), 1);
+    return said;
+}
+
+/* The server holds the text already, so that the Parse is answered by pgweir and the Bind is what fails. */
+static void
+the_first_use_of_a_known_text_outlives_changes_around_us(void)
+{
+    struct scene s = scene("default_pool_size = 1\nworkers = 1\n");
+    const char *sql = "select * from healed";
+
+    SAYS(prepare(s.one, "q", sql), "");
+    SAYS(run(s.one, "q"), "1");
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        (void)ask(s.around, "%s", changes[i]);
+        SAYS(prepare_and_run(s.two, text("q%zu", i), sql), "1");
+        SAYS(run(s.two, text("q%zu", i)), "1");
+        SAYS(run(s.one, "q"), "1");
+    }
+    scene_end(&s);
+}
+
 /* --- changes that a client must learn of --- */
 
 static void
@@ -388,6 +427,7 @@ a_prepared_deallocate_can_be_used_again(void)
 static const struct test_case cases[] = {
     TEST(select_star_outlives_changes_that_pass_through),
     TEST(select_star_outlives_changes_around_us),
+    TEST(the_first_use_of_a_known_text_outlives_changes_around_us),
     TEST(who_asks_for_the_result_is_told_the_new_one),
     TEST(sql_statements_of_a_session_that_keeps_its_server_are_executed),
     TEST(in_a_transaction_the_next_one_is_healthy),

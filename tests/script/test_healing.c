@@ -29,6 +29,9 @@ static const struct scene two = { .limit = 2 };
     "c2 sends Query " query, "s1 gets Query " query, "s1 sends Complete " tag " | Ready I", \
         "c2 gets Complete " tag " | Ready I"
 #define ALTER DO("alter table t add x int", "ALTER TABLE")
+#define ALTER_BY_C1                                                                    \
+    "c1 sends Query alter table t add y int", "s1 gets Query alter table t add y int", \
+        "s1 sends Complete ALTER TABLE | Ready I", "c1 gets Complete ALTER TABLE | Ready I"
 #define ANEW "Close S pgweir_1 | Parse pgweir_1 select 1"
 #define ASK ANEW " | Describe S pgweir_1 | Flush"
 
@@ -201,6 +204,98 @@ ddl_around_us_is_mended_before_the_sync_has_come(void)
                 "s1 sends Ready I", "c1 gets Ready I");
 }
 
+/* What c2 sends at its first use of a text that the server holds already, and what comes of it. */
+#define FIRST_USE "Bind - mine | Describe P - | " RUN
+#define FIRST_SENT "Bind - pgweir_1 | Describe P - | " RUN
+#define FIRST_DONE "BindComplete | Columns a b x | Complete SELECT 1 | Ready I"
+
+static void
+a_parse_that_we_answer_does_not_keep_it_from_being_mended(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, "c2 sends Parse mine select 1 | " FIRST_USE, "s1 gets " FIRST_SENT,
+                "c2 gets ParseComplete", "s1 sends Stale | Ready I", "s1 gets " ANEW " | " FIRST_SENT,
+                "c2 gets nothing", "s1 sends CloseComplete | ParseComplete | " FIRST_DONE,
+                "c2 gets " FIRST_DONE,
+                /* what was told there is remembered */
+                "c2 sends Bind - mine | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE,
+                "c2 gets " DONE, ALTER_BY_C1, "c2 sends Bind - mine | " RUN, "s1 gets " ASK,
+                "s1 sends CloseComplete | ParseComplete | Parameters | Columns a b x",
+                "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c2 gets " DONE);
+}
+
+static void
+nor_does_one_that_came_before_it(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, "c2 sends Parse mine select 1 | Flush", "s1 gets Flush",
+                "c2 gets ParseComplete", "c2 sends " FIRST_USE, "s1 gets " FIRST_SENT,
+                "s1 sends Stale | Ready I", "s1 gets " ANEW " | " FIRST_SENT, "c2 gets nothing",
+                "s1 sends CloseComplete | ParseComplete | " FIRST_DONE, "c2 gets " FIRST_DONE);
+}
+
+static void
+nor_a_parse_in_front_of_a_describe(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, "c2 sends Parse mine select 1 | Describe S mine | Sync",
+                "s1 gets Describe S pgweir_1 | Sync", "c2 gets ParseComplete",
+                "s1 sends Parameters | Stale | Ready I", "s1 gets " ANEW " | Describe S pgweir_1 | Sync",
+                "c2 gets nothing",
+                "s1 sends CloseComplete | ParseComplete | Parameters | Columns a x | Ready I",
+                "c2 gets Parameters | Columns a x | Ready I");
+}
+
+/* Its name was told a shape, but that was another statement's. */
+static void
+nor_a_close_that_we_answer(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE_AND_DESCRIBE,
+                "c1 sends Close S s1 | Parse s1 select 1 | Bind - s1 | " RUN,
+                "s1 gets Bind - pgweir_1 | " RUN, "c1 gets CloseComplete | ParseComplete",
+                "s1 sends Stale | Ready I", "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, "c1 gets nothing",
+                "s1 sends CloseComplete | ParseComplete | " DONE, "c1 gets " DONE);
+}
+
+/* The new name is certain when the hidden Sync is answered: its Bind is sent again no sooner. */
+static void
+nor_both_of_them_before_the_sync_has_come(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE,
+                "c1 sends Close S s1 | Parse s1 select 1 | Bind - s1 | Execute - 0 | Flush",
+                "s1 gets Bind - pgweir_1 | Execute - 0 | Flush", "c1 gets CloseComplete | ParseComplete",
+                "s1 sends Stale", "s1 gets Sync", "s1 sends Ready I",
+                "s1 gets " ANEW " | Bind - pgweir_1 | Execute - 0 | Flush", "c1 gets nothing",
+                "s1 sends CloseComplete | ParseComplete | BindComplete | Complete SELECT 1",
+                "c1 gets BindComplete | Complete SELECT 1", "c1 sends Sync", "s1 gets Sync",
+                "s1 sends Ready I", "c1 gets Ready I");
+}
+
+static void
+behind_a_parse_that_we_answer_a_lost_statement_is_parsed_again(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, "c2 sends Parse mine select 1 | " FIRST_USE, "s1 gets " FIRST_SENT,
+                "c2 gets ParseComplete", "s1 sends Error ERROR 26000 lost | Ready I",
+                "s1 gets Parse pgweir_1 select 1 | " FIRST_SENT, "c2 gets nothing",
+                "s1 sends ParseComplete | " FIRST_DONE, "c2 gets " FIRST_DONE);
+}
+
+static void
+what_fails_again_behind_a_parse_that_we_answer_is_told(void)
+{
+    PLAY(&one, ENTER, PREPARE, "c2 sends Parse mine select 1 | " FIRST_USE, "s1 gets " FIRST_SENT,
+         "c2 gets ParseComplete", "s1 sends Stale | Ready I", "s1 gets " ANEW " | " FIRST_SENT,
+         "s1 sends CloseComplete | Error ERROR 42P01 no such table | Ready I",
+         "c2 gets Error ERROR 42P01 no such table | Ready I", "c2 sends " FIRST_USE,
+         "s1 gets Parse pgweir_1 select 1 | " FIRST_SENT, "s1 sends ParseComplete | " FIRST_DONE,
+         "c2 gets " FIRST_DONE);
+}
+
+static void
+behind_a_parse_that_the_server_has_answered_the_error_is_told(void)
+{
+    PLAY(&one, ENTER, PREPARE, "c1 sends Parse s2 select 2 | Bind - s1 | " RUN,
+         "s1 gets Parse pgweir_2 select 2 | Bind - pgweir_1 | " RUN,
+         "s1 sends ParseComplete | Stale | Ready I", "c1 gets ParseComplete | Stale | Ready I");
+}
+
 static void
 what_is_mended_is_proved_as_well(void)
 {
@@ -309,6 +404,14 @@ suite_healing(void)
     CU_ADD_TEST(suite, a_statement_that_is_wrong_now_fails_in_the_clients_name);
     CU_ADD_TEST(suite, ddl_around_us_is_mended_unseen);
     CU_ADD_TEST(suite, ddl_around_us_is_mended_before_the_sync_has_come);
+    CU_ADD_TEST(suite, a_parse_that_we_answer_does_not_keep_it_from_being_mended);
+    CU_ADD_TEST(suite, nor_does_one_that_came_before_it);
+    CU_ADD_TEST(suite, nor_a_parse_in_front_of_a_describe);
+    CU_ADD_TEST(suite, nor_a_close_that_we_answer);
+    CU_ADD_TEST(suite, nor_both_of_them_before_the_sync_has_come);
+    CU_ADD_TEST(suite, behind_a_parse_that_we_answer_a_lost_statement_is_parsed_again);
+    CU_ADD_TEST(suite, what_fails_again_behind_a_parse_that_we_answer_is_told);
+    CU_ADD_TEST(suite, behind_a_parse_that_the_server_has_answered_the_error_is_told);
     CU_ADD_TEST(suite, what_is_mended_is_proved_as_well);
     CU_ADD_TEST(suite, formats_for_columns_of_before_are_mended_like_a_stale_plan);
     CU_ADD_TEST(suite, a_lost_statement_is_parsed_again_unseen);
