@@ -767,6 +767,16 @@ const struct option options[] = {
               "session-level advisory locks, LISTEN, temporary tables, cursors WITH HOLD, SQL PREPARE or LOAD. "
               "Beyond it, queries that would begin such a thing are refused. 0: no limit." },
 
+    { .name = "sequence_pin_timeout",
+      .type = OPT_DURATION, .unit = "s",
+      .preset = "5",
+      .scope = IN_GLOBAL | IN_DATABASE | IN_USER, .when = OPT_LIVE,
+      .slot = SLOT(sequence_pin_timeout_us),
+      .slot_inside = INSIDE(sequence_pin_timeout_us), .mark_inside = MARK(sequence_pin_timeout),
+      .group = POOLS,
+      .text = "How long a client that has asked for currval() or lastval() before keeps its server connection after a "
+              "transaction that may have advanced a sequence, in case it asks again. 0: not at all." },
+
     { .name = "prepared_statements_memory",
       .type = OPT_BYTES,
       .preset = "256MB", .least = "1MB",

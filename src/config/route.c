@@ -41,6 +41,7 @@ route_resolve(struct route *r, const struct overrides *all)
     r->password_command_ttl_us = all->password_command_ttl_us;
     r->server_tls = all->server_tls;
     r->max_pinned = all->max_pinned;
+    r->sequence_pin_timeout_us = all->sequence_pin_timeout_us;
     r->query_wait_timeout_us = all->query_wait_timeout_us;
     r->query_timeout_us = all->query_timeout_us;
     r->idle_transaction_timeout_us = all->idle_transaction_timeout_us;

@@ -33,3 +33,16 @@ shard_pinned_in_pool(const struct shard *s)
 {
     return atomic_load_explicit(&s->pool->pinned_count, memory_order_relaxed);
 }
+
+bool
+shard_asks_sequences(const struct shard *s)
+{
+    return atomic_load_explicit(&s->pool->asks_sequences, memory_order_relaxed);
+}
+
+bool
+shard_learn_sequences(struct shard *s)
+{
+    return !shard_asks_sequences(s) &&
+           !atomic_exchange_explicit(&s->pool->asks_sequences, true, memory_order_relaxed);
+}

@@ -96,6 +96,7 @@ struct pool {
     _Atomic unsigned host_turn;    /* pool_host_turn() */
     _Atomic unsigned usable_count; /* servers that are neither DIALING nor RETIRING, over all shards */
     _Atomic unsigned dial_count;   /* dials under way, over all shards */
+    _Atomic bool asks_sequences;   /* see shard_asks_sequences() */
     _Atomic unsigned pinned_count; /* clients that keep their server between transactions, over all shards */
     _Atomic uint32_t starved;      /* shards that would dial if fewer dials were under way */
     struct pool_mask waiting;      /* shards that have clients waiting for a server: exact */

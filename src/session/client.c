@@ -436,6 +436,12 @@ client_link(struct client *c, struct server *s)
     buf_drop(&s->kept_back, buf_len(&s->kept_back));
     c->is_unsure = false;
     c->is_cancel_due = false;
+    s->has_foreign_sequences = false;
+    if (s->sequence_client != c->id) {
+        s->has_foreign_sequences = s->sequence_client != 0 && c->pool_mode != POOL_SESSION &&
+                                   shard_asks_sequences(c->shard);
+        s->sequence_client = s->sequence_client == 0 ? c->id : SEQUENCES_OF_MANY;
+    }
     server_move(s, SERVER_ACTIVE);
     client_feed(c, EV_GRANTED);
 }

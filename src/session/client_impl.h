@@ -113,6 +113,7 @@ struct client {
      * state_impl.h */
     uint32_t suspected;
     uint16_t pins;            /* PIN_BITs: why it keeps its server between transactions */
+    bool asks_sequences;      /* it has asked for currval() or lastval() */
     bool is_cancel_due;       /* it has sent a cancel request while its server ran a query of ours */
     bool is_unsure;           /* since then: something has failed, or a transaction block was open */
     bool has_odd_strings;     /* standard_conforming_strings is off */

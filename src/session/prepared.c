@@ -116,18 +116,23 @@ on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice ta
     struct statement *st = span->is_last ? statement_take(&c->worker->statements, tail, scope_of(c)) : NULL;
     struct client_name *target = NULL;
     struct statement *said = st;
+    struct pg_error why;
     struct owed *o;
 
     if (st != NULL && sql_names_parse_must_wait(c, st)) {
         statement_drop(st);
         return PREPARED_IS_HELD;
     }
-    if (st != NULL)
+    if (st != NULL) {
+        state_prepare(c, st);
         st = take_rewritten(c, st, &target);
-    o = enter(c, OWED_PARSE, OWED_FORWARD, EFFECT_UNNAMED_SET);
+    }
     /* One that is too long to be kept (ST is NULL) lives on this server until something else comes. */
-    if (st == NULL)
-        state_parse(c, span);
+    if (st == NULL && !state_parse(c, span, &why)) {
+        send_failure(c, &why);
+        return PREPARED_SENT;
+    }
+    o = enter(c, OWED_PARSE, OWED_FORWARD, EFFECT_UNNAMED_SET);
     o->of_client = c->unnamed;
     c->unnamed = st == NULL ? NULL : name_new_unnamed(c->worker, st, schema_epoch(c->server->schema));
     c->unnamed_stamp = c->stamp;
@@ -201,6 +206,7 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
         statement_drop(st);
         return PREPARED_IS_HELD;
     }
+    state_prepare(c, st);
     st = take_rewritten(c, st, &target);
     n = name_new(name, st, schema_epoch(s->schema));
     n->target = target;
@@ -360,6 +366,8 @@ on_use(struct client *c, const struct scan_span *span, enum owed_kind kind, stru
             send_unknown_name(c, span, kind, name);
         return PREPARED_SENT;
     }
+    if (kind == OWED_BIND)
+        state_prepare(c, n->statement);
     sql_names_need(c, n);
     parsed = need(c, n, &is_fresh);
     if (kind == OWED_BIND && n->epoch != parsed->epoch) {

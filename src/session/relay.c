@@ -202,13 +202,16 @@ bad_message(struct client *c, uint8_t type)
 static bool
 state_look(struct client *c, const struct scan_span *span, enum front_kind kind)
 {
+    struct pg_error why;
+
     if (kind == FRONT_QUERY)
         return state_query(c, span);
     if (UNLIKELY(kind == FRONT_FUNCTION))
         state_function_call(c, span);
-    else if (kind == FRONT_PARSE && !prepared_is_on(c))
-        state_parse(c, span);
-    return true;
+    if (kind != FRONT_PARSE || prepared_is_on(c) || state_parse(c, span, &why))
+        return true;
+    send_failure(c, &why);
+    return false;
 }
 
 /* A message that may have to do with prepared statements. AFTER: what has come behind it. */
@@ -405,6 +408,13 @@ relay_release(struct server *s)
     if (buf_len(&s->reported) > 0)
         settings_follow(s->client, s);
     server_release(s);
+}
+
+void
+relay_let_go(struct server *s)
+{
+    if (may_release(s))
+        relay_release(s);
 }
 
 void

@@ -17,6 +17,8 @@ void relay_from_client(struct client *c, struct slice fresh);
 void relay_from_server(struct server *s, struct slice fresh);
 /* Enters a message that goes to C's server (or would have gone); NULL when it will have no answer. */
 struct owed *relay_enter(struct client *c, enum owed_kind kind, enum owed_action action);
+/* Gives S back if its client needs it no longer. */
+void relay_let_go(struct server *s);
 /* Sends what has been gathered for C's server. */
 void relay_flush_to_server(struct client *c);
 /* The backlog towards one side has drained: the other side is read again. */

@@ -147,7 +147,10 @@ on_due(struct timer *timer)
         server_login_failed(s, DIAL_UNREACHABLE, &e);
         break;
     case SERVER_ACTIVE:
-        if (transaction_left_us(s) == 0)
+        if (s->status == 'I' && ledger_is_quiet(&s->ledger)) {
+            state_pin_is_over(s);
+            relay_let_go(s);
+        } else if (transaction_left_us(s) == 0)
             client_took_too_long(s->client, END_TRANSACTION_LONG, SQLSTATE_TRANSACTION_TIMEOUT,
                                  "transaction_timeout", route_of(s)->transaction_timeout_us);
         else if (!ledger_is_empty(&s->ledger))
@@ -198,6 +201,8 @@ server_watch(struct server *s)
         bound_us = route_of(s)->query_timeout_us;
     else if (s->status != 'I' || !ledger_is_quiet(&s->ledger))
         bound_us = route_of(s)->idle_transaction_timeout_us;
+    else
+        bound_us = state_pin_bound_us(s->client);
     if (UNLIKELY(route_of(s)->transaction_timeout_us > 0) &&
         (is_busy || s->status != 'I' || !ledger_is_quiet(&s->ledger))) {
         uint64_t left_us = transaction_left_us(s);
@@ -567,6 +572,8 @@ forget_settings(struct server *s)
         return;
     server_take_settings(s, NULL);
     state_cleaned(s);
+    if (s->scrub != SCRUB_SETTINGS) /* it was DISCARD ALL */
+        s->sequence_client = 0;
     s->scrub = SCRUB_NOTHING;
 }
 
@@ -741,6 +748,7 @@ server_orphan(struct server *s, enum orphan how)
         buf_release(&s->reported);
         s->is_dirty = true;
         s->last_client = 0;
+        s->sequence_client = SEQUENCES_OF_MANY;
     }
     if (how == ORPHAN_HALF_MESSAGE) {
         server_end(s, LOG_NOTICE_LEVEL, "client disconnected in the middle of a message");

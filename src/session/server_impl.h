@@ -75,6 +75,8 @@ struct parsed {           /* one Parse, as it stands there */
     uint64_t calls; /* times it was used there */
 };
 
+#define SEQUENCES_OF_MANY UINT64_MAX
+
 struct server {
     struct stream stream;
     struct member member;
@@ -86,6 +88,7 @@ struct server {
     const struct snapshot *settings; /* what it was brought to; held; NULL: as it was born */
     struct buf reported;           /* ParameterStatus messages since it has its client: settings to follow */
     uint64_t last_client;          /* id of the one that made it dirty */
+    uint64_t sequence_client;      /* the only one that has left values of sequences here; 0: nobody */
     struct session_state *session; /* state.c's; NULL: nothing was ever suspected here; owned */
     struct statement_set *statements; /* what is prepared there; NULL: nothing; owned */
     struct statement *unnamed;        /* its unnamed statement; held; NULL: none, or not one of ours */
@@ -139,13 +142,14 @@ struct server {
     bool is_in_question;
     bool is_capturing; /* the message begun last is a row that state.c wants */
     bool is_loaded;    /* its client has used LOAD, which nothing undoes: closed when it comes back */
-    bool is_dirty;     /* its client has SET or RESET something: RESET ALL before another gets it */
-    bool is_keeping;   /* messages are added to `kept` */
-    bool has_ddl;      /* a tag of DDL has come, and no ReadyForQuery with status I since */
-    bool has_strays;   /* statements of ours may be there that are not in `statements` */
-    bool is_stalled;   /* not read: its client does not take its output */
-    bool is_patient;   /* CLEANING: what runs may end by itself first, its client left politely */
-    bool is_ours;      /* CLEANING: nothing of its client's runs any more, only what we have sent */
+    bool has_foreign_sequences; /* DISCARD SEQUENCES is due before its client's first message */
+    bool is_dirty;              /* its client has SET or RESET something: RESET ALL before another gets it */
+    bool is_keeping;            /* messages are added to `kept` */
+    bool has_ddl;               /* a tag of DDL has come, and no ReadyForQuery with status I since */
+    bool has_strays;            /* statements of ours may be there that are not in `statements` */
+    bool is_stalled;            /* not read: its client does not take its output */
+    bool is_patient;            /* CLEANING: what runs may end by itself first, its client left politely */
+    bool is_ours;               /* CLEANING: nothing of its client's runs any more, only what we have sent */
 };
 
 extern const char *const server_state_words[SERVER_STATE_COUNT];

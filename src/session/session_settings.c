@@ -28,6 +28,11 @@ settings_bring(struct client *c)
         server_take_settings(s, NULL);
         s->is_dirty = false;
     }
+    if (s->has_foreign_sequences && !is_trial) {
+        buf_add_text(&sql, "DISCARD SEQUENCES;");
+        s->has_foreign_sequences = false;
+        s->sequence_client = c->id;
+    }
     snapshot_write_change(s->settings, c->settings, &sql);
     if (!is_trial)
         buf_add_text(&sql, s->settings != c->settings ? ";COMMIT" : "COMMIT");
@@ -145,6 +150,8 @@ settings_note_tag(struct server *s, struct slice message)
         if (message.len == SCAN_HEADER + 5 && memcmp(message.at + SCAN_HEADER, "LOAD", 5) == 0) {
             state_pin(c, c->pins | PIN_BIT(PIN_LOAD));
             s->is_loaded = true;
+        } else if (UNLIKELY(c->asks_sequences)) {
+            state_note_tag(c, message);
         }
     } else if (is_setting_tag(message)) {
         settings_lose_track(s, c != NULL ? c->id : 0);

@@ -20,7 +20,8 @@ settings_are_in_place(const struct client *c)
 {
     const struct server *s = c->server;
 
-    return s->settings == c->settings && (!s->is_dirty || s->last_client == c->id) && !s->is_in_question;
+    return s->settings == c->settings && (!s->is_dirty || s->last_client == c->id) && !s->is_in_question &&
+           !s->has_foreign_sequences;
 }
 
 /* Whether they can be brought now: not inside a transaction, nor between messages that belong together. */
@@ -37,7 +38,7 @@ settings_will_be_brought(const struct server *s)
     return s->status == 'I' && !ledger_needs_sync(&s->ledger) && !ledger_is_empty(&s->ledger);
 }
 
-/* Gathers the Query that brings c->server to C's settings, and enters it in the ledger. */
+/* Gathers the Query that brings c->server to C's settings, without foreign values of sequences, and enters it in the ledger. */
 void settings_bring(struct client *c);
 
 /* S has sent a ParameterStatus. */

@@ -33,7 +33,8 @@
 #define ENDERS                                                                                        \
     ((uint32_t)(SQL_UNLISTEN | SQL_EXECUTE | SQL_DEALLOCATE | SQL_DEALLOCATE_ALL | SQL_CLOSE_CURSOR | \
                 SQL_ADVISORY_UNLOCK | SQL_DISCARDS | SQL_DISCARDS_ALL | SQL_DDL))
-#define TELLING (SETTERS | MAKERS | ENDERS | (uint32_t)SQL_OPAQUE)
+#define SEQUENCES ((uint32_t)(SQL_CURRVAL | SQL_NEXTVAL))
+#define TELLING (SEQUENCES | SETTERS | MAKERS | ENDERS | (uint32_t)SQL_OPAQUE)
 #define PINNING (MAKERS | (uint32_t)SQL_LOAD)
 
 struct session_state {
@@ -272,6 +273,8 @@ relevant(const struct client *c, uint32_t flags)
     const struct session_state *state = c->server->session;
     uint32_t wanted = TELLING;
 
+    if (!c->asks_sequences)
+        wanted &= ~(uint32_t)SQL_NEXTVAL;
     if (c->pins == 0 && (c->suspected & MAKERS) == 0 && (state == NULL || !state->is_asking))
         wanted &= ~(ENDERS & ~(uint32_t)SQL_DISCARDS_ALL);
     return flags & wanted;
@@ -323,6 +326,80 @@ text_of(struct slice body)
     return end == NULL ? body : slice_of(body.at, (size_t)(end - body.at));
 }
 
+/* --- sequences ---
+ *
+ * currval() and lastval() tell what nextval() has told the session before, and nothing shows whose values a server remembers: any INSERT may
+ * have advanced a sequence. So from the first text on that asks in a pool, DISCARD SEQUENCES goes ahead of a client's first message on a server that
+ * another has had; and a client that has asked keeps its server for a while when it may have advanced one. Pools in which nobody asks pay
+ * nothing. */
+
+/* Whether the client has nothing under way on S in which a query of ours would disturb. */
+static bool
+is_between(const struct server *s)
+{
+    if (s->status != 'I' || ledger_needs_sync(&s->ledger))
+        return false;
+    for (uint32_t i = 0; i < s->ledger.count; i++)
+        if (ledger_entry(&s->ledger, i)->action != OWED_SWALLOW)
+            return false;
+    return true;
+}
+
+/* C has a text that asks. False: its server may remember values of others, and it is too late to make it forget them: inside of a transaction that
+ * would take from C what is its own. */
+static bool
+are_sequences_own(struct client *c)
+{
+    struct server *s = c->server;
+
+    c->asks_sequences = true;
+    if (shard_learn_sequences(c->shard))
+        client_log(c, LOG_NOTICE_LEVEL,
+                   "currval() or lastval() is used in this pool: from now on DISCARD SEQUENCES "
+                   "goes ahead where a server connection changes its client");
+    if (s->sequence_client == c->id)
+        return true;
+    if (!is_between(s))
+        return false;
+    s->has_foreign_sequences = true;
+    settings_bring(c);
+    return true;
+}
+
+static bool
+is_asking_refused(struct client *c, uint32_t flags, struct pg_error *why)
+{
+    if (LIKELY((flags & SQL_CURRVAL) == 0) || are_sequences_own(c))
+        return false;
+    pg_error_set(why, PG_ERROR, "55000", "currval() and lastval() cannot be told in this transaction");
+    pg_error_detail(why,
+                    "Nobody in this pool had asked for them when it began, and its server connection may "
+                    "remember values of other clients.");
+    pg_error_hint(
+        why, "Run it again: transactions that begin from now on are prepared for it. INSERT ... RETURNING "
+             "needs no such care.");
+    return true;
+}
+
+void
+state_prepare(struct client *c, const struct statement *st)
+{
+    if (UNLIKELY((st->findings & SQL_CURRVAL) != 0) && c->pool_mode != POOL_SESSION)
+        (void)are_sequences_own(c);
+}
+
+/* INSERT, COPY and MERGE fill columns from sequences, and no text shows it. */
+void
+state_note_tag(struct client *c, struct slice message)
+{
+    static const char *const tags[] = { "INSERT ", "COPY ", "MERGE " };
+    struct slice tag = slice_skip(message, SCAN_HEADER);
+
+    for (size_t i = 0; i < COUNT_OF(tags); i++)
+        if (tag.len >= strlen(tags[i]) && memcmp(tag.at, tags[i], strlen(tags[i])) == 0)
+            c->suspected |= SQL_NEXTVAL;
+}
+
 bool
 state_query(struct client *c, const struct scan_span *span)
 {
@@ -337,7 +414,7 @@ state_query(struct client *c, const struct scan_span *span)
         flags |= SQL_OPAQUE;
     if (LIKELY((flags & (TELLING | PINNING)) == 0))
         return true;
-    if (is_pinning_refused(c, flags, &why)) {
+    if (is_pinning_refused(c, flags, &why) || is_asking_refused(c, flags, &why)) {
         send_failure_of_query(c, &why);
         return false;
     }
@@ -359,7 +436,7 @@ state_bind(struct client *c, const struct statement *st, const struct scan_span 
         flags |= SQL_OPAQUE;
     if (LIKELY((flags & (TELLING | PINNING)) == 0))
         return true;
-    if (is_pinning_refused(c, flags, why))
+    if (is_pinning_refused(c, flags, why) || is_asking_refused(c, flags, why))
         return false;
     flags = relevant(c, flags);
     if (flags == 0)
@@ -372,8 +449,8 @@ state_bind(struct client *c, const struct statement *st, const struct scan_span 
     return true;
 }
 
-void
-state_parse(struct client *c, const struct scan_span *span)
+bool
+state_parse(struct client *c, const struct scan_span *span, struct pg_error *why)
 {
     struct slice body = slice_skip(span->bytes, SCAN_HEADER);
     const uint8_t *end = body.len == 0 ? NULL : memchr(body.at, '\0', body.len);
@@ -386,12 +463,15 @@ state_parse(struct client *c, const struct scan_span *span)
         sql_look(text, !c->has_odd_strings, &f);
         flags = span->is_last && is_readable(c, text) ? f.flags : f.flags | (uint32_t)SQL_OPAQUE;
     }
+    if (is_asking_refused(c, flags, why))
+        return false;
     flags = relevant(c, flags);
     if (flags == 0)
-        return;
+        return true;
     suspect(c, flags);
     if (end != NULL)
         touch_settings(c, &f, slice_of(NULL, 0));
+    return true;
 }
 
 /* The functions for large objects, which is what this message is used for; their oids have never changed. */
@@ -427,6 +507,41 @@ state_pin(struct client *c, unsigned pins)
         c->pinned_us = loop_now_us(c->worker->loop);
     shard_change_pins(c->shard, c->pins, pins);
     c->pins = (uint16_t)pins;
+}
+
+uint64_t
+state_pin_bound_us(const struct client *c)
+{
+    uint64_t bound_us = shard_route(c->shard)->sequence_pin_timeout_us;
+
+    if ((c->pins & PIN_BIT(PIN_SEQUENCE)) == 0)
+        return 0;
+    return bound_us > 0 ? bound_us : 1; /* 0: it was reloaded meanwhile */
+}
+
+void
+state_pin_is_over(struct server *s)
+{
+    state_pin(s->client, s->client->pins & ~PIN_BIT(PIN_SEQUENCE));
+}
+
+/* What the transaction of S's client had to do with sequences. */
+static void
+settle_sequences(struct server *s)
+{
+    struct client *c = s->client;
+    const struct route *route = shard_route(c->shard);
+    uint32_t flags = c->suspected & SEQUENCES;
+    unsigned pins = c->pins & ~PIN_BIT(PIN_SEQUENCE);
+
+    if (flags == 0)
+        return;
+    c->suspected &= ~SEQUENCES;
+    if ((flags & SQL_CURRVAL) == 0 && route->sequence_pin_timeout_us > 0 &&
+        (c->pins != 0 || route->max_pinned == 0 || shard_pinned_in_pool(c->shard) < route->max_pinned))
+        pins |= PIN_BIT(PIN_SEQUENCE);
+    state_pin(c, pins);
+    server_watch(s);
 }
 
 /* --- asking --- */
@@ -648,9 +763,11 @@ bool
 state_is_settled_slowly(struct server *s)
 {
     struct client *c = s->client;
-    uint32_t flags = c->suspected;
+    uint32_t flags;
     uint32_t others;
 
+    settle_sequences(s);
+    flags = c->suspected;
     if (c->pins == 0 && (flags & MAKERS) == 0)
         flags &= ~ENDERS;
     others = flags & ~(uint32_t)(SQL_RESETS | SQL_RESETS_ALL | SQL_SETS | SQL_SET_CONFIG);
@@ -994,6 +1111,7 @@ state_discarded(struct server *s, const struct owed *o)
         }
     }
     back_to_floor(c, false);
+    s->sequence_client = c->id;
     state_pin(c, c->pins & PIN_BIT(PIN_LOAD));
 }
 
@@ -1017,7 +1135,7 @@ void
 state_orphan(struct server *s)
 {
     struct client *c = s->client;
-    uint32_t flags = c->suspected;
+    uint32_t flags = c->suspected & ~SEQUENCES; /* s->sequence_client knows */
 
     if (s->session != NULL) {
         if (s->session->is_asking)
@@ -1028,7 +1146,7 @@ state_orphan(struct server *s)
     }
     c->suspected = 0;
     s->is_in_question = false;
-    if (c->pins != 0 || (flags & ~SETTERS) != 0)
+    if ((c->pins & ~PIN_BIT(PIN_SEQUENCE)) != 0 || (flags & ~SETTERS) != 0)
         s->scrub = SCRUB_ALL;
     else if (flags != 0)
         settings_lose_track(s, 0);

@@ -30,8 +30,12 @@ bool state_query(struct client *c, const struct scan_span *span);
 /* A Bind of C, SPAN, to ST. False: it must be refused, for the reason in WHY. */
 bool state_bind(struct client *c, const struct statement *st, const struct scan_span *span,
                 struct pg_error *why);
-/* A Parse of C that is not kept in the registry: it will be run, as far as anybody knows. */
-void state_parse(struct client *c, const struct scan_span *span);
+/* A Parse of C that is not kept in the registry: it will be run, as far as anybody knows. False: it must be refused, for the reason in WHY. */
+bool state_parse(struct client *c, const struct scan_span *span, struct pg_error *why);
+/* A Parse of C to ST, before anything is entered for it: it will be bound. */
+void state_prepare(struct client *c, const struct statement *st);
+/* C, which asks for the values of sequences, has a CommandComplete. */
+void state_note_tag(struct client *c, struct slice message);
 /* A FunctionCall of C. */
 void state_function_call(struct client *c, const struct scan_span *span);
 
@@ -63,6 +67,11 @@ void state_orphan(struct server *s);
 /* What S's session holds is what a fresh one holds. */
 void state_cleaned(struct server *s);
 void state_free(struct session_state *state);
+
+/* For how long C, while it does nothing, is pinned; 0: as long as it likes. */
+uint64_t state_pin_bound_us(const struct client *c);
+/* That is over for S's client. */
+void state_pin_is_over(struct server *s);
 
 /* Why C keeps its server; 0: it does not. */
 void state_pin(struct client *c, unsigned pins);

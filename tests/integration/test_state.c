@@ -499,6 +499,45 @@ too_many_pins_are_refused(void)
     PQfinish(other);
 }
 
+/* --- sequences --- */
+
+static void
+a_sequence_tells_its_own_client_only(void)
+{
+    struct weir *w = weir_get(&(struct weir_spec){
+        .settings = "pool_mode = transaction\ndefault_pool_size = 1\nworkers = 1\nquery_wait_timeout = 20\n"
+                    "sequence_pin_timeout = 0.2\n" });
+    PGconn *a = weir_dial(w);
+    PGconn *b = weir_dial(w);
+
+    pg_ask(pg_main(), "drop table if exists filled");
+    pg_ask(pg_main(), "create table filled (id serial, x int)");
+    pg_ask(pg_main(), "grant all on filled, filled_id_seq to public");
+    SAYS(ask(a, "insert into filled (x) values (1)"), "INSERT 0 1");
+    SAYS(ask(b, "begin"), "BEGIN");
+    CONTAINS(ask(b, "select lastval()"), "ERROR 55000 currval() and lastval() cannot be told");
+    SAYS(ask(b, "rollback"), "ROLLBACK");
+    CONTAINS(ask(b, "select lastval()"), "ERROR 55000");
+    CONTAINS(BOUND(b, "select $1 || currval('filled_id_seq')", "x"), "ERROR 55000");
+    SAYS(ask(a, "begin"), "BEGIN");
+    SAYS(ask(a, "insert into filled (x) values (2)"), "INSERT 0 1");
+    SAYS(ask(a, "select x from filled where id = lastval()"), "2");
+    SAYS(ask(a, "commit"), "COMMIT");
+    CONTAINS(ask(b, "begin read only; select lastval()"), "ERROR 55000");
+    SAYS(ask(b, "rollback"), "ROLLBACK");
+    for (int i = 0; i < 3; i++) { /* now both have asked */
+        SAYS(ask(a, "insert into filled (x) values (3)"), "INSERT 0 1");
+        SAYS(ask(a, "select x from filled where id = currval('filled_id_seq')"), "3");
+        SAYS(ask(b, "insert into filled (x) values (4)"), "INSERT 0 1");
+        SAYS(BOUND(b, "select x from filled where id = lastval() and x < $1::int", "5"), "4");
+    }
+    SAYS(ask(a, "insert into filled (x) values (5)"), "INSERT 0 1");
+    CONTAINS(ask(b, "select lastval()"), "ERROR 55000"); /* it has waited for a's time to end */
+    PQfinish(a);
+    PQfinish(b);
+    pg_ask(pg_main(), "drop table filled");
+}
+
 static void
 the_loss_of_a_kept_server_is_told(void)
 {
@@ -530,6 +569,7 @@ suite_state(void)
         TEST(what_a_departed_client_has_left_is_gone),
         TEST(a_library_loaded_by_a_client_costs_its_server),
         TEST(too_many_pins_are_refused),
+        TEST(a_sequence_tells_its_own_client_only),
         TEST(the_loss_of_a_kept_server_is_told),
     };
 

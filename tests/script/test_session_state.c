@@ -171,6 +171,82 @@ a_cancel_request_does_not_hit_a_question(void)
          "couriers 0");
 }
 
+#define WORKS(c) \
+    c " sends Query one", "s1 gets Query one", "s1 sends Complete 1 | Ready I", c " gets Complete 1 | Ready I"
+#define ASKED(c)                                                              \
+    "s1 gets Query select lastval()", "s1 sends Complete SELECT 1 | Ready I", \
+        c " gets Complete SELECT 1 | Ready I"
+#define INSERTS(c)                                                                             \
+    c " sends Query insert", "s1 gets Query insert", "s1 sends Complete INSERT 0 1 | Ready I", \
+        c " gets Complete INSERT 0 1 | Ready I"
+#define SEQUENCES_GO "s1 hears Query BEGIN ISOLATION LEVEL READ COMMITTED;DISCARD SEQUENCES;COMMIT"
+#define THEY_ARE_GONE "s1 sends Complete BEGIN | Complete DISCARD SEQUENCES | Complete COMMIT | Ready I"
+
+static void
+sequences_tell_nobody_what_they_have_told_another(void)
+{
+    /* Where nobody asks, nothing is done. */
+    PLAY(&one_server, "c1 enters", "c2 enters", INSERTS("c1"), WORKS("c2"), WORKS("c1"));
+    /* The first one that does, and all that come after it. */
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", WORKS("c1"), "c2 sends Query select lastval()",
+                SEQUENCES_GO, "s1 gets Query select lastval()", THEY_ARE_GONE,
+                "s1 sends Complete SELECT 1 | Ready I", "c2 gets Complete SELECT 1 | Ready I",
+                "c1 sends Query begin", SEQUENCES_GO, "s1 gets Query begin", THEY_ARE_GONE,
+                "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T",
+                "c1 sends Query select lastval()", "s1 gets Query select lastval()",
+                "s1 sends Complete SELECT 1 | Ready T", "c1 gets Complete SELECT 1 | Ready T");
+    /* A server that nobody else has had. */
+    PLAY(&one_server, "c1 enters", INSERTS("c1"), "c1 sends Query select lastval()", ASKED("c1"));
+    /* The client may leave before that is done: nobody knows whether it was. */
+    PLAY(&one_server, "c1 enters", "c2 enters", WORKS("c1"), "c2 sends Query select lastval()", SEQUENCES_GO,
+         "s1 gets Query select lastval()", THEY_ARE_GONE, "c2 sends Terminate", "c1 sends Query one",
+         "s1 sends Complete SELECT 1 | Ready I", SEQUENCES_GO, "s1 gets Query one", THEY_ARE_GONE,
+         "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I");
+}
+
+static void
+a_prepared_text_that_asks_is_seen_when_it_is_parsed(void)
+{
+    PLAY(&one_server, "c1 enters", "c2 enters", WORKS("c1"),
+         "c2 sends Parse - select lastval() | Bind | Execute | Sync", SEQUENCES_GO,
+         "s1 gets Parse - select lastval() | Bind | Execute | Sync", THEY_ARE_GONE,
+         "s1 sends ParseComplete | BindComplete | Complete SELECT 1 | Ready I",
+         "c2 gets ParseComplete | BindComplete | Complete SELECT 1 | Ready I");
+}
+
+static void
+who_asks_first_in_a_transaction_is_refused(void)
+{
+    PLAY(&one_server, "c1 enters", "c2 enters", WORKS("c1"), "c2 sends Query begin", "s1 gets Query begin",
+         "s1 sends Complete BEGIN | Ready T", "c2 gets Complete BEGIN | Ready T",
+         "c2 sends Query select lastval()", "s1 gets Query pgweir_does_not_exist",
+         "s1 sends Error ERROR 42601 syntax | Ready E",
+         "c2 gets Refusal ERROR 55000 cannot be told | Ready E", "c2 sends Query rollback",
+         "s1 gets Query rollback", "s1 sends Complete ROLLBACK | Ready I",
+         "c2 gets Complete ROLLBACK | Ready I", "c2 sends Query begin", SEQUENCES_GO, "s1 gets Query begin",
+         THEY_ARE_GONE, "s1 sends Complete BEGIN | Ready T", "c2 gets Complete BEGIN | Ready T");
+}
+
+static void
+who_has_asked_keeps_its_server_for_a_while(void)
+{
+    static const struct scene never = { .limit = 1, .settings = "sequence_pin_timeout = 0\n" };
+
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query select lastval()", ASKED("c1"), INSERTS("c1"),
+         "c2 sends Query two", "time 4 s", "s1 gets nothing", WORKS("c1"), "time 4 s", "s1 gets nothing",
+         "c1 sends Query select lastval()", ASKED("c1"), SEQUENCES_GO, "s1 gets Query two", THEY_ARE_GONE,
+         "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query select lastval()", ASKED("c1"), INSERTS("c1"),
+         "c2 sends Query two", "s1 gets nothing", "time 6 s", SEQUENCES_GO, "s1 gets Query two",
+         THEY_ARE_GONE, "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query select lastval()", ASKED("c1"), INSERTS("c1"),
+         "c1 sends Terminate", "c2 sends Query two", SEQUENCES_GO, "s1 gets Query two", THEY_ARE_GONE,
+         "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+    PLAY(&never, "c1 enters", "c2 enters", "c1 sends Query select lastval()", ASKED("c1"), INSERTS("c1"),
+         "c2 sends Query two", SEQUENCES_GO, "s1 gets Query two", THEY_ARE_GONE,
+         "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
+}
+
 void
 suite_session_state(void)
 {
@@ -188,4 +264,8 @@ suite_session_state(void)
     CU_ADD_TEST(suite, what_the_client_discards_is_not_asked_for);
     CU_ADD_TEST(suite, settings_that_fail_abort_what_follows);
     CU_ADD_TEST(suite, a_cancel_request_does_not_hit_a_question);
+    CU_ADD_TEST(suite, sequences_tell_nobody_what_they_have_told_another);
+    CU_ADD_TEST(suite, a_prepared_text_that_asks_is_seen_when_it_is_parsed);
+    CU_ADD_TEST(suite, who_asks_first_in_a_transaction_is_refused);
+    CU_ADD_TEST(suite, who_has_asked_keeps_its_server_for_a_while);
 }

@@ -39,7 +39,8 @@ struct route {
         client_idle_timeout_us, server_connect_timeout_us, server_idle_timeout_us, server_lifetime_us,
         server_login_retry_us;
     unsigned server_parallel_logins;
-    unsigned max_pinned;    /* 0: no limit */
+    unsigned max_pinned; /* 0: no limit */
+    uint64_t sequence_pin_timeout_us;
     int load_balance_hosts; /* enum load_balance */
     /* These live in the settings. "": none. */
     const char *auth_user, *auth_query, *auth_dbname, *password_command;

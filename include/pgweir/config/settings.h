@@ -107,6 +107,7 @@ struct settings {
     uint64_t transaction_timeout_us;
 
     unsigned max_pinned; /* clients of a pool that keep their server between transactions; 0: no limit */
+    uint64_t sequence_pin_timeout_us;
     unsigned max_prepared_statements;    /* on one server connection; 0: not tracked */
     uint64_t prepared_statements_memory; /* bytes */
 
@@ -156,7 +157,7 @@ struct overrides {
             password_command, password_command_ttl, server_connect_timeout, server_idle_timeout,
             server_login_retry, server_parallel_logins, server_tls_sslmode, server_tls_ca_file,
             server_tls_cert_file, server_tls_key_file, server_tls_protocols, server_tls_ciphers,
-            server_tls_ecdhcurve, server_tls13_ciphers, max_pinned;
+            server_tls_ecdhcurve, server_tls13_ciphers, max_pinned, sequence_pin_timeout;
         bool client_tls_sslmode;
     } is_set;
     int pool_mode;
@@ -164,6 +165,7 @@ struct overrides {
     uint64_t query_wait_timeout_us, query_timeout_us, idle_transaction_timeout_us, client_idle_timeout_us,
         server_lifetime_us, reserve_pool_timeout_us, transaction_timeout_us, server_connect_timeout_us,
         server_idle_timeout_us, server_login_retry_us;
+    uint64_t sequence_pin_timeout_us;
     unsigned server_parallel_logins, reserve_pool_size, max_db_connections, max_user_connections, max_pinned,
         max_db_client_connections, max_user_client_connections;
     int load_balance_hosts;

@@ -8,6 +8,7 @@
 #ifndef PGWEIR_POOL_PINS_H
 #define PGWEIR_POOL_PINS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* clang-format off */
@@ -19,6 +20,7 @@
     X(PIN_HOLD_CURSOR, hold_cursor,   "a cursor WITH HOLD")                                   \
     X(PIN_PREPARE,     prepare,       "a statement prepared by SQL PREPARE")                  \
     X(PIN_LOAD,        load,          "LOAD")                                                 \
+    X(PIN_SEQUENCE,    sequence,      "a sequence's value, which it may ask for (currval)")   \
     X(PIN_SETTINGS,    settings,      "more settings than can be followed")
 
 /* clang-format on */
@@ -42,5 +44,11 @@ void shard_change_pins(struct shard *s, unsigned from, unsigned to);
 const struct pin_counts *shard_pin_counts(const struct shard *s);
 /* How many clients of its pool are pinned, in all workers. */
 unsigned shard_pinned_in_pool(const struct shard *s);
+
+/* Whether a client of its pool has ever asked for currval() or lastval(), so that what sequences have told one client must be kept from the
+ * next. In any thread. */
+bool shard_asks_sequences(const struct shard *s);
+/* One has. True: it is the first. */
+bool shard_learn_sequences(struct shard *s);
 
 #endif
