@@ -7,25 +7,44 @@
 #include "usage.h"
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* The first line of the file at PATH; false when there is none. */
+static bool
+read_line(const char *path, char *line, int size)
+{
+    FILE *f = fopen(path, "re");
+    bool is_read;
+
+    if (f == NULL)
+        return false;
+    is_read = fgets(line, size, f) != NULL;
+    fclose(f);
+    return is_read;
+}
 
 static double
 cpu_us_of_ticks(int pid)
 {
-    unsigned long user = 0;
-    unsigned long system = 0;
+    unsigned long user, system;
     char path[64];
-    FILE *f;
+    char line[1024];
+    char *at;
 
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    f = fopen(path, "re");
-    if (f == NULL)
+    if (!read_line(path, line, sizeof(line)))
         return 0;
-    if (fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
-        user = system = 0;
-    fclose(f);
+    at = strrchr(line, ')'); /* the end of field 2, the name; utime is field 14, stime follows */
+    for (int field = 2; at != NULL && field < 14; field++)
+        at = strchr(at + 1, ' ');
+    if (at == NULL)
+        return 0;
+    user = strtoul(at, &at, 10);
+    system = strtoul(at, NULL, 10);
     return (double)(user + system) * 1e6 / (double)sysconf(_SC_CLK_TCK);
 }
 
@@ -42,16 +61,11 @@ cpu_us_of_threads(int pid)
         return 0;
     for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
         char file[sizeof(path) + sizeof(entry->d_name) + sizeof("//schedstat")];
-        double ns;
-        FILE *f;
+        char line[256];
 
         snprintf(file, sizeof(file), "%s/%s/schedstat", path, entry->d_name);
-        f = entry->d_name[0] == '.' ? NULL : fopen(file, "re");
-        if (f == NULL)
-            continue;
-        if (fscanf(f, "%lf", &ns) == 1)
-            sum_ns += ns;
-        fclose(f);
+        if (entry->d_name[0] != '.' && read_line(file, line, sizeof(line)))
+            sum_ns += strtod(line, NULL);
     }
     closedir(tasks);
     return sum_ns / 1e3;
@@ -70,8 +84,8 @@ resident_of(int pid)
     if (f == NULL)
         return 0;
     while (fgets(line, sizeof(line), f) != NULL)
-        if (sscanf(line, "VmRSS: %lu", &kb) == 1)
-            break;
+        if (strncmp(line, "VmRSS:", 6) == 0)
+            kb = strtoul(line + 6, NULL, 10);
     fclose(f);
     return kb * 1024;
 }

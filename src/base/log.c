@@ -157,6 +157,7 @@ line_begin(struct line *line, enum log_level level)
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &tm);
+    /* cppcheck-suppress ctuuninitvar ; it is written to here, not read */
     len = snprintf(line->text, sizeof(line->text), "%04d-%02d-%02d %02d:%02d:%02d.%03ld UTC [%ld] %s ",
                    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
                    now.tv_nsec / 1000000, (long)getpid(), level_words[level]);

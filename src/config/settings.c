@@ -226,12 +226,12 @@ settings_wants_certificates(const struct settings *s)
 }
 
 unsigned
-settings_user_client_limit(const struct settings *s, const char *name)
+settings_user_client_limit(const struct settings *s, const char *user)
 {
-    const struct user *user = settings_user(s, name);
+    const struct user *entry = settings_user(s, user);
 
-    return user != NULL && user->own.is_set.max_user_client_connections
-               ? user->own.max_user_client_connections
+    return entry != NULL && entry->own.is_set.max_user_client_connections
+               ? entry->own.max_user_client_connections
                : s->max_user_client_connections;
 }
 

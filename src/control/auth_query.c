@@ -202,9 +202,7 @@ static void
 forget_old(struct auth_query *a)
 {
     uint64_t now_us = loop_now_us(a->loop);
-    struct link *oldest;
-
-    while ((oldest = list_first(&a->known)) != NULL) {
+    LIST_EACH(&a->known, oldest) {
         struct question *q = CONTAINER_OF(oldest, struct question, in_list);
         struct source *s = q->source;
 
@@ -379,17 +377,16 @@ on_answer(void *arg, const struct talk_answer *answer)
 static void
 begin_pause(struct source *s, const struct error *why, const char *sqlstate)
 {
-    struct link *l;
-
     s->is_pausing = true;
     /* A client may ask for any database where there is a "*" entry, and is not told which ones exist. */
     s->pause_outcome = strcmp(sqlstate, SQLSTATE_INVALID_DATABASE) == 0 ? SECRET_UNKNOWN : SECRET_FAILED;
     snprintf(s->pause_sqlstate, sizeof(s->pause_sqlstate), "%s",
              why->code == ERR_AUTH ? SQLSTATE_CONFIG_FILE_ERROR : SQLSTATE_CANNOT_CONNECT_NOW);
     loop_arm(s->owner->loop, &s->rest, PAUSE_US);
-    while ((l = list_first(&s->queue)) != NULL)
+    LIST_EACH(&s->queue, l) {
         question_fail(s->owner, CONTAINER_OF(l, struct question, in_list), s->pause_outcome,
                       s->pause_sqlstate, failure_words(s->pause_sqlstate));
+    }
 }
 
 static void
@@ -599,7 +596,6 @@ forget_all(struct auth_query *a)
 {
     struct secret_ask *waiting = NULL, *ask, *next;
     struct map_node *node = NULL;
-    struct link *l;
 
     while ((node = map_next(&a->questions, NULL)) != NULL) {
         struct question *q = CONTAINER_OF(node, struct question, in_questions);
@@ -611,8 +607,9 @@ forget_all(struct auth_query *a)
         }
         question_free(a, q);
     }
-    while ((l = list_first(&a->all_sources)) != NULL)
+    LIST_EACH(&a->all_sources, l) {
         source_free(CONTAINER_OF(l, struct source, in_all));
+    }
     return waiting;
 }
 

@@ -8,6 +8,7 @@
  */
 #include "pgweir/control/inspection.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -275,6 +276,7 @@ inspect_host(struct inspection *in, struct host *host)
     unsigned left, for_pools;
     uint64_t bound;
 
+    assert(instances > 0);
     buf_add_format(in->report, "host %s:\n", host->key);
     buf_add(in->report, buf_slice(&host->sum));
     if (!host->is_answered) {

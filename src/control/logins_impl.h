@@ -33,8 +33,8 @@ void logins_of(struct logins *out, const struct settings *settings, struct route
                unsigned route_count);
 void logins_fini(struct logins *l); /* wipes the passwords; zeroed memory is fine */
 
-/* capacity_ask() with login number LOGIN of L, which may go meanwhile. */
-struct capacity_query *login_ask(struct loop *loop, const struct logins *l, unsigned login,
+/* capacity_ask() with login NUMBER of L, which may go meanwhile. */
+struct capacity_query *login_ask(struct loop *loop, const struct logins *l, unsigned number,
                                  uint64_t timeout_us, const struct capacity_handler *handler, void *arg);
 
 #endif

@@ -130,8 +130,10 @@ line_first(const struct budget_line *line)
 static void
 line_add(struct budget_line *line, struct budget_want *want)
 {
-    struct link *where = line->wants.head.prev;
+    struct link *where;
 
+    assert(line != NULL);
+    where = line->wants.head.prev;
     while (where != &line->wants.head && want_of(where)->since_us > want->since_us)
         where = where->prev;
     link_insert_after(where, &want->in_wants);

@@ -438,7 +438,8 @@ relay_from_client(struct client *c, struct slice fresh)
         case SCAN_REST:
             if (c->server != NULL && c->server->is_keeping)
                 healing_keep_rest(c->server, span.bytes);
-            if (!c->is_dropping) {
+            if (!c->is_dropping) { /* so it has a server: message_without_server() drops all that it lets by */
+                assert(c->server != NULL);
                 c->counters->received_bytes += span.bytes.len;
                 gather_add(&c->worker->gather, &c->server->stream, span.bytes);
             }
