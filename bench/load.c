@@ -4,7 +4,8 @@
  *     load KIND name=value…         prints one line of name=value
  *
  *     KIND     what each client does
- *     run      logs in, then asks on and on; measured from `warmup` seconds after the last login, for `seconds`
+ *     run      logs in, then asks on and on; measured from `warmup` seconds after the last login, for
+ *              `seconds`
  *     idle     logs in and stays; memory before and after, CPU over `seconds` of idleness
  *     login    connects, logs in, leaves, again and again
  *     burst    all log in, then all ask at one moment: how long until the last one has its answer
@@ -13,11 +14,14 @@
  *
  *     port user password database  where to and who; the database of client n is database + n with kind walk
  *     clients seconds warmup       how many, how long
- *     protocol                     simple, extended (Parse, Bind, Describe, Execute, Sync) or prepared (Bind, …)
+ *     protocol                     simple, extended (Parse, Bind, Describe, Execute, Sync) or prepared
+ *                                  (Bind, …)
  *     depth                        queries per Sync, for pipelines
  *     query                        the text; `copy in` sends `bytes`
- *     count                        kind run: ends after so many transactions instead, and counts from the first
- *     rate                         transactions per second of all clients together; 0: as fast as answers come
+ *     count                        kind run: ends after so many transactions instead, and counts from the
+ *                                  first
+ *     rate                         transactions per second of all clients together; 0: as fast as answers
+ *                                  come
  *     tls                          1: TLS, not verified and never resumed
  *     pid                          the pooler, whose CPU and memory are told
  *     hold                         1: idle and prepare tell `ready=1` and stay until stdin ends

@@ -2,7 +2,8 @@
  * admin.c - from a command's text to its answer, in the main thread.
  *
  *     worker: execute() --letter--> on_call() -> job -> commands[id](job) -> job_answer(), now or later
- *     worker: cancel()  --letter--> on_cancel(): a job of that client that waits is given up: 57014, and a PAUSE is undone
+ *     worker: cancel()  --letter--> on_cancel(): a job of that client that waits is given up: 57014,
+ *             and a PAUSE is undone
  *
  * Invariants: a job is in admin->jobs from on_call() to job_answer(); one that a roll call holds (is_rolling)
  * is answered when that is over.

@@ -3,7 +3,8 @@
  * what describes them to the client is what the tests hold against PgBouncer's. Cells are written in the
  * columns' order.
  *
- *     show_begin() --(roll call, rows of clients and servers written in the workers)--> on_rolled() --> write() --> job_answer()
+ *     show_begin() --(roll call, rows of clients and servers written in the workers)--> on_rolled()
+ *         --> write() --> job_answer()
  */
 #include <arpa/inet.h>
 #include <inttypes.h>

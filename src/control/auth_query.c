@@ -9,8 +9,8 @@
  *     takes one question after the other, is kept for a while after the last, and belongs to no pool. A storm
  *     of logins of one user is one question, and one of many users is a queue at one connection.
  *
- *     Invariants: a question is in source->queue exactly while somebody waits for it (asks is not NULL, or it is asked for nobody), else in
- *     known. A source without a question, a talk and a pause is freed.
+ *     Invariants: a question is in source->queue exactly while somebody waits for it (asks is not NULL,
+ *     or it is asked for nobody), else in known. A source without a question, a talk and a pause is freed.
  */
 #include "auth_query_impl.h"
 

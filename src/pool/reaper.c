@@ -2,7 +2,8 @@
  * reaper.c - pools that nobody uses are freed: those of `*` databases after autodb_idle_timeout, all after
  * pool_idle_timeout, private ones at once.
  *
- *     used --last client or member gone--> in p->unused --time over, main thread--> out of by_name, gate closed --three rounds--> freed
+ *     used --last client or member gone--> in p->unused --time over, main thread--> out of by_name, gate closed
+ *         --three rounds--> freed
  *            (pool_leave(), pool_exit())       \--pools_get()--> used
  *
  *     Once a pool is out of by_name with its gate closed, without clients and members, nobody can come to it

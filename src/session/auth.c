@@ -1,7 +1,8 @@
 /*
  * auth.c - how a client has to prove who it is, and what the proof is held against.
  *
- *     auth_type, or the rule of auth_hba_file -> certificate, peer -> secret: auth_file, else auth_query -> proof.c
+ *     auth_type, or the rule of auth_hba_file -> certificate, peer -> secret: auth_file, else auth_query
+ *         -> proof.c
  *
  * A user who is in neither plays the whole exchange like any other. Whether a user exists matters for those
  * too who prove themselves by other means than a secret, where users are configured at all: who is taken out

@@ -1,7 +1,8 @@
 /*
  * console.c - the protocol of the console, on the server's side of it: simple and extended.
  *
- *     message -> carry -> one at a time -> execute() ... letter with the answer -> rows, in pieces -> next message
+ *     message -> carry -> one at a time -> execute() ... letter with the answer
+ *         -> rows, in pieces -> next message
  *
  * While a command runs, or its rows wait for a slow reader, what the client says next stays in carry. Errors
  * are as PostgreSQL has them: one in the extended protocol skips to Sync. Portals live until the Sync,

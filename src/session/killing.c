@@ -2,7 +2,8 @@
  * killing.c - KILL and KILL_CLIENT: clients that an administrator sends away.
  *
  *     KILL         pauses the pools, then a letter to every worker: it ends the clients of the database
- *     KILL_CLIENT  one letter goes round: main -> worker 0 -> worker 1 … -> main. Where the client lives it is ended.
+ *     KILL_CLIENT  one letter goes round: main -> worker 0 -> worker 1 … -> main. Where the client lives
+ *                  it is ended.
  *
  * What a killed client's server was at is cancelled and rolled back, as when a client is lost; the pause then
  * closes the server.

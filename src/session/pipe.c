@@ -1,7 +1,8 @@
 /*
  * pipe.c - replication connections (startup parameter `replication`), physical and logical.
  *
- *     login -> a private pool -> its one server, dialed with the client's own startup parameters -> greeting -> PIPED
+ *     login -> a private pool -> its one server, dialed with the client's own startup parameters
+ *         -> greeting -> PIPED
  *
  * A walsender is a session of its own kind: it cannot be cleaned, so its server is never reused, and in COPY
  * BOTH either side may say anything at any time. So nothing is scanned or entered in the ledger: what one

@@ -1,7 +1,8 @@
 /*
  * roll.c - see roll.h.
  *
- *     roll_call() -- one letter to each worker --> pools and servers at once, clients in batches -- the last one --> on_done()
+ *     roll_call() -- one letter to each worker --> pools and servers at once, clients in batches
+ *         -- the last one --> on_done()
  *
  * The clients of a worker are noted by their cancel keys, in one quick pass; then so many of them per loop
  * turn are looked up and written down. One that has left meanwhile is left out, and nobody needs to know that
