@@ -415,14 +415,12 @@ load_entries(struct loading *l)
     size_t headers = 0;
 
     for (size_t i = 0; i <= l->ini.count; i++) {
-        struct ini_entry *entry = &l->ini.entries[i];
-
         for (; headers < l->ini.pgbouncer_count && l->ini.pgbouncer[headers].at == i; headers++)
             if (headers > 0)
                 load_header(l, &l->ini.pgbouncer[headers]);
         if (i == l->ini.count)
             break;
-        load_entry(l, entry, &r);
+        load_entry(l, &l->ini.entries[i], &r);
     }
     free(is_told);
 }

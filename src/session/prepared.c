@@ -1,6 +1,7 @@
 /* prepared.c - see prepared_impl.h for the picture. */
 #include "prepared_impl.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "healing_impl.h"
@@ -141,6 +142,7 @@ on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice ta
         gather_add(&c->worker->gather, &c->server->stream, span->bytes);
         return PREPARED_SENT;
     }
+    assert(st != NULL); /* rewritten texts are kept */
     c->unnamed->target = target;
     c->is_dropping = true;
     send_parse(c, st, empty_name());

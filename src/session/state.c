@@ -14,6 +14,7 @@
 #include "state_impl.h"
 
 #include <stdlib.h>
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -194,6 +195,7 @@ bind_value(struct slice bind, unsigned n, struct slice *out)
     struct slice rest = slice_skip(bind, SCAN_HEADER);
     unsigned count;
 
+    assert(bind.at != NULL);
     for (int names = 0; names < 2; names++) {
         const uint8_t *end = rest.len == 0 ? NULL : memchr(rest.at, '\0', rest.len);
 

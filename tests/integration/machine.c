@@ -64,24 +64,53 @@ file_write(const char *path, struct slice content)
         die("cannot write %s: %s", path, strerror(errno));
 }
 
-/* Below the range that the kernel takes for outgoing connections, and another stretch for each run. */
+/* Whether nobody has PORT; then it is bound to *FD. */
+static bool
+try_bind(unsigned port, int *fd)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(*fd, (struct sockaddr *)&a, sizeof a) == 0)
+        return true;
+    close(*fd);
+    return false;
+}
+
+#define LOWEST_PORT 16000u /* below the range that the kernel takes for outgoing connections */
+#define STRETCHES 40u
+#define STRETCH_PORTS 400u
+
+/* Runs beside this one have other stretches: who has bound the first port of one has all of it, until it ends. */
+static unsigned
+take_stretch(void)
+{
+    for (unsigned i = (unsigned)getpid();; i++) {
+        unsigned first = LOWEST_PORT + i % STRETCHES * STRETCH_PORTS;
+        int fd;
+
+        if (try_bind(first, &fd))
+            return first;
+    }
+}
+
 unsigned
 free_port(void)
 {
-    static unsigned next;
+    static unsigned first, used;
 
-    if (next == 0)
-        next = 16000 + (unsigned)getpid() * 37 % 16000;
-    for (;; next++) {
-        struct sockaddr_in a = { .sin_family = AF_INET,
-                                 .sin_port = htons((uint16_t)next),
-                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        bool is_free = bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+    if (first == 0)
+        first = take_stretch();
+    for (;;) {
+        unsigned port = first + 1 + used++ % (STRETCH_PORTS - 1);
+        int fd;
 
-        close(fd);
-        if (is_free)
-            return next++;
+        if (try_bind(port, &fd)) {
+            close(fd);
+            return port;
+        }
     }
 }
 

@@ -48,6 +48,21 @@ a_pgweir_file_has_the_presets_of_pgweir(void)
 
 /* Wherever the section stands, and empty too. */
 static void
+a_file_without_anything_is_refused(void)
+{
+    static const char *const nothing[] = { "", "\n", "; nothing\n" };
+    struct fixture f;
+
+    fixture_init(&f);
+    for (size_t i = 0; i < COUNT_OF(nothing); i++) {
+        fixture_load(&f, nothing[i]);
+        CU_ASSERT_NOT_EQUAL(f.result, ERR_NONE);
+        CU_ASSERT(line_count(&f.problems) > 0);
+    }
+    fixture_fini(&f);
+}
+
+static void
 a_pgbouncer_file_has_the_presets_of_pgbouncer(void)
 {
     struct fixture f;
@@ -618,6 +633,7 @@ suite_settings(void)
     CU_pSuite suite = CU_add_suite("settings", NULL, NULL);
 
     CU_ADD_TEST(suite, a_pgweir_file_has_the_presets_of_pgweir);
+    CU_ADD_TEST(suite, a_file_without_anything_is_refused);
     CU_ADD_TEST(suite, a_pgbouncer_file_has_the_presets_of_pgbouncer);
     CU_ADD_TEST(suite, values_reach_their_fields_and_the_last_one_counts);
     CU_ADD_TEST(suite, every_mistake_is_told_with_its_place);
