@@ -152,7 +152,7 @@ a_wrong_key_cancels_nothing(void)
     uint8_t secret[64] = { 0 };
     struct slice right = raw_secret(victim);
 
-    CU_ASSERT(raw_send_query(victim, "select 'unharmed' from pg_sleep(0.5)"));
+    CU_ASSERT(raw_send_query(victim, "select 'unharmed' from pg_sleep(1.5)"));
     EVENTUALLY(running("select ''unharmed''%") == 1);
     CU_ASSERT(right.len >= 4 && right.len <= sizeof secret);
     for (size_t bit = 0; bit < right.len * 8; bit += 5) {

@@ -155,7 +155,7 @@ who_waits_too_long_for_a_server_that_is_down_is_told_why(void)
 {
     struct pg *pg = pg_small();
     struct weir *w = weir_get(
-        &(struct weir_spec){ .pg = pg, .settings = SETTINGS "query_wait_timeout = 500ms\n" });
+        &(struct weir_spec){ .pg = pg, .settings = SETTINGS "query_wait_timeout = 1s\n" });
     struct raw *r = raw_open(weir_port(w));
 
     pg_stop(pg, "fast");

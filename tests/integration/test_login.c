@@ -193,7 +193,7 @@ static void
 a_login_must_end_in_time(void)
 {
     struct weir *w = weir_with_auth(
-        "client_login_timeout = 300ms\n"
+        "client_login_timeout = 1s\n"
         "tcp_defer_accept = 0\n" /* or the kernel keeps who says nothing to itself */
     );
     struct raw *silent = raw_dial(weir_port(w));

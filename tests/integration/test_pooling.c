@@ -307,12 +307,12 @@ old_servers_are_replaced(void)
 static void
 who_idles_in_a_transaction_is_sent_away(void)
 {
-    struct weir *w = weir("default_pool_size = 1\nidle_transaction_timeout = 300ms\n");
+    struct weir *w = weir("default_pool_size = 1\nidle_transaction_timeout = 1s\n");
     PGconn *sleepy = weir_dial(w);
     PGconn *next = weir_dial(w);
 
     SAYS(ask(sleepy, "begin"), "BEGIN");
-    SAYS(ask(sleepy, "select 'work takes longer' from pg_sleep(0.5)"), "work takes longer");
+    SAYS(ask(sleepy, "select 'work takes longer' from pg_sleep(1.2)"), "work takes longer");
     SAYS(ask(next, "select count(*) from pg_stat_activity where state like 'idle in tr%%'"), "0");
     CU_ASSERT(BEGINS(ask(sleepy, "commit"), "FATAL 25P03"));
     PQfinish(sleepy);
@@ -322,7 +322,7 @@ who_idles_in_a_transaction_is_sent_away(void)
 static void
 a_query_that_runs_too_long_is_ended(void)
 {
-    struct weir *w = weir("default_pool_size = 1\nquery_timeout = 300ms\n");
+    struct weir *w = weir("default_pool_size = 1\nquery_timeout = 1s\n");
     PGconn *slow = weir_dial(w);
     PGconn *next = weir_dial(w);
 
@@ -338,11 +338,11 @@ a_query_that_runs_too_long_is_ended(void)
 static void
 an_idle_client_is_sent_away(void)
 {
-    struct weir *w = weir("client_idle_timeout = 300ms\n");
+    struct weir *w = weir("client_idle_timeout = 1s\n");
     struct raw *r = raw_open(weir_port(w));
     PGconn *busy = weir_dial(w);
 
-    SAYS(ask(busy, "select 'work takes longer' from pg_sleep(0.6)"), "work takes longer");
+    SAYS(ask(busy, "select 'work takes longer' from pg_sleep(1.2)"), "work takes longer");
     CU_ASSERT(raw_is_closed(r));
     SAYS(raw_error(r)->sqlstate, "57P05");
     raw_close(r);

@@ -37,7 +37,7 @@ transactions_end_before_pgweir_does(int signal)
 
     CU_ASSERT(raw_send_query(in_transaction, "begin"));
     CU_ASSERT(raw_until(in_transaction, 'Z'));
-    PQsendQuery(busy, "select 'done' from pg_sleep(0.3)");
+    PQsendQuery(busy, "select 'done' from pg_sleep(1.5)");
     EVENTUALLY(
         pg_count(
             pg_main(),

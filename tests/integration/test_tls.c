@@ -275,7 +275,7 @@ server_tls(const char *settings, const char *databases)
     PQfinish(c);
     return how;
 }
-#define GIVE_UP_SOON "query_wait_timeout = 500ms\nserver_connections = 10\n"
+#define GIVE_UP_SOON "query_wait_timeout = 1s\nserver_connections = 10\n"
 
 static void
 server_connections_use_tls_as_told(void)
