@@ -89,7 +89,7 @@ struct server {
     struct buf reported;           /* ParameterStatus messages since it has its client: settings to follow */
     uint64_t last_client;          /* id of the one that made it dirty */
     uint64_t sequence_client;      /* the only one that has left values of sequences here; 0: nobody */
-    struct session_state *session; /* state.c's; NULL: nothing was ever suspected here; owned */
+    struct session_state *session; /* session_state_impl.h; NULL: nothing was ever suspected here; owned */
     struct statement_set *statements; /* what is prepared there; NULL: nothing; owned */
     struct statement *unnamed;        /* its unnamed statement; held; NULL: none, or not one of ours */
     uint64_t unnamed_client;          /* who parsed it; 0: nobody */
@@ -140,7 +140,7 @@ struct server {
     uint8_t scrub;       /* enum scrub: due before another client has it */
     /* what is asked of it may tell that its client has gone back to settings of its startup packet */
     bool is_in_question;
-    bool is_capturing; /* the message begun last is a row that state.c wants */
+    bool is_capturing; /* the message begun last is a row that read_back.c wants */
     bool is_loaded;    /* its client has used LOAD, which nothing undoes: closed when it comes back */
     bool has_foreign_sequences; /* DISCARD SEQUENCES is due before its client's first message */
     bool is_dirty;              /* its client has SET or RESET something: RESET ALL before another gets it */

@@ -2,8 +2,9 @@
  * session_settings_impl.h - settings follow their client from server to server.
  *
  * A server is brought to its client's settings by one Query sent ahead of the first message in the same
- * write; its answer is swallowed. Clients follow what the server reports (ParameterStatus), and what state.c
- * reads back. What nobody has followed marks the server: RESET ALL comes before another client's work, and so
+ * write; its answer is swallowed. Clients follow what the server reports (ParameterStatus), and what
+ * read_back.c reads. What nobody has followed marks the server: RESET ALL comes before another client's
+ * work, and so
  * nothing of one client's session is seen by another.
  *
  * source PostgreSQL docs, protocol-flow "Asynchronous Operations" (ParameterStatus).
@@ -38,7 +39,8 @@ settings_will_be_brought(const struct server *s)
     return s->status == 'I' && !ledger_needs_sync(&s->ledger) && !ledger_is_empty(&s->ledger);
 }
 
-/* Gathers the Query that brings c->server to C's settings, without foreign values of sequences, and enters it in the ledger. */
+/* Gathers the Query that brings c->server to C's settings, without foreign values of sequences, and enters
+ * it in the ledger. */
 void settings_bring(struct client *c);
 
 /* S has sent a ParameterStatus. */

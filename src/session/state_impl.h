@@ -3,7 +3,8 @@
  * read back from the server itself, and then followed (settings) or the reason why the client keeps that
  * server (pins).
  *
- *     text -> sql_look() -> suspicion --- ReadyForQuery, idle ---> read-back: a hidden Query -> settings follow, pins change -> release
+ *     text -> sql_look() -> suspicion --- ReadyForQuery, idle ---> read-back: a hidden Query -> settings
+ *     follow, pins change -> release
  *                  \-- nothing found: released at once
  *
  * The client waits for nothing: its next message follows behind the read-back on the same server. The
@@ -30,7 +31,8 @@ bool state_query(struct client *c, const struct scan_span *span);
 /* A Bind of C, SPAN, to ST. False: it must be refused, for the reason in WHY. */
 bool state_bind(struct client *c, const struct statement *st, const struct scan_span *span,
                 struct pg_error *why);
-/* A Parse of C that is not kept in the registry: it will be run, as far as anybody knows. False: it must be refused, for the reason in WHY. */
+/* A Parse of C that is not kept in the registry: it will be run, as far as anybody knows. False: it must be
+ * refused, for the reason in WHY. */
 bool state_parse(struct client *c, const struct scan_span *span, struct pg_error *why);
 /* A Parse of C to ST, before anything is entered for it: it will be bound. */
 void state_prepare(struct client *c, const struct statement *st);

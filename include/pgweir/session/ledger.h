@@ -60,7 +60,7 @@ struct owed {
      * paid */
     bool may_wipe;
     bool is_own_ddl; /* for healing.c: if it creates anything, then for its session alone */
-    uint8_t own;     /* for state.c: which query of ours it is; 0: another one, or the client's */
+    uint8_t own;     /* for read_back.c: which query of ours it is; 0: another one, or the client's */
     void *of_client;
     void *of_server;
     /* how many messages its client and its server had seen: what a DEALLOCATE ALL reaches is older */
