@@ -19,6 +19,7 @@
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
 #include "pgweir/config/option.h"
+#include "show_impl.h"
 
 /* --- jobs --- */
 

@@ -47,20 +47,7 @@ void job_notice(struct job *j, const char *text);
 
 /* --- show.c --- */
 
-struct show {
-    const char *name; /* as in SHOW <name> */
-    struct console_shape shape;
-    unsigned what; /* of enum roll_what; the roll call comes first */
-    bool is_for_admin;
-    const char *refusal; /* NULL: it can be shown */
-    void (*on_client)(const void *job, struct buf *rows, const struct roll_client *client);
-    void (*on_server)(const void *job, struct buf *rows, const struct roll_server *server);
-    /* ROLL is NULL for those that need none. NULL here: the rows of the roll call are all. */
-    void (*write)(struct job *j, const struct roll *roll, struct buf *rows);
-};
-
-extern const struct show shows[];
-extern const size_t show_count;
+struct show; /* show_impl.h */
 
 const struct show *show_find(const char *name);
 void show_begin(struct job *j); /* answers, now or later */

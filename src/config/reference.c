@@ -83,7 +83,7 @@ static const char reference_head[] =
     "# Configuration\n"
     "\n"
     "Every option of pgweir, written from its option table (`pgweir --help-config` prints this page;\n"
-    "please change `src/config/option_table.c` and not this file).\n"
+    "please change `src/config/option_rows_*_impl.h` and not this file).\n"
     "\n"
     "## The file\n"
     "\n"

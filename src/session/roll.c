@@ -252,32 +252,16 @@ write_clients(struct part *part, const struct list *clients)
     }
 }
 
-static const char *
-server_state_of(const struct server *s)
-{
-    switch ((enum server_state)s->state) {
-    case SERVER_DIALING:
-    case SERVER_TLS_ASKED:
-    case SERVER_TLS:
-    case SERVER_AUTH:
-    case SERVER_SETUP:
-        return "new";
-    case SERVER_IDLE:
-        return "idle";
-    case SERVER_ACTIVE:
-        return "active";
-    case SERVER_CLEANING:
-    case SERVER_CHECKING:
-        return "tested";
-    case SERVER_SETTLING:
-        return "being_canceled";
-    case SERVER_PARTING:
-    case SERVER_ENDED:
-    case SERVER_STATE_COUNT:
-        break;
-    }
-    return "closing";
-}
+/* PgBouncer's words for what a server does. */
+static const char *const server_words[] = {
+    [SERVER_DIALING] = "new",     [SERVER_TLS_ASKED] = "new",
+    [SERVER_TLS] = "new",         [SERVER_AUTH] = "new",
+    [SERVER_SETUP] = "new",       [SERVER_IDLE] = "idle",
+    [SERVER_ACTIVE] = "active",   [SERVER_CLEANING] = "tested",
+    [SERVER_CHECKING] = "tested", [SERVER_SETTLING] = "being_canceled",
+    [SERVER_PARTING] = "closing", [SERVER_ENDED] = "closing",
+};
+_Static_assert(COUNT_OF(server_words) == SERVER_STATE_COUNT, "server_words follows enum server_state");
 
 static void
 write_server(struct part *part, const struct server *s)
@@ -287,7 +271,7 @@ write_server(struct part *part, const struct server *s)
         .id = s->id,
         .user = s->route->user,
         .database = s->route->database,
-        .state = server_state_of(s),
+        .state = server_words[s->state],
         .application_name = application_of(s->client),
         .stream = &s->stream,
         .peer = &s->peer,

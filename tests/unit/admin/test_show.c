@@ -4,7 +4,7 @@
 
 #include <CUnit/CUnit.h>
 
-#include "admin/admin_impl.h"
+#include "admin/show_impl.h"
 #include "pgweir/base/attr.h"
 
 void suite_show(void);
@@ -95,13 +95,15 @@ columns_are_pgbouncers(void)
 static void
 every_row_of_the_table_can_be_shown(void)
 {
-    for (size_t i = 0; i < show_count; i++) {
-        CU_ASSERT_PTR_EQUAL(show_find(shows[i].name), &shows[i]);
-        CU_ASSERT(shows[i].shape.count <= CONSOLE_MOST_COLUMNS);
-        CU_ASSERT(shows[i].refusal != NULL || shows[i].write != NULL || shows[i].on_client != NULL ||
-                  shows[i].on_server != NULL);
-        CU_ASSERT((shows[i].on_client != NULL) == ((shows[i].what & ROLL_CLIENTS) != 0));
-        CU_ASSERT((shows[i].on_server != NULL) == ((shows[i].what & ROLL_SERVERS) != 0));
+    const struct show *show;
+
+    for (size_t i = 0; (show = show_at(i)) != NULL; i++) {
+        CU_ASSERT_PTR_EQUAL(show_find(show->name), show);
+        CU_ASSERT(show->shape.count <= CONSOLE_MOST_COLUMNS);
+        CU_ASSERT(show->refusal != NULL || show->write != NULL || show->on_client != NULL ||
+                  show->on_server != NULL);
+        CU_ASSERT((show->on_client != NULL) == ((show->what & ROLL_CLIENTS) != 0));
+        CU_ASSERT((show->on_server != NULL) == ((show->what & ROLL_SERVERS) != 0));
     }
     CU_ASSERT_PTR_NULL(show_find("nonsense"));
     CU_ASSERT_PTR_NULL(show_find(""));

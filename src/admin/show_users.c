@@ -1,0 +1,129 @@
+/* show_users.c - USERS: those of the file and those that pools have met. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pgweir/base/mem.h"
+#include "show_impl.h"
+
+static const struct console_column user_columns[] = {
+    T("name"),
+    T("pool_size"),
+    T("reserve_pool_size"),
+    T("pool_mode"),
+    I("max_user_connections"),
+    I("current_connections"),
+    I("max_user_client_connections"),
+    I("current_client_connections"),
+};
+
+struct user_sum { /* what the pools of one user have */
+    const char *user;
+    unsigned servers, clients;
+    bool is_listed;
+};
+
+struct user_list {
+    const struct settings *settings;
+    struct user_sum *sums; /* by user; owned */
+    size_t sum_count;
+    struct buf *rows; /* NULL: only counted */
+    unsigned count;
+};
+
+static int
+compare_sums(const void *a, const void *b)
+{
+    const struct user_sum *one = a, *other = b;
+
+    return strcmp(one->user, other->user);
+}
+
+static void
+sum_users(struct user_list *list, const struct roll *roll)
+{
+    list->sums = mem_new(roll->pool_count * sizeof *list->sums + 1);
+    for (size_t i = 0; i < roll->pool_count; i++)
+        list->sums[i] = (struct user_sum){ .user = roll->pools[i].user,
+                                           .servers = servers_of(&roll->pools[i]),
+                                           .clients = roll->pools[i].cl_active + roll->pools[i].cl_waiting };
+    qsort(list->sums, roll->pool_count, sizeof *list->sums, compare_sums);
+    for (size_t i = 0; i < roll->pool_count; i++) {
+        struct user_sum *last = list->sum_count == 0 ? NULL : &list->sums[list->sum_count - 1];
+
+        if (last != NULL && strcmp(last->user, list->sums[i].user) == 0) {
+            last->servers += list->sums[i].servers;
+            last->clients += list->sums[i].clients;
+        } else {
+            list->sums[list->sum_count++] = list->sums[i];
+        }
+    }
+}
+
+/* PgBouncer right-aligns these. */
+static void
+add_size(struct buf *rows, bool is_set, unsigned size)
+{
+    char text[16] = "";
+
+    if (is_set)
+        snprintf(text, sizeof text, "%9u", size);
+    console_add_text(rows, text);
+}
+
+static void
+add_user(void *arg, const char *name, const struct overrides *own)
+{
+    static const struct overrides nothing;
+    struct user_list *list = arg;
+    const struct user_sum key = { .user = name };
+    struct user_sum *sum = list->sum_count == 0
+                               ? NULL
+                               : bsearch(&key, list->sums, list->sum_count, sizeof *list->sums, compare_sums);
+
+    if (sum != NULL)
+        sum->is_listed = true;
+    list->count++;
+    if (list->rows == NULL)
+        return;
+    if (own == NULL)
+        own = &nothing;
+    console_add_text(list->rows, name);
+    add_size(list->rows, own->is_set.pool_size, own->pool_size);
+    add_size(list->rows, own->is_set.reserve_pool_size, own->reserve_pool_size);
+    console_add_text(list->rows, own->is_set.pool_mode ? pool_mode_words[own->pool_mode] : NULL);
+    add_count(list->rows, own->is_set.max_user_connections ? own->max_user_connections
+                                                           : list->settings->max_user_connections);
+    add_count(list->rows, sum == NULL ? 0 : sum->servers);
+    add_count(list->rows, settings_user_client_limit(list->settings, name));
+    add_count(list->rows, sum == NULL ? 0 : sum->clients);
+}
+
+/* Those of the configuration, then those that pools have met beside them. Returns how many. */
+unsigned
+list_users(struct job *j, const struct roll *roll, struct buf *rows)
+{
+    struct user_list list = { .settings = j->admin->config->settings, .rows = rows };
+
+    sum_users(&list, roll);
+    settings_each_user(list.settings, add_user, &list);
+    for (size_t i = 0; i < list.sum_count; i++)
+        if (!list.sums[i].is_listed)
+            add_user(&list, list.sums[i].user, NULL);
+    free(list.sums);
+    return list.count;
+}
+
+static void
+write_users(struct job *j, const struct roll *roll, struct buf *rows)
+{
+    (void)list_users(j, roll, rows);
+}
+
+/* clang-format off */
+static const struct show rows_here[] = {
+    { "USERS", SHAPE(user_columns), ROLL_POOLS, .write = write_users },
+};
+/* clang-format on */
+
+const struct show_family show_users = SHOW_FAMILY(rows_here);
