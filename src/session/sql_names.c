@@ -197,12 +197,12 @@ sql_names_rewrite(struct client *c, struct slice text, const struct sql_findings
     return names;
 }
 
-/* Whether the server still has to answer anything; what is made up is certain. */
+/* Whether the server still has to answer anything: what is made up is certain, and the end of a COPY has no answer. */
 static bool
 is_answer_owed(const struct ledger *l)
 {
     for (uint32_t i = 0; i < l->count; i++)
-        if (ledger_entry(l, i)->action != OWED_SYNTHESISE)
+        if (ledger_entry(l, i)->action != OWED_SYNTHESISE && ledger_entry(l, i)->kind != OWED_COPY_END)
             return true;
     return false;
 }

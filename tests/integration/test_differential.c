@@ -1,7 +1,7 @@
 /*
  * test_differential.c - random conversations, on PostgreSQL directly and through pgweir: the answers are the same.
  *
- *     PGWEIR_TEST_SEED=n        the seed of the second run (default: the time); both runs print theirs
+ *     PGWEIR_TEST_SEED=n        the seed of both runs (default: 1 and 2, so that a run can be repeated)
  *     PGWEIR_TEST_TURNS=n       turns of each run
  *
  * Four clients talk in turn, through four servers at most, so that the transactions which they leave open make the servers change hands; they prepare
@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "harness.h"
 #include "pgweir/base/random.h"
@@ -753,7 +752,7 @@ few_statements_fit_on_a_server(void)
 static void
 many_statements_fit_on_a_server(void)
 {
-    run_seed(many_statements, number_from_env("PGWEIR_TEST_SEED", (unsigned)time(NULL)));
+    run_seed(many_statements, number_from_env("PGWEIR_TEST_SEED", 2));
 }
 
 void

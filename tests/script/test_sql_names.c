@@ -79,6 +79,17 @@ it_does_not_wait_for_what_is_made_up(void)
 }
 
 static void
+it_does_not_wait_for_the_end_of_a_copy_that_nobody_began(void)
+{
+    PLAY_SPLITS(&one, "c1 enters", PREPARE("x", "1"), "c1 sends Query begin", "s1 gets Query begin",
+                "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T",
+                "c1 sends Close S nobody | CopyFail stray | Query deallocate x",
+                "s1 gets CopyFail stray | " STAND_IN("1") " | Query deallocate pgweir_gone_1",
+                "c1 gets CloseComplete", "s1 sends " STOOD " | Complete DEALLOCATE | Ready T",
+                "c1 gets Complete DEALLOCATE | Ready T");
+}
+
+static void
 an_executed_deallocate_takes_the_name_away(void)
 {
     PLAY_SPLITS(&one, "c1 enters", PREPARE("x", "1"), "c1 sends Parse - deallocate x | Bind - - | " RUN,
@@ -107,6 +118,7 @@ suite_sql_names(void)
     CU_ADD_TEST(suite, execute_finds_what_the_server_is_given_first);
     CU_ADD_TEST(suite, it_waits_for_what_is_owed);
     CU_ADD_TEST(suite, it_does_not_wait_for_what_is_made_up);
+    CU_ADD_TEST(suite, it_does_not_wait_for_the_end_of_a_copy_that_nobody_began);
     CU_ADD_TEST(suite, an_executed_deallocate_takes_the_name_away);
     CU_ADD_TEST(suite, names_like_ours_are_kept_apart);
 }
