@@ -87,6 +87,9 @@ struct client {
     uint64_t stamp;         /* messages sent, for prepared.c: stamps tell which came first */
     uint64_t link_stamp;    /* when it got its server */
     uint64_t unnamed_stamp; /* when `unnamed` changed last */
+    /* when an error was hidden from it, and what it has sent since its last Sync is sent again; 0: no such
+     * thing is going on */
+    uint64_t healed_stamp;
     uint64_t removed_stamp; /* when a name was closed last */
     uint64_t removed_since; /* when the first of those was that are perhaps not certain yet */
     uint64_t id;
@@ -107,7 +110,6 @@ struct client {
     bool is_dropping;    /* the current message is not forwarded (COPY data that nobody waits for) */
     uint32_t wipes_owed; /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
     bool is_held;        /* the message at the front of carry waits for an answer to an earlier one */
-    bool is_healed; /* an error was hidden from it, and what it has sent since its last Sync is sent again */
     bool has_ddl_portal; /* a Bind of what may be DDL was sent since it has its server */
     /* enum sql_flag: what its texts may have done to the session since the last read-back; see
      * state_impl.h */

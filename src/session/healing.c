@@ -215,7 +215,7 @@ can_be_hidden(const struct server *s)
     const struct client *c = s->client;
 
     return c != NULL && s->kept_stamp != 0 && ledger_head(&s->ledger)->server_stamp == s->kept_stamp &&
-           s->status == 'I' && !c->is_healed && scanner_is_between_messages(&c->scanner) &&
+           s->status == 'I' && c->healed_stamp == 0 && scanner_is_between_messages(&c->scanner) &&
            is_last_segment(&s->ledger);
 }
 
@@ -307,6 +307,6 @@ healing_send_again(struct server *s)
     buf_release(&c->carry);
     c->carry = again;
     c->is_held = true;
-    c->is_healed = true;
+    c->healed_stamp = c->stamp;
     c->counters->prepared_heal_count++;
 }

@@ -208,13 +208,24 @@ parsed_find(struct server *s, const struct statement *st)
     return e == NULL ? NULL : &e->parsed;
 }
 
+/* An error was hidden from C, and that works once: what it sends again uses what was parsed since, in the same transaction. The
+ * schema cannot change between the two, while it may have changed, and changed again, under any other statement, of another server too. */
+static bool
+is_since_healing(const struct client *c, const struct parsed *parsed)
+{
+    uint64_t since = c->healed_stamp > c->link_stamp ? c->healed_stamp : c->link_stamp;
+
+    return c->healed_stamp == 0 || parsed->stamp > c->server->stamp - (c->stamp - since);
+}
+
 static struct parsed *
 need_named(struct client *c, struct statement *st, bool *is_fresh)
 {
     struct server *s = c->server;
     struct server_statement *e = set_find(s, st);
 
-    if (e != NULL && e->parsed.epoch == schema_epoch(s->schema) && is_known(s, e->parsed.stamp)) {
+    if (e != NULL && e->parsed.epoch == schema_epoch(s->schema) && is_known(s, e->parsed.stamp) &&
+        is_since_healing(c, &e->parsed)) {
         set_touch(s, e);
         c->counters->prepared_hit_count++;
         *is_fresh = false;
@@ -235,7 +246,7 @@ need_unnamed(struct client *c, bool *is_fresh)
     struct owed *o;
 
     *is_fresh = s->unnamed != st || s->unnamed_parsed.epoch != schema_epoch(s->schema) ||
-                !is_known(s, s->unnamed_parsed.stamp);
+                !is_known(s, s->unnamed_parsed.stamp) || !is_since_healing(c, &s->unnamed_parsed);
     if (*is_fresh) {
         o = enter(c, OWED_PARSE, OWED_HIDE, EFFECT_ADDED);
         o->of_server = NULL;

@@ -659,7 +659,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
     case LEDGER_FORWARD:
         is_forwarded = !is_refused && !is_kept_back;
         if (kind == BACK_READY && s->client != NULL)
-            s->client->is_healed = false;
+            s->client->healed_stamp = 0;
         break;
     case LEDGER_SWALLOW:
         break;

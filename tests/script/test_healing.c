@@ -348,6 +348,22 @@ what_fails_again_is_told(void)
          "s1 sends CloseComplete | ParseComplete | " DONE, "c1 gets " DONE);
 }
 
+/* The other server may have been overtaken by another change. */
+static void
+what_is_mended_on_another_server_is_parsed_there_for_it(void)
+{
+    PLAY(&two, ENTER, "c3 enters", PREPARE, "c3 sends Query begin", "s1 gets Query begin",
+         "s1 sends Complete BEGIN | Ready T", "c3 gets Complete BEGIN | Ready T", "c1 sends Bind - s1 | " RUN,
+         "s2 gets Parse pgweir_1 select 1 | Bind - pgweir_1 | " RUN, "s2 sends ParseComplete | " DONE,
+         "c1 gets " DONE, "c1 sends Bind - s1 | " RUN, "s2 gets Bind - pgweir_1 | " RUN, "c2 sends Query two",
+         "s2 sends Error ERROR 26000 lost | Ready I", "s2 gets Query two", "c3 sends Query commit",
+         "s1 gets Query commit", "s1 sends Complete COMMIT | Ready I", "c3 gets Complete COMMIT | Ready I",
+         "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, "s1 sends CloseComplete | ParseComplete | " DONE,
+         "c1 gets " DONE, "s2 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I",
+         "c1 sends Bind - s1 | " RUN, "s2 gets Parse pgweir_1 select 1 | Bind - pgweir_1 | " RUN,
+         "s2 sends ParseComplete | " DONE, "c1 gets " DONE);
+}
+
 static void
 in_a_transaction_the_error_is_told_and_the_next_one_is_well(void)
 {
@@ -417,6 +433,7 @@ suite_healing(void)
     CU_ADD_TEST(suite, a_lost_statement_is_parsed_again_unseen);
     CU_ADD_TEST(suite, parameters_are_told_once);
     CU_ADD_TEST(suite, what_fails_again_is_told);
+    CU_ADD_TEST(suite, what_is_mended_on_another_server_is_parsed_there_for_it);
     CU_ADD_TEST(suite, in_a_transaction_the_error_is_told_and_the_next_one_is_well);
     CU_ADD_TEST(suite, behind_an_execute_the_error_is_told);
     CU_ADD_TEST(suite, with_more_behind_its_sync_the_error_is_told);
