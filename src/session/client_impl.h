@@ -87,8 +87,8 @@ struct client {
     uint64_t stamp;         /* messages sent, for prepared.c: stamps tell which came first */
     uint64_t link_stamp;    /* when it got its server */
     uint64_t unnamed_stamp; /* when `unnamed` changed last */
-    /* when an error was hidden from it, and what it has sent since its last Sync is sent again; 0: no such
-     * thing is going on */
+    /* since when statements must have been parsed for it, up to the end of its transaction: 0: no matter;
+     * see healing_impl.h */
     uint64_t healed_stamp;
     uint64_t removed_stamp; /* when a name was closed last */
     uint64_t removed_since; /* when the first of those was that are perhaps not certain yet */
@@ -110,6 +110,7 @@ struct client {
     bool is_dropping;    /* the current message is not forwarded (COPY data that nobody waits for) */
     uint32_t wipes_owed; /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
     bool is_held;        /* the message at the front of carry waits for an answer to an earlier one */
+    bool is_warned;      /* in this transaction it was told that a statement is stale */
     bool has_ddl_portal; /* a Bind of what may be DDL was sent since it has its server */
     /* enum sql_flag: what its texts may have done to the session since the last read-back; see
      * state_impl.h */

@@ -275,7 +275,11 @@ healing_note_error(struct server *s, struct slice message)
         forget(s, n->name[0] == '\0' ? NULL : n->statement, is_stale);
     else
         return false;
-    return can_be_hidden(s);
+    if (can_be_hidden(s))
+        return true;
+    if (s->client != NULL)
+        s->client->is_warned = true;
+    return false;
 }
 
 /* The server comes to a ReadyForQuery, which nobody hears of. */

@@ -15,6 +15,9 @@
  *     client has sent since its last Sync, of which a copy is kept, is sent again; then the above applies.
  *     A Parse or a Close in front of it that we answer ourselves is no part of that: the server has not seen
  *     it, the client has had its answer, and its name stays as it is: one parsed anew was never told a shape.
+ *   - It is hidden once. What is sent again, and the next transaction of a client that was told such an error,
+ *     uses only what was parsed for it, in the same transaction (healed_stamp): the schema cannot change
+ *     between the two, while it may have changed, and changed again, under any other statement of any server.
  *
  *     client:  Bind s1  Describe P  Execute  Sync           (kept)
  *     server:  ErrorResponse 0A000, RevalidateCachedQuery   (hidden)    ReadyForQuery (hidden)
@@ -66,6 +69,18 @@ healing_note_ready(struct server *s)
 {
     if (s->has_ddl && s->status == 'I')
         healing_transaction_ended(s);
+}
+
+/* S's client is told of ReadyForQuery. */
+static inline void
+healing_note_told_ready(struct server *s)
+{
+    struct client *c = s->client;
+
+    if (c == NULL || LIKELY(c->healed_stamp == 0 && !c->is_warned) || s->status != 'I')
+        return;
+    c->healed_stamp = c->is_warned ? c->stamp : 0;
+    c->is_warned = false;
 }
 
 /* --- keeping and sending again --- */

@@ -208,8 +208,7 @@ parsed_find(struct server *s, const struct statement *st)
     return e == NULL ? NULL : &e->parsed;
 }
 
-/* An error was hidden from C, and that works once: what it sends again uses what was parsed since, in the same transaction. The
- * schema cannot change between the two, while it may have changed, and changed again, under any other statement, of another server too. */
+/* See healing_impl.h: what is parsed for C since it was spared an error, or told one. */
 static bool
 is_since_healing(const struct client *c, const struct parsed *parsed)
 {

@@ -658,8 +658,8 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
     switch (ledger_settle(&s->ledger, kind, &owed)) {
     case LEDGER_FORWARD:
         is_forwarded = !is_refused && !is_kept_back;
-        if (kind == BACK_READY && s->client != NULL)
-            s->client->healed_stamp = 0;
+        if (kind == BACK_READY)
+            healing_note_told_ready(s);
         break;
     case LEDGER_SWALLOW:
         break;
