@@ -40,7 +40,7 @@ pgweir_room(session
   NEEDS OpenSSL::Crypto)
 pgweir_room(control
   MAY_USE session pool net config wire base
-  NEEDS PkgConfig::libpq PkgConfig::libevent)
+  NEEDS PkgConfig::libpq PkgConfig::libevent Threads::Threads ${pam})
 pgweir_room(admin
   MAY_USE control session pool net config wire base
   NEEDS PkgConfig::libevent)

@@ -90,6 +90,9 @@ awk '
     name ~ /^(libpq-fe|libpq\/.*|postgres_ext)\.h$/ && !in_tests && !owns("control") {
         complain("libpq is for control")
     }
+    name ~ /^security\/pam/ && !in_tests && !owns("control") {
+        complain("PAM is for control")
+    }
     name ~ /^(event2\/.*|event|evdns|evhttp|evutil)(\.h)?$/ && !in_tests && !owns("net control admin process") {
         complain("libevent is for net, control, admin and process")
     }

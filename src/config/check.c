@@ -150,6 +150,7 @@ check_auth(struct loading *l)
     case AUTH_TYPE_ANY:
     case AUTH_TYPE_TRUST:
     case AUTH_TYPE_PEER:
+    case AUTH_TYPE_PAM:
         break;
     case AUTH_TYPE_PLAIN:
     case AUTH_TYPE_MD5:
@@ -169,7 +170,6 @@ check_auth(struct loading *l)
     case AUTH_TYPE_HBA:
         check_hba(l);
         break;
-    case AUTH_TYPE_PAM:
     case AUTH_TYPE_LDAP:
         problem_add(&l->problems, place, "auth_type %s is not built in",
                     option_find("auth_type")->choices[s->auth_type]);

@@ -59,9 +59,14 @@ static const struct {
     const char *word;
     enum hba_method method;
 } methods[] = {
-    { "trust", HBA_TRUST },       { "reject", HBA_REJECT },       { "md5", HBA_MD5 },
-    { "password", HBA_PASSWORD }, { "scram-sha-256", HBA_SCRAM }, { "peer", HBA_PEER },
+    { "trust", HBA_TRUST },
+    { "reject", HBA_REJECT },
+    { "md5", HBA_MD5 },
+    { "password", HBA_PASSWORD },
+    { "scram-sha-256", HBA_SCRAM },
+    { "peer", HBA_PEER },
     { "cert", HBA_CERT },
+    { "pam", HBA_PAM },
 };
 
 const char *
@@ -398,6 +403,12 @@ read_option(struct reading *r, struct entry *e, char *text)
         if (e->rule.method != HBA_PEER && e->rule.method != HBA_CERT)
             return complain(r, "map can only be given for methods peer and cert");
         e->rule.map = value;
+        return true;
+    }
+    if ((value = value_of(text, "pamservice")) != NULL) {
+        if (e->rule.method != HBA_PAM)
+            return complain(r, "pamservice can only be given for method pam");
+        e->rule.service = value;
         return true;
     }
     if ((value = value_of(text, "clientcert")) != NULL)

@@ -9,8 +9,8 @@
   .text = "How clients prove who they are. `any`: not at all, and every database must name its `user`; "
           "`trust`: not at all; `plain`: clear-text password; `md5`: md5, or SCRAM where the stored secret is "
           "SCRAM; `scram-sha-256`: SCRAM only; `cert`: by the common name of a client certificate; `peer`: "
-          "by the operating system's user at the other end of the Unix socket; `hba`: as the first rule in "
-          "`auth_hba_file` says that fits." },
+          "by the operating system's user at the other end of the Unix socket; `pam`: the system's PAM modules say "
+          "whether the password fits; `hba`: as the first rule in `auth_hba_file` says that fits." },
 
 { .name = "auth_file",
   .type = OPT_TEXT,
@@ -88,6 +88,23 @@
   .slot = SLOT(auth_ldap_options),
   .group = CLIENTS,
   .text = "Settings for `auth_type = ldap`, written as in pg_hba.conf." },
+
+{ .name = "pam_service",
+  .type = OPT_TEXT,
+  .preset = "pgweir", .preset_pgbouncer = "pgbouncer",
+  .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+  .slot = SLOT(pam_service),
+  .group = CLIENTS,
+  .text = "The service whose PAM rules hold for `auth_type = pam` and rules with method `pam`; `pamservice=` in a "
+          "rule names another." },
+
+{ .name = "pam_confdir",
+  .type = OPT_TEXT,
+  .preset = "",
+  .scope = IN_GLOBAL, .when = OPT_NEW_SESSIONS,
+  .slot = SLOT(pam_confdir),
+  .group = CLIENTS,
+  .text = "Directory of the files with PAM rules. Empty: where the system has them, /etc/pam.d." },
 
 { .name = "scram_iterations",
   .type = OPT_COUNT,

@@ -1,9 +1,11 @@
-/* secrets.c - asks arrive here, in the main thread, and go to who knows. */
+/* secrets.c - asks arrive here and go to who knows: in the main thread, or in helpers' threads what may block. */
 #include "pgweir/control/secrets.h"
 
 #include <stdlib.h>
 
 #include "auth_query_impl.h"
+#include "helpers_impl.h"
+#include "pam_impl.h"
 #include "password_command_impl.h"
 #include "pgweir/base/mem.h"
 
@@ -11,6 +13,7 @@ struct secrets {
     struct loop *loop;
     struct auth_query *queries; /* NULL once closed, both */
     struct password_commands *commands;
+    struct helpers *helpers; /* any thread may give them something; NULL: likewise */
 };
 
 void
@@ -34,6 +37,15 @@ take(struct secrets *s, struct secret_ask *ask)
 }
 
 static void
+find_out(struct secret_ask *ask)
+{
+    if (ask->source == SECRET_OF_PAM)
+        pam_answer(ask);
+    else
+        system_answer(ask);
+}
+
+static void
 on_arrival(struct letter *letter, void *recipient)
 {
     struct secret_ask *ask = CONTAINER_OF(letter, struct secret_ask, letter);
@@ -47,6 +59,10 @@ secrets_ask(struct secrets *s, struct secret_ask *ask)
 {
     if (s->queries == NULL) { /* there is one thread left, and this is it */
         take(s, ask);
+        return;
+    }
+    if (ask->source == SECRET_OF_PAM || ask->source == SECRET_OF_SYSTEM) {
+        helpers_take(s->helpers, ask);
         return;
     }
     ask->control = s;
@@ -63,6 +79,7 @@ secrets_new(struct loop *main_loop, struct house_config *config)
     s->loop = main_loop;
     s->queries = auth_query_new(main_loop, config->settings);
     s->commands = password_commands_new(main_loop, config->settings);
+    s->helpers = helpers_new(find_out);
     return s;
 }
 
@@ -82,8 +99,10 @@ secrets_close(struct secrets *s)
         return;
     auth_query_free(s->queries);
     password_commands_free(s->commands);
+    helpers_free(s->helpers);
     s->queries = NULL;
     s->commands = NULL;
+    s->helpers = NULL;
     (void)loop_turn(s->loop); /* asks that are on their way here; nobody else sends any more */
 }
 

@@ -2,7 +2,7 @@
  * auth.c - how a client has to prove who it is, and what the proof is held against.
  *
  *     auth_type, or the rule of auth_hba_file -> certificate, peer -> secret: auth_file, else auth_query
- *         -> proof.c
+ *         -> proof.c -> others, who know secrets that we do not: PAM
  *
  * A user who is in neither plays the whole exchange like any other. Whether a user exists matters for those
  * too who prove themselves by other means than a secret, where users are configured at all: who is taken out
@@ -10,7 +10,6 @@
  */
 #include <ifaddrs.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -23,7 +22,6 @@
 #include "pgweir/net/address.h"
 
 #define OWN_NETWORKS_MOST 64u
-#define PASSWD_BYTES 4096u
 
 /* --- which rule --- */
 
@@ -55,20 +53,27 @@ own_networks(struct hba_network *out, size_t most)
     return count;
 }
 
+/* The client's address without its port. */
+static void
+host_of(const struct client *c, char *out, size_t size)
+{
+    struct address peer = peer_of(c);
+    char *colon;
+
+    address_text(&peer, out, size);
+    colon = strrchr(out, ':');
+    if (colon != NULL)
+        *colon = '\0';
+}
+
 /* "host "127.0.0.1", user "u", database "d", no encryption", as PostgreSQL says it. */
 static void
 facts_of(const struct client *c, char *out, size_t size)
 {
-    struct address peer = peer_of(c);
     char host[128] = "[local]";
-    char *colon;
 
-    if (!c->is_unix) {
-        address_text(&peer, host, sizeof host);
-        colon = strrchr(host, ':');
-        if (colon != NULL)
-            *colon = '\0'; /* the port */
-    }
+    if (!c->is_unix)
+        host_of(c, host, sizeof host);
     snprintf(out, size, "host \"%.60s\", user \"%.63s\", database \"%.63s\", %s", host, c->login->user,
              c->login->database, stream_is_tls(&c->stream) ? "SSL encryption" : "no encryption");
 }
@@ -136,9 +141,11 @@ rule_of_type(enum auth_type type)
     case AUTH_TYPE_PEER:
         rule.method = HBA_PEER;
         break;
+    case AUTH_TYPE_PAM:
+        rule.method = HBA_PAM;
+        break;
     case AUTH_TYPE_HBA:
-    case AUTH_TYPE_PAM: /* settings_load() refuses these two */
-    case AUTH_TYPE_LDAP:
+    case AUTH_TYPE_LDAP: /* settings_load() refuses it */
         break;
     }
     return rule;
@@ -146,23 +153,13 @@ rule_of_type(enum auth_type type)
 
 /* --- names that others vouch for --- */
 
-static void
-refuse_method(struct client *c, const char *method)
-{
-    struct pg_error e;
-
-    pg_error_set(&e, PG_FATAL, SQLSTATE_INVALID_AUTHORIZATION, "%s authentication failed for user \"%s\"",
-                 method, c->login->user);
-    client_end(c, END_LOGIN_FAILED, &e);
-}
-
 static bool
-is_mapped(struct client *c, const struct hba_rule *rule, const char *system_name)
+is_mapped(struct client *c, const char *map, const char *system_name)
 {
-    if (ident_allows(settings_ident(worker_settings(c->worker)), rule->map, system_name, c->login->user))
+    if (ident_allows(settings_ident(worker_settings(c->worker)), map, system_name, c->login->user))
         return true;
-    if (rule->map != NULL)
-        client_log(c, LOG_NOTICE_LEVEL, "no match in map \"%s\" for user \"%s\" known as \"%s\"", rule->map,
+    if (map != NULL)
+        client_log(c, LOG_NOTICE_LEVEL, "no match in map \"%s\" for user \"%s\" known as \"%s\"", map,
                    c->login->user, system_name);
     else
         client_log(c, LOG_NOTICE_LEVEL, "user name \"%s\" and known name \"%s\" do not match", c->login->user,
@@ -182,27 +179,9 @@ certificate_fits(struct client *c, const struct hba_rule *rule)
                      "connection requires a valid client certificate");
         return false;
     }
-    if (!rule->wants_name || (has_name && is_mapped(c, rule, name)))
+    if (!rule->wants_name || (has_name && is_mapped(c, rule->map, name)))
         return true;
-    refuse_method(c, "certificate");
-    return false;
-}
-
-/* The user at the other end of a Unix socket, as the system knows him. */
-static bool
-peer_fits(struct client *c, const struct hba_rule *rule)
-{
-    struct ucred who;
-    socklen_t len = sizeof who;
-    char store[PASSWD_BYTES];
-    struct passwd entry;
-    struct passwd *found = NULL;
-
-    if (c->is_unix && getsockopt(c->stream.fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
-        getpwuid_r(who.uid, &entry, store, sizeof store, &found) == 0 && found != NULL &&
-        is_mapped(c, rule, entry.pw_name))
-        return true;
-    refuse_method(c, "Peer");
+    proof_refuse_method(c, "certificate");
     return false;
 }
 
@@ -226,7 +205,7 @@ go_on(struct client *c)
     case HBA_CERT:
     case HBA_PEER:
         if (are_users_listed && l->stored == NULL)
-            refuse_method(c, l->method == HBA_CERT ? "certificate" : "Peer");
+            proof_refuse_method(c, l->method == HBA_CERT ? "certificate" : "Peer");
         else
             client_feed(c, EV_PROVED);
         break;
@@ -237,6 +216,7 @@ go_on(struct client *c)
             proof_ask_md5(c);
         break;
     case HBA_PASSWORD:
+    case HBA_PAM:
         proof_ask_plain(c);
         break;
     case HBA_SCRAM:
@@ -297,6 +277,88 @@ find_secret(struct client *c)
     go_on(c);
 }
 
+/* --- what others say --- */
+
+static void
+on_verdict(void *asker, struct secret_ask *ask)
+{
+    struct client *c = asker;
+    struct login *l = c->login;
+
+    l->ask = NULL;
+    if (c->state == CLIENT_ENDED) /* in this very turn */
+        return;
+    switch (ask->outcome) {
+    case SECRET_GIVEN: /* its server may want the password too */
+        keyring_learn_secret(c->worker->house->keyring, l->database, l->user, ask->password);
+        client_feed(c, EV_PROVED);
+        break;
+    case SECRET_UNKNOWN:
+        client_log(c, LOG_NOTICE_LEVEL, "PAM refuses user \"%s\": %s", l->user, ask->reason);
+        proof_refuse_method(c, "PAM");
+        break;
+    case SECRET_FAILED:
+        client_end(c, END_LOGIN_FAILED, &ask->why);
+        break;
+    }
+    if (c->state != CLIENT_ENDED)
+        client_read_on(c);
+}
+
+void
+auth_ask_others(struct client *c, const char *response)
+{
+    const struct settings *settings = worker_settings(c->worker);
+    struct login *l = c->login;
+    struct secret_ask *ask = secret_ask_new(c->worker, SECRET_OF_PAM, l->database, l->user, on_verdict, c);
+    char from[128] = "";
+
+    if (!c->is_unix)
+        host_of(c, from, sizeof from);
+    ask->password = mem_text(response);
+    ask->from = mem_text(from);
+    ask->service = mem_text(l->service != NULL ? l->service : settings->pam_service);
+    ask->directory = mem_text(settings->pam_confdir);
+    l->ask = secret_ask_go(c->worker, ask);
+}
+
+static void
+on_system_name(void *asker, struct secret_ask *ask)
+{
+    struct client *c = asker;
+    struct login *l = c->login;
+
+    l->ask = NULL;
+    if (c->state == CLIENT_ENDED)
+        return;
+    if (ask->outcome == SECRET_FAILED)
+        client_end(c, END_LOGIN_FAILED, &ask->why);
+    else if (ask->outcome == SECRET_GIVEN && is_mapped(c, l->map, ask->secret))
+        find_secret(c);
+    else
+        proof_refuse_method(c, "Peer");
+    if (c->state != CLIENT_ENDED)
+        client_read_on(c);
+}
+
+/* Who is at the other end of the Unix socket? Finding out his name may take a directory service, and time. */
+static void
+ask_for_peer(struct client *c)
+{
+    struct login *l = c->login;
+    struct secret_ask *ask;
+    struct ucred who;
+    socklen_t len = sizeof who;
+
+    if (!c->is_unix || getsockopt(c->stream.fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0) {
+        proof_refuse_method(c, "Peer");
+        return;
+    }
+    ask = secret_ask_new(c->worker, SECRET_OF_SYSTEM, l->database, l->user, on_system_name, c);
+    ask->uid = who.uid;
+    l->ask = secret_ask_go(c->worker, ask);
+}
+
 /* What the database and the user ask for beyond client_tls_sslmode of the main section. */
 static bool
 tls_fits(struct client *c)
@@ -337,10 +399,16 @@ login_begin_auth(struct client *c)
     if (!tls_fits(c))
         return;
     l->method = found->method;
-    if (!certificate_fits(c, found) || (l->method == HBA_PEER && !peer_fits(c, found)))
+    l->map = mem_text(found->map);
+    l->service = mem_text(found->service);
+    if (!certificate_fits(c, found))
         return;
     if (settings->auth_type == AUTH_TYPE_ANY)
         client_feed(c, EV_PROVED);
+    else if (l->method == HBA_PEER)
+        ask_for_peer(c);
+    else if (l->method == HBA_PAM)
+        go_on(c);
     else
         find_secret(c);
 }

@@ -48,6 +48,8 @@ login_free(struct login *l)
     mem_wipe(&l->keys, sizeof l->keys);
     free(l->user);
     free(l->database);
+    free(l->map);
+    free(l->service);
     free(l);
 }
 

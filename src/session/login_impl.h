@@ -16,6 +16,8 @@ struct login {
     char *stored;           /* what the secret is checked against; owned, wiped; NULL for an unknown user */
     char *old_stored;       /* a second secret that is still good; owned, wiped; NULL: none */
     enum hba_method method; /* how it is proved */
+    char *map;              /* PEER: that of the rule; owned; NULL: none */
+    char *service;          /* PAM: likewise */
     struct secret_ask *ask; /* on its way; NULL: none */
     char *response;         /* what the client answered, while a newer secret is asked for; owned, wiped */
     bool is_from_query;     /* stored came from auth_query */
@@ -49,7 +51,10 @@ void proof_ask_scram(struct client *c);
 size_t proof_read(struct client *c, struct slice in); /* input while AUTH; as login_read() */
 void proof_again(struct client *c);                   /* stored is newer now: response is held against it */
 void proof_refuse(struct client *c);
+void proof_refuse_method(struct client *c, const char *method); /* those without a secret of ours */
 
+/* auth.c: somebody else says whether RESPONSE, of which a copy is made, is the user's password. */
+void auth_ask_others(struct client *c, const char *response);
 /* auth.c: finds out whether stored has changed since it was remembered; proof_again() follows. */
 void auth_ask_again(struct client *c);
 

@@ -79,6 +79,16 @@ proof_refuse(struct client *c)
     client_end(c, END_LOGIN_FAILED, &e);
 }
 
+void
+proof_refuse_method(struct client *c, const char *method)
+{
+    struct pg_error e;
+
+    pg_error_set(&e, PG_FATAL, SQLSTATE_INVALID_AUTHORIZATION, "%s authentication failed for user \"%s\"",
+                 method, c->login->user);
+    client_end(c, END_LOGIN_FAILED, &e);
+}
+
 /* --- passwords --- */
 
 /* The name under which keys are learnt: users of auth_query are those of a database, not of the pooler. */
@@ -197,6 +207,11 @@ on_password(struct client *c, struct slice message)
         return;
     }
     response = mem_text_of(sent);
+    if (l->method == HBA_PAM) {
+        auth_ask_others(c, response);
+        mem_free_secret(response);
+        return;
+    }
     if (is_proved(c, response)) {
         mem_free_secret(response);
         on_proved(c);

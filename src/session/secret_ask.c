@@ -6,12 +6,16 @@
 
 #include "pgweir/base/mem.h"
 
-static void
-ask_free(struct secret_ask *ask)
+void
+secret_ask_drop(struct secret_ask *ask)
 {
     free(ask->database);
     free(ask->user);
     mem_free_secret(ask->secret);
+    mem_free_secret(ask->password);
+    free(ask->from);
+    free(ask->service);
+    free(ask->directory);
     free(ask);
 }
 
@@ -23,7 +27,7 @@ on_return(struct letter *letter, void *recipient)
     (void)recipient;
     if (ask->asker != NULL)
         ask->on_answer(ask->asker, ask);
-    ask_free(ask);
+    secret_ask_drop(ask);
 }
 
 void
@@ -35,25 +39,43 @@ secret_ask_answer(struct secret_ask *ask)
 }
 
 struct secret_ask *
-secret_ask_send(struct worker *w, enum secret_source source, const char *database, const char *user,
-                bool is_fresh, void (*on_answer)(void *asker, struct secret_ask *ask), void *asker)
+secret_ask_new(struct worker *w, enum secret_source source, const char *database, const char *user,
+               void (*on_answer)(void *asker, struct secret_ask *ask), void *asker)
 {
     struct secret_ask *ask = mem_new(sizeof *ask);
 
     ask->source = source;
     ask->database = mem_text(database);
     ask->user = mem_text(user);
-    ask->is_fresh = is_fresh;
     ask->worker_loop = w->loop;
     ask->on_answer = on_answer;
     ask->asker = asker;
+    atomic_init(&ask->is_forgotten, false);
+    return ask;
+}
+
+struct secret_ask *
+secret_ask_go(struct worker *w, struct secret_ask *ask)
+{
     w->house->params.on_secret_ask(w->house->params.arg, ask);
     return ask;
+}
+
+struct secret_ask *
+secret_ask_send(struct worker *w, enum secret_source source, const char *database, const char *user,
+                bool is_fresh, void (*on_answer)(void *asker, struct secret_ask *ask), void *asker)
+{
+    struct secret_ask *ask = secret_ask_new(w, source, database, user, on_answer, asker);
+
+    ask->is_fresh = is_fresh;
+    return secret_ask_go(w, ask);
 }
 
 void
 secret_ask_forget(struct secret_ask *ask)
 {
-    if (ask != NULL)
-        ask->asker = NULL;
+    if (ask == NULL)
+        return;
+    ask->asker = NULL;
+    atomic_store_explicit(&ask->is_forgotten, true, memory_order_relaxed);
 }

@@ -11,6 +11,11 @@
 struct secret_ask *secret_ask_send(struct worker *w, enum secret_source source, const char *database,
                                    const char *user, bool is_fresh,
                                    void (*on_answer)(void *asker, struct secret_ask *ask), void *asker);
+/* The same in two steps, for asks that say more than that. */
+struct secret_ask *secret_ask_new(struct worker *w, enum secret_source source, const char *database,
+                                  const char *user, void (*on_answer)(void *asker, struct secret_ask *ask),
+                                  void *asker);
+struct secret_ask *secret_ask_go(struct worker *w, struct secret_ask *ask);
 void secret_ask_forget(struct secret_ask *ask); /* nobody waits for it any more; NULL is fine */
 
 #endif

@@ -20,16 +20,18 @@ enum hba_method {
     HBA_SCRAM,
     HBA_PEER,
     HBA_CERT,
+    HBA_PAM,
 };
 
 struct hba_rule {
     enum hba_method method;
     /* clientcert=verify-ca or more: a certificate that our CA vouches for, whatever the method */
     bool wants_certificate;
-    bool wants_name;  /* clientcert=verify-full, and cert: it must lead to the user's name */
-    bool is_dn;       /* clientname=DN: that name is the subject, not its common name */
-    const char *map;  /* NULL: the names must be equal */
-    const char *file; /* where it stands */
+    bool wants_name;     /* clientcert=verify-full, and cert: it must lead to the user's name */
+    bool is_dn;          /* clientname=DN: that name is the subject, not its common name */
+    const char *map;     /* NULL: the names must be equal */
+    const char *service; /* of PAM; NULL: pam_service */
+    const char *file;    /* where it stands */
     unsigned line;
 };
 

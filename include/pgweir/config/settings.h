@@ -75,6 +75,7 @@ struct settings {
     int auth_type;   /* enum auth_type */
     char *auth_file; /* "" none */
     char *auth_hba_file, *auth_ident_file, *auth_ldap_options;
+    char *pam_service, *pam_confdir;
     char *auth_user, *auth_query, *auth_dbname;
     uint64_t auth_query_cache_us;
     unsigned scram_iterations; /* for verifiers made from plain secrets */
