@@ -433,6 +433,7 @@ client_link(struct client *c, struct server *s)
     s->segment_stamp = 0;
     s->kept_stamp = 0;
     s->is_keeping = false;
+    s->keeping = slice_of(NULL, 0);
     buf_drop(&s->kept_back, buf_len(&s->kept_back));
     c->is_unsure = false;
     c->is_cancel_due = false;

@@ -111,6 +111,7 @@ void
 healing_begin(struct server *s, const struct owed *o)
 {
     buf_drop(&s->kept, buf_len(&s->kept));
+    s->keeping = slice_of(NULL, 0);
     s->kept_stamp = o->server_stamp;
     s->is_keeping = true;
 }
@@ -123,18 +124,7 @@ healing_begin_waiting(struct server *s, const struct owed *o)
 }
 
 void
-healing_keep_rest(struct server *s, struct slice bytes)
-{
-    if (buf_len(&s->kept) + bytes.len <= HEALING_MOST_KEPT) {
-        buf_add(&s->kept, bytes);
-    } else {
-        s->is_keeping = false;
-        s->kept_stamp = 0;
-    }
-}
-
-void
-healing_keep(struct server *s, struct slice bytes, enum front_kind kind)
+healing_keep_message(struct server *s, struct slice bytes, enum front_kind kind)
 {
     switch (kind) {
     case FRONT_PARSE:
@@ -143,10 +133,10 @@ healing_keep(struct server *s, struct slice bytes, enum front_kind kind)
     case FRONT_EXECUTE:
     case FRONT_CLOSE:
     case FRONT_FLUSH:
-        healing_keep_rest(s, bytes);
+        healing_keep(s, bytes);
         return;
     case FRONT_SYNC:
-        healing_keep_rest(s, bytes);
+        healing_keep(s, bytes);
         break;
     case FRONT_QUERY:
     case FRONT_FUNCTION:
@@ -159,6 +149,24 @@ healing_keep(struct server *s, struct slice bytes, enum front_kind kind)
         break;
     }
     s->is_keeping = false;
+}
+
+void
+healing_copy(struct server *s)
+{
+    struct slice bytes = s->keeping;
+
+    if (bytes.len == 0)
+        return;
+    s->keeping = slice_of(NULL, 0);
+    if (s->kept_stamp == 0)
+        return;
+    if (buf_len(&s->kept) + bytes.len <= HEALING_MOST_KEPT) {
+        buf_add(&s->kept, bytes);
+    } else {
+        s->is_keeping = false;
+        s->kept_stamp = 0;
+    }
 }
 
 /* --- sending again --- */

@@ -90,9 +90,20 @@ healing_note_told_ready(struct server *s)
 void healing_begin(struct server *s, const struct owed *o);
 /* A Describe of ours, O, was sent for it, and the message itself waits. */
 void healing_begin_waiting(struct server *s, const struct owed *o);
-/* A message was sent while is_keeping. */
-void healing_keep(struct server *s, struct slice bytes, enum front_kind kind);
-void healing_keep_rest(struct server *s, struct slice bytes); /* more of it */
+/* A message, or more of it, was sent while is_keeping. It lies in the input that is being worked on, behind
+ * what was kept before. */
+static inline void
+healing_keep(struct server *s, struct slice bytes)
+{
+    if (s->keeping.len == 0)
+        s->keeping = bytes;
+    else
+        s->keeping.len = (size_t)(bytes.at + bytes.len - s->keeping.at);
+}
+/* The same of a message of KIND, which may be the last one to be kept. */
+void healing_keep_message(struct server *s, struct slice bytes, enum front_kind kind);
+/* The input is about to go away: copies what is to be kept of it. */
+void healing_copy(struct server *s);
 
 /* PostgreSQL finds out that a statement is stale after it has told its parameters: a ParameterDescription
  * that an error may follow, which can be mended, waits for what comes next. True: it does. */

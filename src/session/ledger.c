@@ -35,19 +35,14 @@ grow(struct ledger *l)
     l->first = 0;
 }
 
-static void
-pop(struct ledger *l)
-{
-    l->first++;
-    l->count--;
-}
-
 /* Marks have no answer: one that has come to the head is done with. */
-static void
-drop_marks(struct ledger *l)
+void
+ledger_drop_marks(struct ledger *l)
 {
-    while (l->count > 0 && ledger_head(l)->kind == OWED_COPY_END)
-        pop(l);
+    while (l->count > 0 && ledger_head(l)->kind == OWED_COPY_END) {
+        l->first++;
+        l->count--;
+    }
 }
 
 static bool
@@ -63,7 +58,7 @@ ends_in_ready(uint8_t kind)
 }
 
 struct owed *
-ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action)
+ledger_push_slowly(struct ledger *l, enum owed_kind kind, enum owed_action action)
 {
     struct owed *o;
 
@@ -157,7 +152,7 @@ ledger_take_skipped(struct ledger *l, struct owed *out, bool *failed)
     *out = *ledger_entry(l, l->skipped);
     ledger_entry(l, l->skipped)->kind = OWED_COPY_END; /* a mark is dropped when it is the head */
     if (*failed)
-        drop_marks(l);
+        ledger_drop_marks(l);
     return true;
 }
 
@@ -211,7 +206,7 @@ enum ledger_verdict
 ledger_settle(struct ledger *l, enum back_kind kind, struct owed *paid)
 {
     paid->kind = OWED_NOTHING;
-    drop_marks(l);
+    ledger_drop_marks(l);
     if (l->count == 0) {
         if (!l->is_in_doubt || kind != BACK_READY)
             return LEDGER_UNEXPECTED;
@@ -232,8 +227,7 @@ ledger_settle(struct ledger *l, enum back_kind kind, struct owed *paid)
         skip_to_sync(l);
     if (done) {
         *paid = head;
-        pop(l);
-        drop_marks(l);
+        ledger_pop(l);
     }
     if (head.action == OWED_HIDE)
         return kind == BACK_ERROR ? LEDGER_FORWARD : LEDGER_SWALLOW;
@@ -243,11 +237,11 @@ ledger_settle(struct ledger *l, enum back_kind kind, struct owed *paid)
 bool
 ledger_take_synthetic(struct ledger *l, struct owed *out)
 {
-    drop_marks(l);
+    ledger_drop_marks(l);
     if (l->count == 0 || ledger_head(l)->action != OWED_SYNTHESISE)
         return false;
     *out = *ledger_head(l);
-    pop(l);
+    ledger_pop(l);
     return true;
 }
 

@@ -25,6 +25,7 @@
 #include "session_settings_impl.h"
 #include "sql_names_impl.h"
 #include "state_impl.h"
+#include "swift_impl.h"
 
 static bool
 is_clogged(const struct stream *s)
@@ -161,18 +162,8 @@ relay_enter(struct client *c, enum owed_kind kind, enum owed_action action)
 
     c->stamp++;
     s->stamp++;
-    if (o != NULL) {
-        o->client_stamp = c->stamp;
-        o->server_stamp = s->stamp;
-        if (kind == OWED_SYNC)
-            s->sync_stamp = s->stamp;
-        if (kind == OWED_SYNC || kind == OWED_QUERY || kind == OWED_FUNCTION || kind == OWED_EXECUTE)
-            s->act_stamp = s->stamp;
-        if (kind == OWED_SYNC || kind == OWED_QUERY || kind == OWED_FUNCTION)
-            s->segment_stamp = 0;
-        else if (s->segment_stamp == 0 && action != OWED_HIDE && action != OWED_SYNTHESISE)
-            s->segment_stamp = s->stamp;
-    }
+    if (o != NULL)
+        relay_stamp(c, s, o);
     if (was_empty && o != NULL) {
         s->request_us = loop_now_us(s->worker->loop);
         server_watch(s);
@@ -236,7 +227,7 @@ prepared_or_not(struct client *c, const struct scan_span *span, enum front_kind 
         return bad_message(c, span->type);
     }
     if (c->server->is_keeping)
-        healing_keep(c->server, span->bytes, kind);
+        healing_keep_message(c->server, span->bytes, kind);
     return GO_ON;
 }
 
@@ -326,7 +317,7 @@ client_message(struct client *c, const struct scan_span *span, struct slice afte
     }
     gather_add(&c->worker->gather, &c->server->stream, span->bytes);
     if (c->server->is_keeping)
-        healing_keep(c->server, span->bytes, kind);
+        healing_keep_message(c->server, span->bytes, kind);
     return GO_ON;
 }
 
@@ -388,7 +379,7 @@ flush_to_client(struct server *s)
 
 /* Answers of our own that nothing from the server stands before. */
 static void
-send_made_up(struct server *s)
+gather_made_up(struct server *s)
 {
     struct owed owed;
 
@@ -396,7 +387,6 @@ send_made_up(struct server *s)
         gather_add(&s->worker->gather, &s->client->stream, made_up_reply(s, owed));
         prepared_paid(s, &owed);
     }
-    flush_to_client(s);
 }
 
 /* S could be released. It stays with its client while what that has left in the session is asked for, or cannot follow it. */
@@ -426,18 +416,21 @@ relay_from_client(struct client *c, struct slice fresh)
     assert(c->worker->gather.count == 0);
     c->is_held = false;
     for (;;) {
-        struct scanner scanner = c->scanner;
-        struct slice from = in;
+        struct scanner scanner;
+        struct slice from;
         struct scan_span span;
         enum progress progress = GO_ON;
 
+        swift_from_client(c, &in);
+        scanner = c->scanner;
+        from = in;
         switch (scan_next(&c->scanner, &in, &span)) {
         case SCAN_MESSAGE:
             progress = client_message(c, &span, in);
             break;
         case SCAN_REST:
             if (c->server != NULL && c->server->is_keeping)
-                healing_keep_rest(c->server, span.bytes);
+                healing_keep(c->server, span.bytes);
             if (!c->is_dropping) { /* so it has a server: message_without_server() drops all that it lets by */
                 assert(c->server != NULL);
                 c->counters->received_bytes += span.bytes.len;
@@ -468,8 +461,11 @@ relay_from_client(struct client *c, struct slice fresh)
         }
     }
     relay_flush_to_server(c);
-    if (c->server != NULL)
-        send_made_up(c->server);
+    if (c->server != NULL) {
+        healing_copy(c->server);
+        gather_made_up(c->server);
+        flush_to_client(c->server);
+    }
     keep_rest(&c->carry, in, is_kept);
     if (buf_len(&c->carry) > RELAY_CARRY_BYTES && (c->state == CLIENT_WAITING || c->is_held))
         stream_read_stop(&c->stream);
@@ -769,8 +765,9 @@ relay_from_server(struct server *s, struct slice fresh)
     assert(s->worker->gather.count == 0);
     for (bool is_more = true; is_more && !is_broken;) {
         struct scan_span span;
-        struct owed owed;
 
+        if (swift_from_server(s, &in))
+            gather_made_up(s);
         switch (scan_next(&s->scanner, &in, &span)) {
         case SCAN_MESSAGE:
             s->is_capturing = false;
@@ -795,10 +792,8 @@ relay_from_server(struct server *s, struct slice fresh)
             s->client->counters->sent_bytes += span.bytes.len;
             gather_add(&s->worker->gather, &s->client->stream, span.bytes);
         }
-        while (span.is_last && ledger_take_synthetic(&s->ledger, &owed)) {
-            gather_add(&s->worker->gather, &s->client->stream, made_up_reply(s, owed));
-            prepared_paid(s, &owed);
-        }
+        if (span.is_last)
+            gather_made_up(s);
     }
     flush_to_client(s);
     if (is_broken) {

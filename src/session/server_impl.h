@@ -111,6 +111,7 @@ struct server {
     /* the client's messages since the last Sync, as they came, without those at their front that we answer:
      * see healing_impl.h */
     struct buf kept;
+    struct slice keeping; /* what is to be added to it, in the input that is being worked on */
     struct buf kept_back; /* a ParameterDescription whose second half has not come: see healing_impl.h */
     /* Closes of ours under way: until they are answered, what is not in `statements` may be there */
     uint32_t closes_owed;

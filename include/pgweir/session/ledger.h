@@ -38,7 +38,7 @@
 #define LEDGER_MOST 65536u /* entries; a client that pipelines more is not read until some are paid */
 
 enum owed_kind {
-    OWED_PARSE,
+    OWED_PARSE, /* of the extended protocol: up to OWED_CLOSE */
     OWED_BIND,
     OWED_DESCRIBE,
     OWED_EXECUTE,
@@ -105,10 +105,6 @@ ledger_is_full(const struct ledger *l)
     return l->count >= LEDGER_MOST;
 }
 
-/* A message of KIND goes to the server (or, SYNTHESISE, would have gone). The entry, for its effect to be
- * noted; NULL when PostgreSQL will not answer it. */
-struct owed *ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action);
-
 /* The server sent a message of KIND (not one of those that come at any time). Tells what to do with it and
  * settles what it pays: *PAID is the entry, its kind OWED_NOTHING when none was. After an error, call
  * ledger_take_skipped() until it says no. */
@@ -136,6 +132,37 @@ static inline struct owed *
 ledger_entry(const struct ledger *l, uint32_t i)
 {
     return &l->ring[(l->first + i) & (l->size - 1)];
+}
+
+/* The rare answers of ledger_push(), which alone calls this. */
+struct owed *ledger_push_slowly(struct ledger *l, enum owed_kind kind, enum owed_action action);
+
+/* A message of KIND goes to the server (or, SYNTHESISE, would have gone). The entry, for its effect to be
+ * noted; NULL when PostgreSQL will not answer it. */
+static inline struct owed *
+ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action)
+{
+    struct owed *o;
+
+    if (UNLIKELY(l->is_skipping || l->is_copy_in_open || l->count == l->size || kind == OWED_COPY_END))
+        return ledger_push_slowly(l, kind, action);
+    l->is_open = kind <= OWED_CLOSE;
+    o = ledger_entry(l, l->count++);
+    *o = (struct owed){ .kind = (uint8_t)kind, .action = (uint8_t)action };
+    return o;
+}
+
+/* Marks at the head are done with. */
+void ledger_drop_marks(struct ledger *l);
+
+/* The head was answered, and what that means for COPY IN and for skipping has been looked at. */
+static inline void
+ledger_pop(struct ledger *l)
+{
+    l->first++;
+    l->count--;
+    if (UNLIKELY(l->count > 0 && ledger_head(l)->kind == OWED_COPY_END))
+        ledger_drop_marks(l);
 }
 
 /* Whether a Sync must be sent so that the server comes to a ReadyForQuery. */
