@@ -198,6 +198,7 @@ set_options(int fd, const struct address *where, const struct listener_params *p
     if (type_of(where) == AF_UNIX)
         return;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    tcp_set_offspring_options(fd, &params->tcp);
     if (type_of(where) == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     if (params->reuse_port)
@@ -284,7 +285,8 @@ listener_new(struct loop *loop, const struct address *where, const struct listen
 }
 
 enum err
-listener_adopt(struct loop *loop, int fd, void (*on_accept)(void *arg, int fd, const struct address *peer),
+listener_adopt(struct loop *loop, int fd, const struct tcp_options *tcp,
+               void (*on_accept)(void *arg, int fd, const struct address *peer),
                void (*on_trouble)(void *arg, const struct error *why), void *arg, struct listener **out,
                struct error *why)
 {
@@ -298,7 +300,15 @@ listener_adopt(struct loop *loop, int fd, void (*on_accept)(void *arg, int fd, c
     evutil_make_socket_nonblocking(fd);
     evutil_make_socket_closeonexec(fd);
     *out = listener_over(loop, fd, on_accept, on_trouble, arg);
+    listener_set_tcp(*out, tcp);
     return ERR_NONE;
+}
+
+void
+listener_set_tcp(struct listener *l, const struct tcp_options *tcp)
+{
+    if (type_of(&l->where) != AF_UNIX)
+        tcp_set_offspring_options(l->fd, tcp);
 }
 
 int

@@ -358,6 +358,13 @@ loop_post(struct loop *to, struct letter *letter)
 }
 
 void
+loop_post_surely(struct loop *to, struct letter *letter)
+{
+    while (!loop_post(to, letter)) /* a flood of new sockets: it is emptied in a moment */
+        usleep(1000);
+}
+
+void
 loop_defer(struct loop *loop, struct chore *chore)
 {
     if (chore->is_queued)

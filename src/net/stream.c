@@ -51,6 +51,15 @@ stream_open(struct stream *s, struct loop *loop, int fd)
 {
     int on = 1;
 
+    (void)ioctl(fd, FIONBIO, &on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+                     sizeof(on)); /* a Unix socket refuses, which is fine */
+    stream_open_accepted(s, loop, fd);
+}
+
+void
+stream_open_accepted(struct stream *s, struct loop *loop, int fd)
+{
     assert(s->fd < 0 && fd >= 0);
     s->fd = fd;
     s->loop = loop;
@@ -58,9 +67,6 @@ stream_open(struct stream *s, struct loop *loop, int fd)
     s->backlog = NULL;
     s->is_reading = s->is_watched = s->is_broken = s->is_ended = false;
     s->broken_errno = 0;
-    (void)ioctl(fd, FIONBIO, &on);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
-                     sizeof(on)); /* a Unix socket refuses, which is fine */
     event_assign(&s->readable, loop->base, fd, EV_READ | EV_PERSIST, on_readable, s);
 }
 

@@ -12,6 +12,7 @@
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
 #include "pgweir/net/listener.h"
+#include "pgweir/session/house.h"
 #include "systemd_impl.h"
 
 struct listeners {
@@ -200,7 +201,8 @@ adopt_all(struct listeners *l, const struct opening *o, unsigned count, struct e
 {
     for (int fd = SYSTEMD_FIRST_FD; fd < SYSTEMD_FIRST_FD + (int)count; fd++) {
         char text[160];
-        enum err e = listener_adopt(o->loop, fd, o->on_accept, on_trouble, o->arg, &l->at[l->count], why);
+        enum err e = listener_adopt(o->loop, fd, &o->params.tcp, o->on_accept, on_trouble, o->arg,
+                                    &l->at[l->count], why);
 
         if (e != ERR_NONE)
             return e;
@@ -220,6 +222,7 @@ listeners_new(struct loop *loop, const struct settings *settings, unsigned inher
         .params = { .backlog = (int)settings->listen_backlog,
                     .tcp_defer_accept = settings->tcp_defer_accept,
                     .reuse_port = settings->so_reuseport,
+                    .tcp = tcp_options_of(settings),
                     .unix_mode = (mode_t)settings->unix_socket_mode,
                     .unix_group = settings->unix_socket_group[0] != '\0' ? settings->unix_socket_group
                                                                          : NULL },
@@ -238,6 +241,43 @@ listeners_new(struct loop *loop, const struct settings *settings, unsigned inher
     }
     *out = l;
     return ERR_NONE;
+}
+
+void
+listeners_reconfigure(struct listeners *l, const struct settings *settings)
+{
+    struct tcp_options tcp = tcp_options_of(settings);
+
+    for (unsigned i = 0; l != NULL && i < l->count; i++)
+        listener_set_tcp(l->at[i], &tcp);
+}
+
+struct closing {
+    struct letter letter;
+    struct listeners *listeners;
+};
+
+static void
+on_closing(struct letter *letter, void *recipient)
+{
+    struct closing *c = CONTAINER_OF(letter, struct closing, letter);
+
+    (void)recipient;
+    listeners_free(c->listeners);
+    free(c);
+}
+
+void
+listeners_free_in(struct loop *loop, struct listeners *l)
+{
+    struct closing *c;
+
+    if (l == NULL)
+        return;
+    c = mem_new(sizeof(*c));
+    c->letter.on_arrival = on_closing;
+    c->listeners = l;
+    loop_post_surely(loop, &c->letter);
 }
 
 void

@@ -23,10 +23,16 @@ MUST_CHECK enum err addresses_of(const char *listen_addr, unsigned port, struct 
 
 /* Opens all of them or none, and logs each; or, when a service manager has handed over INHERITED sockets
  * (SYSTEMD_FIRST_FD and those behind it), listens on these and on nothing else. ERR_CONFIG when there is
- * nothing to listen on; ERR_IO with the address, when it is in use for example. ON_ACCEPT owns its descriptors. */
+ * nothing to listen on; ERR_IO with the address, when it is in use for example. ON_ACCEPT owns its
+ * descriptors and is called in the thread of LOOP. */
 MUST_CHECK enum err listeners_new(struct loop *loop, const struct settings *settings, unsigned inherited,
                                   void (*on_accept)(void *arg, int fd, const struct address *peer), void *arg,
                                   struct listeners **out, struct error *why);
-void listeners_free(struct listeners *l); /* NULL is fine */
+/* TCP options for connections accepted from now on. Any thread; NULL is fine. */
+void listeners_reconfigure(struct listeners *l, const struct settings *settings);
+/* In the thread of their loop, or while that has none; NULL is fine. */
+void listeners_free(struct listeners *l);
+/* From any other thread: they are freed there, before any letter that is posted later. */
+void listeners_free_in(struct loop *loop, struct listeners *l);
 
 #endif

@@ -4,7 +4,7 @@
  *     start   command line, configuration, privileges, background, log, pid file, descriptors,
  *             main loop, house, census, secrets, listeners, signals, worker threads
  *     run     the main loop
- *     end     listeners, worker threads, house, census, secrets, signals, main loop, pid file, log
+ *     end     worker threads, listeners, house, census, secrets, signals, main loop, pid file, log
  *
  *     Each step may say no; then what was begun is undone in the order of the end, and the process exits
  *     with 1.
@@ -232,6 +232,7 @@ put_in_force(struct program *p, struct house_config *config, struct buf *told)
     if (before->settings->max_client_conn != config->settings->max_client_conn)
         descriptors_tell(config->settings, house_worker_count(p->house));
     house_reconfigure(p->house, config);
+    listeners_reconfigure(p->listeners, config->settings);
     census_reconfigure(p->census, config);
     secrets_reconfigure(p->secrets, config);
     admin_reconfigure(p->admin, config);
@@ -313,6 +314,19 @@ on_shutdown_timeout(struct timer *timer)
     stop_now(p);
 }
 
+/* Nobody new comes in. */
+static void
+close_door(struct program *p)
+{
+    struct loop *door = house_door(p->house);
+
+    if (door == p->loop)
+        listeners_free(p->listeners);
+    else
+        listeners_free_in(door, p->listeners);
+    p->listeners = NULL;
+}
+
 /* LIMIT_US 0: no limit. */
 static void
 drain(struct program *p, uint64_t limit_us)
@@ -320,8 +334,7 @@ drain(struct program *p, uint64_t limit_us)
     p->state = PROGRAM_DRAINING;
     timer_cancel(&p->farewell);
     systemd_tell_stopping("letting transactions end");
-    listeners_free(p->listeners);
-    p->listeners = NULL;
+    close_door(p);
     if (limit_us > 0)
         loop_arm(p->loop, &p->shutdown, limit_us);
     house_drain(p->house);
@@ -335,8 +348,7 @@ wait_for_clients(struct program *p, uint64_t limit_us)
     if (limit_us > 0)
         loop_arm(p->loop, &p->shutdown, limit_us);
     systemd_tell_stopping("waiting for the last client to leave");
-    listeners_free(p->listeners);
-    p->listeners = NULL;
+    close_door(p);
     loop_arm(p->loop, &p->farewell, FAREWELL_LOOK_US);
 }
 
@@ -437,8 +449,8 @@ on_signal(void *arg, int number)
 static void
 end(struct program *p)
 {
-    listeners_free(p->listeners);
     workers_end(p->workers);
+    listeners_free(p->listeners); /* its loop may be a worker's */
     timer_cancel(&p->shutdown);
     secrets_close(p->secrets);
     timer_cancel(&p->farewell);
@@ -615,7 +627,8 @@ start_service(struct program *p, struct error *why)
         return e;
     p->census = census_new(p->loop, p->house, p->config);
     p->secrets = secrets_new(p->loop, p->config);
-    e = listeners_new(p->loop, p->config->settings, systemd_listen_fds(), on_accept, p, &p->listeners, why);
+    e = listeners_new(house_door(p->house), p->config->settings, systemd_listen_fds(), on_accept, p,
+                      &p->listeners, why);
     if (e == ERR_NONE)
         e = signals_new(p->loop, on_signal, p, &p->signals, why);
     if (e == ERR_NONE)

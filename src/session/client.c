@@ -372,7 +372,7 @@ client_new(struct worker *w, int fd, bool is_unix)
     link_init(&c->in_worker);
     list_push_last(&w->logins, &c->in_worker);
     w->login_count++;
-    stream_open(&c->stream, w->loop, fd);
+    stream_open_accepted(&c->stream, w->loop, fd);
     stream_read_start(&c->stream);
     if (bound_us > 0)
         loop_arm(w->loop, &c->timer, bound_us);

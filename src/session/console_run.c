@@ -128,7 +128,7 @@ console_answer(struct console_call *call)
     struct loop *loop = call->home->worker->loop;
 
     call->letter.on_arrival = on_answer;
-    house_post(loop, &call->letter);
+    loop_post_surely(loop, &call->letter);
 }
 
 /* Runs P, of which at most ROWS rows are to be sent now. */

@@ -317,37 +317,49 @@ struct delivery {
     bool is_unix;
 };
 
+/* It is counted in w->client_count already. */
+static void
+worker_take_socket(struct worker *w, int fd, bool is_unix)
+{
+    if (w->is_draining) {
+        close(fd);
+        atomic_fetch_sub_explicit(&w->client_count, 1, memory_order_relaxed);
+    } else {
+        client_new(w, fd, is_unix);
+    }
+}
+
 static void
 on_delivery(struct letter *letter, void *recipient)
 {
     struct delivery *d = CONTAINER_OF(letter, struct delivery, letter);
-    struct worker *w = recipient;
 
-    if (w->is_draining) {
-        close(d->fd);
-        atomic_fetch_sub_explicit(&w->client_count, 1, memory_order_relaxed);
-    } else {
-        client_new(w, d->fd, d->is_unix);
-    }
+    worker_take_socket(recipient, d->fd, d->is_unix);
     free(d);
+}
+
+struct loop *
+house_door(struct house *h)
+{
+    return h->worker_count == 1 ? h->workers[0].loop : h->main_loop;
 }
 
 void
 house_deliver(struct house *h, int fd, const struct address *peer)
 {
     struct worker *least = &h->workers[0];
-    struct delivery *d = mem_new(sizeof *d);
+    struct delivery *d;
 
     for (unsigned i = 1; i < h->worker_count; i++)
         if (atomic_load_explicit(&h->workers[i].client_count, memory_order_relaxed) <
             atomic_load_explicit(&least->client_count, memory_order_relaxed))
             least = &h->workers[i];
     atomic_fetch_add_explicit(&least->client_count, 1, memory_order_relaxed);
-    if (peer->at.ss_family != AF_UNIX) {
-        struct tcp_options tcp = tcp_options_of(h->config->settings);
-
-        tcp_set_options(fd, &tcp);
+    if (h->worker_count == 1) {
+        worker_take_socket(least, fd, peer->at.ss_family == AF_UNIX);
+        return;
     }
+    d = mem_new(sizeof *d);
     d->letter.on_arrival = on_delivery;
     d->fd = fd;
     d->is_unix = peer->at.ss_family == AF_UNIX;
@@ -356,13 +368,6 @@ house_deliver(struct house *h, int fd, const struct address *peer)
         close(fd);
         free(d);
     }
-}
-
-void
-house_post(struct loop *to, struct letter *letter)
-{
-    while (!loop_post(to, letter)) /* full of new sockets: it is emptied in a moment */
-        usleep(1000);
 }
 
 struct notice { /* a new configuration, or NULL: drain */
@@ -412,7 +417,7 @@ tell_workers(struct house *h, struct house_config *config)
 
         n->letter.on_arrival = on_notice;
         n->config = config == NULL ? NULL : house_config_hold(config);
-        house_post(h->workers[i].loop, &n->letter);
+        loop_post_surely(h->workers[i].loop, &n->letter);
     }
 }
 

@@ -49,7 +49,8 @@ send_on(struct house_hunt *hunt)
     struct house *h = hunt->house;
 
     hunt->letter.on_arrival = on_hunt;
-    house_post(hunt->worker < h->worker_count ? h->workers[hunt->worker].loop : h->main_loop, &hunt->letter);
+    loop_post_surely(hunt->worker < h->worker_count ? h->workers[hunt->worker].loop : h->main_loop,
+                     &hunt->letter);
 }
 
 static void
@@ -154,7 +155,7 @@ house_kill(struct house *h, const char *database)
 
         v->letter.on_arrival = on_verdict;
         v->database = database == NULL ? NULL : mem_text(database);
-        house_post(h->workers[i].loop, &v->letter);
+        loop_post_surely(h->workers[i].loop, &v->letter);
     }
     return POOLS_DONE;
 }

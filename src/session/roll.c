@@ -370,7 +370,7 @@ part_done(struct part *part)
 
     if (atomic_fetch_sub_explicit(&u->missing, 1, memory_order_acq_rel) > 1)
         return;
-    house_post(u->request.loop, &u->done);
+    loop_post_surely(u->request.loop, &u->done);
 }
 
 static void
@@ -536,5 +536,5 @@ roll_call(struct house *house, const struct roll_request *request)
         buf_init(&part->servers);
     }
     for (unsigned i = 0; i < u->part_count; i++)
-        house_post(house->workers[i].loop, &u->parts[i].letter);
+        loop_post_surely(house->workers[i].loop, &u->parts[i].letter);
 }

@@ -96,7 +96,5 @@ void worker_check_drained(struct worker *w);
 
 /* KILL: ends every client of DATABASE (NULL: of all), those in their login included. */
 void worker_end_clients(struct worker *w, char *database);
-/* A letter that must arrive, to a worker or the main thread. */
-void house_post(struct loop *to, struct letter *letter);
 
 #endif

@@ -5,30 +5,37 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static char
+static uint8_t
 character(uint32_t group, unsigned shift)
 {
-    return alphabet[group >> shift & 63u];
+    return (uint8_t)alphabet[group >> shift & 63u];
 }
 
 void
 base64_add(struct buf *out, struct slice bytes)
 {
     size_t len = BASE64_LEN(bytes.len);
+    size_t whole = bytes.len / 3 * 3;
+    size_t left = bytes.len - whole;
     uint8_t *to;
+    uint32_t group;
 
     if (len == 0)
         return;
     to = buf_reserve(out, len);
-    for (size_t i = 0; i < bytes.len; i += 3, to += 4) {
-        size_t left = bytes.len - i;
-        uint32_t group = (uint32_t)bytes.at[i] << 16 | (left > 1 ? (uint32_t)bytes.at[i + 1] << 8 : 0) |
-                         (left > 2 ? (uint32_t)bytes.at[i + 2] : 0);
-
-        to[0] = (uint8_t)character(group, 18);
-        to[1] = (uint8_t)character(group, 12);
-        to[2] = (uint8_t)(left > 1 ? character(group, 6) : '=');
-        to[3] = (uint8_t)(left > 2 ? character(group, 0) : '=');
+    for (size_t i = 0; i < whole; i += 3, to += 4) {
+        group = (uint32_t)bytes.at[i] << 16 | (uint32_t)bytes.at[i + 1] << 8 | bytes.at[i + 2];
+        to[0] = character(group, 18);
+        to[1] = character(group, 12);
+        to[2] = character(group, 6);
+        to[3] = character(group, 0);
+    }
+    if (left > 0) {
+        group = (uint32_t)bytes.at[whole] << 16 | (left > 1 ? (uint32_t)bytes.at[whole + 1] << 8 : 0);
+        to[0] = character(group, 18);
+        to[1] = character(group, 12);
+        to[2] = left > 1 ? character(group, 6) : '=';
+        to[3] = '=';
     }
     buf_commit(out, len);
 }
@@ -56,34 +63,49 @@ decoded_len(struct slice text)
 
     while (padding < 2 && padding < text.len && text.at[text.len - 1 - padding] == '=')
         padding++;
-    return text.len / 4 * 3 - padding;
+    return text.len < 4 ? 0 : text.len / 4 * 3 - padding;
+}
+
+/* The BYTES (1 to 3) that four characters stand for, as the lower 24 bits of *OUT, the first one on top; what is padding counts as
+ * nothing. */
+static inline bool
+group_read(const uint8_t *c, size_t bytes, uint32_t *out)
+{
+    uint32_t v[4] = { values[c[0]], values[c[1]], bytes > 1 ? values[c[2]] : 1,
+                      bytes > 2 ? values[c[3]] : 1 };
+
+    if (v[0] == 0 || v[1] == 0 || v[2] == 0 || v[3] == 0)
+        return false;
+    *out = (v[0] - 1) << 18 | (v[1] - 1) << 12 | (v[2] - 1) << 6 | (v[3] - 1);
+    return true;
 }
 
 /* Decodes into TO, or only checks when TO is NULL. */
 static bool
 decode(struct slice text, uint8_t *to)
 {
-    size_t len;
+    size_t len = decoded_len(text);
+    const uint8_t *c = text.at;
+    uint32_t group;
+    size_t done;
 
     if (text.len % 4 != 0)
         return false;
-    len = text.len == 0 ? 0 : decoded_len(text);
-    for (size_t i = 0, done = 0; i < text.len; i += 4) {
-        size_t bytes = len - done < 3 ? len - done : 3;
-        const uint8_t *c = text.at + i;
-        uint32_t v[4] = { values[c[0]], values[c[1]], bytes > 1 ? values[c[2]] : 1,
-                          bytes > 2 ? values[c[3]] : 1 };
-        uint32_t group;
-
-        if (v[0] == 0 || v[1] == 0 || v[2] == 0 || v[3] == 0) /* what is padding counts as nothing */
+    for (done = 0; done + 3 <= len; done += 3, c += 4) {
+        if (!group_read(c, 3, &group))
             return false;
-        group = (v[0] - 1) << 18 | (v[1] - 1) << 12 | (v[2] - 1) << 6 | (v[3] - 1);
-        if (bytes < 3 && (group & (bytes == 1 ? 0xffffu : 0xffu)) != 0)
-            return false; /* two texts for the same bytes */
-        for (size_t k = 0; k < bytes && to != NULL; k++)
-            to[done + k] = (uint8_t)(group >> (16 - 8 * k));
-        done += bytes;
+        if (to != NULL) {
+            to[done] = (uint8_t)(group >> 16);
+            to[done + 1] = (uint8_t)(group >> 8);
+            to[done + 2] = (uint8_t)group;
+        }
     }
+    if (done == len)
+        return true;
+    if (!group_read(c, len - done, &group) || (group & (len - done == 1 ? 0xffffu : 0xffu)) != 0)
+        return false; /* the latter: two texts for the same bytes */
+    for (size_t k = 0; k < len - done && to != NULL; k++)
+        to[done + k] = (uint8_t)(group >> (16 - 8 * k));
     return true;
 }
 
@@ -96,8 +118,8 @@ base64_is(struct slice text)
 bool
 base64_read(struct slice text, uint8_t *to, size_t most, size_t *len)
 {
-    if (text.len % 4 != 0 || (text.len > 0 && decoded_len(text) > most) || !decode(text, to))
+    if (text.len % 4 != 0 || decoded_len(text) > most || !decode(text, to))
         return false;
-    *len = text.len == 0 ? 0 : decoded_len(text);
+    *len = decoded_len(text);
     return true;
 }

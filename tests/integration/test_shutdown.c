@@ -12,9 +12,16 @@
 void suite_shutdown(void);
 
 static struct weir *
+weir_with(unsigned workers)
+{
+    return weir_start(
+        &(struct weir_spec){ .settings = text("default_pool_size = 3\nworkers = %u\n", workers) });
+}
+
+static struct weir *
 weir(void)
 {
-    return weir_start(&(struct weir_spec){ .settings = "default_pool_size = 3\n" });
+    return weir_with(2);
 }
 
 static bool
@@ -28,9 +35,9 @@ is_refusing(const struct weir *w)
 }
 
 static void
-transactions_end_before_pgweir_does(int signal)
+transactions_end_before_pgweir_does(int signal, unsigned workers)
 {
-    struct weir *w = weir();
+    struct weir *w = weir_with(workers);
     struct raw *idle = raw_open(weir_port(w));
     struct raw *in_transaction = raw_open(weir_port(w));
     PGconn *busy = weir_dial(w);
@@ -68,13 +75,13 @@ transactions_end_before_pgweir_does(int signal)
 static void
 sigterm_lets_transactions_end(void)
 {
-    transactions_end_before_pgweir_does(SIGTERM);
+    transactions_end_before_pgweir_does(SIGTERM, 2);
 }
 
 static void
 sigint_lets_transactions_end(void)
 {
-    transactions_end_before_pgweir_does(SIGINT);
+    transactions_end_before_pgweir_does(SIGINT, 1); /* the one that accepts too */
 }
 
 static void

@@ -697,7 +697,7 @@ connect_client(struct actor *a)
     struct address peer = { .len = sizeof(sa_family_t) };
     int fds[2];
 
-    if (a->fd >= 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
+    if (a->fd >= 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {
         script_fail(a->script, "cannot connect");
         return;
     }

@@ -62,6 +62,8 @@ void loop_arm(struct loop *loop, struct timer *timer, uint64_t delay_us); /* tim
  * objects. */
 #define LOOP_MOST_LETTERS 1000000u
 bool loop_post(struct loop *to, struct letter *letter);
+/* For a letter that must arrive: waits while the box is full. Not to one's own loop. */
+void loop_post_surely(struct loop *to, struct letter *letter);
 /* No-op when it is queued already. A chore that defers itself runs again in the next turn, which then does
  * not wait. */
 void loop_defer(struct loop *loop, struct chore *chore);

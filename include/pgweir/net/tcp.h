@@ -13,5 +13,9 @@ struct tcp_options { /* 0: the system's */
 
 /* FD is a TCP socket. What the kernel refuses stays as it was. */
 void tcp_set_options(int fd, const struct tcp_options *o);
+/* FD is a listening TCP socket: what it accepts from now on is born with these options and TCP_NODELAY, so
+ * that no connection costs a system call for them. May be called again: an option that has become 0 is the
+ * system's again, save buffer_bytes, which the kernel does not give back. Any thread. */
+void tcp_set_offspring_options(int fd, const struct tcp_options *o);
 
 #endif

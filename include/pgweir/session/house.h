@@ -86,7 +86,10 @@ struct loop *house_worker_loop(struct house *h, unsigned worker);
 struct pools *house_pools(struct house *h);
 struct registry *house_registry(struct house *h);
 
-/* Hands an accepted socket to the worker with the fewest clients. Main thread. */
+/* The loop in which listening sockets are to live: the main thread's, or the worker's where there is only one,
+ * which then needs no letter and no second thread for a login. */
+struct loop *house_door(struct house *h);
+/* Hands a socket that a listener has accepted to the worker with the fewest clients. The door's thread. */
 void house_deliver(struct house *h, int fd, const struct address *peer);
 /* Puts CONFIG in force everywhere; holds it. Main thread. */
 void house_reconfigure(struct house *h, struct house_config *config);

@@ -1,6 +1,7 @@
 #include <CUnit/CUnit.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +145,50 @@ connections_are_handed_over_non_blocking_and_close_on_exec(void)
     CU_ASSERT_TRUE((fcntl(f.fds[0], F_GETFD) & FD_CLOEXEC) != 0);
     CU_ASSERT_EQUAL(f.last_peer.at.ss_family, AF_INET);
     close(client);
+    fixture_fini(&f);
+}
+
+static int
+option_of(int fd, int level, int option)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+
+    CU_ASSERT_EQUAL(getsockopt(fd, level, option, &value, &len), 0);
+    return value;
+}
+
+static void
+connections_are_born_with_the_tcp_options_in_force(void)
+{
+    struct fixture f;
+    struct tcp_options later = { .keepalive = false };
+    int first, second, system_s;
+
+    fixture_init(&f);
+    f.params.tcp = (struct tcp_options){ .keepalive = true, .keepidle_s = 77, .user_timeout_ms = 5000 };
+    must_listen_on_loopback(&f);
+    first = call(listener_address(f.listener));
+    turn_until(f.loop, &f.accepted);
+    CU_ASSERT_EQUAL_FATAL(f.accepted, 1);
+    CU_ASSERT_EQUAL(option_of(f.fds[0], IPPROTO_TCP, TCP_NODELAY), 1);
+    CU_ASSERT_EQUAL(option_of(f.fds[0], SOL_SOCKET, SO_KEEPALIVE), 1);
+    CU_ASSERT_EQUAL(option_of(f.fds[0], IPPROTO_TCP, TCP_KEEPIDLE), 77);
+    CU_ASSERT_EQUAL(option_of(f.fds[0], IPPROTO_TCP, TCP_USER_TIMEOUT), 5000);
+
+    system_s = option_of(first, IPPROTO_TCP, TCP_KEEPIDLE);
+    listener_set_tcp(f.listener, &later);
+    second = call(listener_address(f.listener));
+    f.accepted = 0;
+    close(f.fds[0]);
+    turn_until(f.loop, &f.accepted);
+    CU_ASSERT_EQUAL_FATAL(f.accepted, 1);
+    CU_ASSERT_EQUAL(option_of(f.fds[0], IPPROTO_TCP, TCP_NODELAY), 1);
+    CU_ASSERT_EQUAL(option_of(f.fds[0], SOL_SOCKET, SO_KEEPALIVE), 0);
+    CU_ASSERT_EQUAL(option_of(f.fds[0], IPPROTO_TCP, TCP_KEEPIDLE), system_s);
+    CU_ASSERT_EQUAL(option_of(f.fds[0], IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+    close(first);
+    close(second);
     fixture_fini(&f);
 }
 
@@ -387,9 +432,9 @@ a_socket_that_listens_already_is_adopted_and_its_file_stays(void)
 
     fixture_init(&f);
     must_listen_on_path(&f);
-    CU_ASSERT_EQUAL_FATAL(
-        listener_adopt(f.loop, dup(listener_fd(f.listener)), on_accept, on_trouble, &f, &second, &why),
-        ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(listener_adopt(f.loop, dup(listener_fd(f.listener)), &f.params.tcp, on_accept,
+                                         on_trouble, &f, &second, &why),
+                          ERR_NONE);
     listener_keep_path(f.listener);
     listener_free(f.listener);
     f.listener = NULL;
@@ -412,7 +457,8 @@ a_socket_that_does_not_listen_is_not_adopted(void)
 
     fixture_init(&f);
     pair_unix(fds);
-    CU_ASSERT_EQUAL(listener_adopt(f.loop, fds[0], on_accept, on_trouble, &f, &f.listener, &why), ERR_IO);
+    CU_ASSERT_EQUAL(
+        listener_adopt(f.loop, fds[0], &f.params.tcp, on_accept, on_trouble, &f, &f.listener, &why), ERR_IO);
     CU_ASSERT_TRUE(fd_is_open(fds[0]));
     close(fds[0]);
     close(fds[1]);
@@ -425,6 +471,7 @@ suite_listener(void)
     CU_pSuite suite = CU_add_suite("listener", NULL, NULL);
 
     CU_ADD_TEST(suite, connections_are_handed_over_non_blocking_and_close_on_exec);
+    CU_ADD_TEST(suite, connections_are_born_with_the_tcp_options_in_force);
     CU_ADD_TEST(suite, many_connections_are_accepted);
     CU_ADD_TEST(suite, a_port_that_is_taken_is_told_with_the_address);
     CU_ADD_TEST(suite, two_listeners_may_share_a_port_when_both_say_so);
