@@ -306,6 +306,7 @@ worker_fini(struct worker *w)
     statement_cache_fini(&w->statements);
     free(w->spare_name);
     slab_fini(&w->client_slab);
+    route_drop(w->last_route);
     house_config_drop(w->config);
 }
 
@@ -403,6 +404,8 @@ on_notice(struct letter *letter, void *recipient)
     } else {
         house_config_drop(w->config);
         w->config = n->config;
+        route_drop(w->last_route); /* it holds the settings from before */
+        w->last_route = NULL;
         resolver_set_ttl(w->resolver, w->config->settings->dns_max_ttl_us,
                          w->config->settings->dns_nxdomain_ttl_us);
     }

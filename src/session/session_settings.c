@@ -106,7 +106,9 @@ settings_hear(struct client *c, struct slice message)
 {
     struct startup_pair pair;
 
-    if (back_parameter_read(message, &pair) != PARSE_DONE)
+    /* Most are neither: at a login all of the greeting passes here. */
+    if (message.len <= SCAN_HEADER || (message.at[SCAN_HEADER] != 'c' && message.at[SCAN_HEADER] != 's') ||
+        back_parameter_read(message, &pair) != PARSE_DONE)
         return;
     if (strcmp(pair.name, "client_encoding") == 0)
         c->has_odd_encoding = is_odd_encoding(pair.value);

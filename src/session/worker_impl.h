@@ -44,6 +44,7 @@ struct worker {
     struct gather gather;
     struct buf scratch; /* where a message of our own is built before it is gathered */
     struct statement_cache statements;
+    struct route *last_route;       /* where the last login led; held; NULL: nowhere yet */
     struct client_name *spare_name; /* names.c's; owned; NULL: none */
     struct pool_counters console_counters;
     unsigned login_count;
