@@ -147,8 +147,10 @@ the_end_does_not_wait_for_a_module_that_hangs(void)
     struct weir *w = weir_start(&(struct weir_spec){
         .settings =
             "auth_type = pam\npam_service = slow\npam_confdir = $DIR/pam\nserver_connections = 10\n" });
+    char go[256];
     PGconn *c;
 
+    snprintf(go, sizeof go, "%s/pam/go", weir_dir(w));
     write_rules(w);
     c = PQconnectStart(text("host=127.0.0.1 port=%u dbname=app user=app_user password=x sslmode=disable "
                             "gssencmode=disable",
@@ -156,8 +158,7 @@ the_end_does_not_wait_for_a_module_that_hangs(void)
     EVENTUALLY(dial_is_open(c) || access(text("%s/waiting", weir_dir(w)), F_OK) == 0);
     weir_stop(w);
     PQfinish(c);
-    write_file(text("%s/pam/go", weir_dir(w)), "",
-               0644); /* for the script, which nobody waits for any more */
+    write_file(go, "", 0644); /* for the script, which nobody waits for any more */
 }
 
 static const struct test_case cases[] = {
