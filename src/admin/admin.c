@@ -149,7 +149,9 @@ answer_as(struct job *j, enum pools_answer answer)
 static void
 run_pause(struct job *j)
 {
-    if (!is_about_console(j))
+    if (house_is_suspended(j->admin->house))
+        (void)is_refused(j, POOLS_ALREADY);
+    else if (!is_about_console(j))
         wait_for(j, pools_pause(house_pools(j->admin->house), database_of(j), &j->wait));
 }
 
@@ -158,6 +160,8 @@ run_resume(struct job *j)
 {
     if (j->admin->program.is_shutting_down(j->admin->program.arg))
         job_refuse(j, SQLSTATE_PROTOCOL_VIOLATION, "pooler is shutting down");
+    else if (!j->command.has_name && admin_resume(j->admin))
+        job_answer(j);
     else if (!is_about_console(j))
         answer_as(j, pools_resume(house_pools(j->admin->house), database_of(j)));
 }
@@ -225,11 +229,47 @@ run_kill_client(struct job *j)
 }
 
 static void
+on_suspended(void *arg)
+{
+    struct admin *a = arg;
+    struct job *j = a->suspending;
+
+    a->suspending = NULL;
+    if (j != NULL)
+        job_answer(j);
+}
+
+static void
 run_suspend(struct job *j)
 {
-    job_refuse(
-        j, SQLSTATE_FEATURE_NOT_SUPPORTED,
-        "SUSPEND is not supported: it was made for a hand-over of sockets that pgweir does not do; use PAUSE");
+    struct admin *a = j->admin;
+
+    if (a->program.is_shutting_down(a->program.arg)) {
+        job_refuse(j, SQLSTATE_PROTOCOL_VIOLATION, "pooler is shutting down");
+    } else if (pools_is_any_paused(house_pools(a->house))) {
+        job_refuse(j, SQLSTATE_PROTOCOL_VIOLATION, "cannot suspend with paused databases");
+    } else if (!house_suspend(a->house, a->config->settings->suspend_timeout_us, on_suspended, a)) {
+        (void)is_refused(j, POOLS_ALREADY);
+    } else {
+        a->program.hold_listeners(a->program.arg, true);
+        a->suspender = j->call->client_id;
+        a->suspending = j;
+    }
+}
+
+bool
+admin_resume(struct admin *a)
+{
+    struct job *j = a->suspending;
+
+    if (!house_resume(a->house))
+        return false;
+    a->suspender = 0;
+    a->suspending = NULL;
+    a->program.hold_listeners(a->program.arg, false);
+    if (j != NULL)
+        job_refuse(j, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
+    return true;
 }
 
 /* --- configuration and the process --- */
@@ -328,6 +368,7 @@ run_shutdown(struct job *j)
         return;
     }
     log_line(LOG_NOTICE_LEVEL, "SHUTDOWN %s command issued", how);
+    (void)admin_resume(j->admin); /* nobody could come to an end */
     program->shutdown(program->arg, text_equal_nocase(how, "wait_for_servers") ? SHUTDOWN_FOR_SERVERS
                                                                                : SHUTDOWN_FOR_CLIENTS);
     job_answer(j);
@@ -413,10 +454,14 @@ struct cancel_letter {
     bool is_gone;
 };
 
-/* A PAUSE that is given up by its client is undone; one whose client has left goes on. */
+/* A PAUSE that is given up by its client is undone; one whose client has left goes on. A SUSPEND is undone in either case. */
 static void
 give_up(struct job *j, bool is_gone)
 {
+    if (j == j->admin->suspending) {
+        (void)admin_resume(j->admin);
+        return;
+    }
     if (j->is_rolling) {
         j->is_cancelled = true;
         return;
@@ -445,6 +490,8 @@ on_cancel(struct letter *letter, void *recipient)
                 break;
             }
         }
+    if (!l->admin->is_closing && l->is_gone && l->admin->suspender == l->client_id)
+        (void)admin_resume(l->admin);
     free(l);
 }
 
@@ -569,6 +616,7 @@ admin_attend(struct admin *a, struct house *house, struct house_config *config)
 {
     a->house = house;
     a->config = house_config_hold(config);
+    a->at_start = settings_hold(config->settings);
     arm_stats(a);
 }
 
@@ -609,5 +657,6 @@ admin_free(struct admin *a)
     }
     stats_fini(&a->stats);
     house_config_drop(a->config);
+    settings_drop(a->at_start);
     free(a);
 }

@@ -16,9 +16,12 @@ struct admin {
     const struct clock *clock;
     struct admin_handler program;
     struct console_handler console;
-    struct house *house;         /* borrowed; NULL before admin_attend() */
-    struct house_config *config; /* held; likewise */
-    struct list jobs;            /* job.in_admin */
+    struct house *house;             /* borrowed; NULL before admin_attend() */
+    struct house_config *config;     /* held; likewise */
+    const struct settings *at_start; /* held: what restart-only options are still */
+    struct list jobs;                /* job.in_admin */
+    uint64_t suspender;              /* the console that has said SUSPEND, while that holds */
+    struct job *suspending;          /* its job until everything is sent; NULL: it is answered */
     struct stats stats;
     struct timer stats_timer;
     bool is_stats_asked; /* a roll call for the statistics is under way */

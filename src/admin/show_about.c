@@ -1,6 +1,9 @@
 /* show_about.c - what the program says of itself: VERSION, STATE, HELP, CONFIG, and the settings that drivers ask any server for. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
 #include "show_impl.h"
 
@@ -27,11 +30,12 @@ static void
 write_state(struct job *j, const struct roll *roll, struct buf *rows)
 {
     bool is_paused = pools_is_paused(house_pools(j->admin->house), NULL);
+    bool is_suspended = house_is_suspended(j->admin->house);
 
     (void)roll;
-    add_state(rows, "active", !is_paused);
+    add_state(rows, "active", !is_paused && !is_suspended);
     add_state(rows, "paused", is_paused);
-    add_state(rows, "suspended", false); /* SUSPEND is refused */
+    add_state(rows, "suspended", is_suspended);
 }
 
 static void
@@ -61,21 +65,38 @@ write_help(struct job *j, const struct roll *roll, struct buf *rows)
 
 static const struct console_column config_columns[] = { T("key"), T("value"), T("default"), T("changeable") };
 
+static int
+compare_options(const void *a, const void *b)
+{
+    const struct option *const *one = a, *const *other = b;
+
+    return strcmp((*one)->name, (*other)->name);
+}
+
+/* By name. What needs a restart is told as it is in force, whatever a reload has read since. */
 static void
 write_config(struct job *j, const struct roll *roll, struct buf *rows)
 {
-    const struct settings *s = j->admin->config->settings;
+    const struct option **sorted = mem_new(option_count * sizeof(*sorted));
     char text[4096];
 
     (void)roll;
+    for (size_t i = 0; i < option_count; i++)
+        sorted[i] = &options[i];
+    qsort(sorted, option_count, sizeof(*sorted), compare_options);
     for (size_t i = 0; i < option_count; i++) {
-        console_add_text(rows, options[i].name);
-        settings_show(s, &options[i], text, sizeof text);
+        const struct option *o = sorted[i];
+        bool is_fixed = o->when == OPT_RESTART;
+        const struct settings *s = is_fixed ? j->admin->at_start : j->admin->config->settings;
+
+        console_add_text(rows, o->name);
+        settings_show(s, o, text, sizeof text);
         console_add_text(rows, text);
-        settings_show_preset(s, &options[i], text, sizeof text);
+        settings_show_preset(s, o, text, sizeof text);
         console_add_text(rows, text);
-        console_add_text(rows, options[i].when == OPT_RESTART ? "no" : "yes");
+        console_add_text(rows, is_fixed ? "no" : "yes");
     }
+    free(sorted);
 }
 
 /* --- pretend settings: what drivers ask any server at their start --- */

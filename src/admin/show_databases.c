@@ -11,7 +11,7 @@ const char *const pool_mode_words[] = {
 unsigned
 servers_of(const struct roll_pool *p)
 {
-    return p->sv_active + p->sv_being_canceled + p->sv_idle + p->sv_tested + p->sv_login;
+    return p->sv_active + p->sv_being_canceled + p->sv_idle + p->sv_used + p->sv_tested + p->sv_login;
 }
 
 static const struct console_column database_columns[] = {
@@ -32,6 +32,7 @@ static const struct console_column database_columns[] = {
     I("current_client_connections"),
     I("paused"),
     I("disabled"),
+    I("reserve_pool"), /* behind PgBouncer's columns: its name before 1.8, which old exporters want */
 };
 
 static void
@@ -87,6 +88,7 @@ add_database(struct job *j, const struct roll *roll, struct buf *rows, const cha
     add_count(rows, clients);
     add_count(rows, pools_is_paused(pools, name));
     add_count(rows, pools_is_disabled(pools, name));
+    add_count(rows, r->reserve_pool_size);
     route_drop(r);
 }
 
@@ -105,8 +107,8 @@ add_console_database(struct job *j, const struct roll *roll, struct buf *rows)
     for (unsigned i = 0; i < 3; i++)
         add_count(rows, 0);
     add_count(rows, roll->totals.consoles);
-    add_count(rows, 0);
-    add_count(rows, 0);
+    for (unsigned i = 0; i < 3; i++)
+        add_count(rows, 0);
 }
 
 static void
@@ -163,7 +165,7 @@ write_pools(struct job *j, const struct roll *roll, struct buf *rows)
             p->sv_active_cancel,
             p->sv_being_canceled,
             p->sv_idle,
-            0, /* idle servers need no check before they are used */
+            p->sv_used,
             p->sv_tested,
             p->sv_login,
             p->max_wait_us / US_PER_S,

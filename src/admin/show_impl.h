@@ -10,7 +10,6 @@ struct show {
     struct console_shape shape;
     unsigned what; /* of enum roll_what; the roll call comes first */
     bool is_for_admin;
-    const char *refusal; /* NULL: it can be shown */
     void (*on_client)(const void *job, struct buf *rows, const struct roll_client *client);
     void (*on_server)(const void *job, struct buf *rows, const struct roll_server *server);
     /* ROLL is NULL for those that need none. NULL here: the rows of the roll call are all. */
@@ -23,7 +22,7 @@ struct show_family {
 };
 
 extern const struct show_family show_about, show_databases, show_users, show_sockets, show_lists, show_stats,
-    show_pins;
+    show_pins, show_fds;
 
 /* One after the other from 0, the families in turn; NULL behind the last. */
 const struct show *show_at(size_t i);
@@ -35,6 +34,7 @@ const struct show *show_at(size_t i);
 #define I(name_) { name_, CONSOLE_INT4 }
 #define Q(name_) { name_, CONSOLE_INT8 }
 #define N(name_) { name_, CONSOLE_NUMERIC }
+#define B(name_) { name_, CONSOLE_BYTEA }
 #define SHAPE(columns_) { columns_, COUNT_OF(columns_) }
 #define SHOW_FAMILY(rows_) { rows_, COUNT_OF(rows_) }
 /* clang-format on */

@@ -80,7 +80,7 @@ add_tls(struct buf *rows, const struct stream *s)
 /* What clients and servers have in common. */
 struct socket_row {
     const char *type, *user, *database, *state;
-    const char *application_name;
+    const char *application_name, *replication;
     const struct stream *stream;
     uint64_t connect_us, request_us, wait_us, id, link_id;
     uint32_t remote_pid;
@@ -99,7 +99,7 @@ add_socket(const struct job *j, struct buf *rows, const struct socket_row *r)
     console_add_text(rows, r->type);
     console_add_text(rows, r->user);
     console_add_text(rows, r->database);
-    console_add_text(rows, "none");
+    console_add_text(rows, r->replication);
     console_add_text(rows, r->state);
     add_address(rows, &peer, port);
     add_address(rows, &local, port);
@@ -137,6 +137,7 @@ row_of_client(const struct roll_client *c)
         .database = c->database,
         .state = c->state,
         .application_name = c->application_name,
+        .replication = c->replication,
         .stream = c->stream,
         .connect_us = c->connect_us,
         .request_us = c->request_us,
@@ -159,6 +160,7 @@ row_of_server(const struct roll_server *s)
         .database = s->database,
         .state = s->state,
         .application_name = s->application_name,
+        .replication = s->replication,
         .stream = s->stream,
         .connect_us = s->connect_us,
         .request_us = s->request_us,
@@ -193,10 +195,9 @@ list_server(const void *job, struct buf *rows, const struct roll_server *s)
 static const char *
 socket_state(const char *prefix, const char *state)
 {
-    static const char *const words[] = {
-        "cl_active", "cl_waiting", "cl_login",  "cl_waiting_cancel_req", "sv_active",
-        "sv_idle",   "sv_login",   "sv_tested", "sv_being_canceled"
-    };
+    static const char *const words[] = { "cl_active", "cl_waiting",       "cl_login", "cl_waiting_cancel_req",
+                                         "sv_active", "sv_idle",          "sv_used",  "sv_login",
+                                         "sv_tested", "sv_being_canceled" };
 
     if (strcmp(prefix, "cl_") == 0 && strcmp(state, "idle") == 0)
         state = "active";
@@ -248,7 +249,6 @@ static const struct show rows_here[] = {
     { "SERVERS", SHAPE(client_columns), ROLL_SERVERS, .on_server = list_server },
     { "SOCKETS", SHAPE(socket_columns), ROLL_CLIENTS | ROLL_SERVERS, .on_client = list_client_socket, .on_server = list_server_socket },
     { "ACTIVE_SOCKETS", SHAPE(socket_columns), ROLL_CLIENTS | ROLL_SERVERS, .on_client = list_active_client, .on_server = list_active_server },
-    { "FDS", { NULL, 0 }, .is_for_admin = true, .refusal = "SHOW FDS is not supported: connections are not handed over through the console" },
 };
 /* clang-format on */
 

@@ -18,6 +18,7 @@ static const struct console_column stats_columns[] = {
     STAT_NAMES_END("total_"),
     STAT_NAMES("avg_", "recv", "sent"),
     STAT_NAMES_END("avg_"),
+    N("total_requests"), /* behind PgBouncer's columns: what it told before 1.8, which old exporters want */
 };
 static const struct console_column stats_totals_columns[] = {
     T("database"),
@@ -76,6 +77,8 @@ write_stats_of(struct job *j, const struct roll *roll, struct buf *rows, unsigne
             add_stats(rows, &now.rows[i].total);
         if (which & STATS_AVERAGE)
             add_stats(rows, &average);
+        if (which == (STATS_TOTAL | STATS_AVERAGE))
+            console_add_uint(rows, now.rows[i].total.query_count);
     }
     stats_snapshot_fini(&now);
 }

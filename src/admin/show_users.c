@@ -19,16 +19,18 @@ static const struct console_column user_columns[] = {
 
 struct user_sum { /* what the pools of one user have */
     const char *user;
-    unsigned servers, clients;
+    unsigned servers;
     bool is_listed;
 };
 
 struct user_list {
     const struct settings *settings;
+    struct house *house;
     struct user_sum *sums; /* by user; owned */
     size_t sum_count;
     struct buf *rows; /* NULL: only counted */
     unsigned count;
+    bool has_console; /* its own user is listed already */
 };
 
 static int
@@ -45,15 +47,13 @@ sum_users(struct user_list *list, const struct roll *roll)
     list->sums = mem_new(roll->pool_count * sizeof *list->sums + 1);
     for (size_t i = 0; i < roll->pool_count; i++)
         list->sums[i] = (struct user_sum){ .user = roll->pools[i].user,
-                                           .servers = servers_of(&roll->pools[i]),
-                                           .clients = roll->pools[i].cl_active + roll->pools[i].cl_waiting };
+                                           .servers = servers_of(&roll->pools[i]) };
     qsort(list->sums, roll->pool_count, sizeof *list->sums, compare_sums);
     for (size_t i = 0; i < roll->pool_count; i++) {
         struct user_sum *last = list->sum_count == 0 ? NULL : &list->sums[list->sum_count - 1];
 
         if (last != NULL && strcmp(last->user, list->sums[i].user) == 0) {
             last->servers += list->sums[i].servers;
-            last->clients += list->sums[i].clients;
         } else {
             list->sums[list->sum_count++] = list->sums[i];
         }
@@ -84,6 +84,7 @@ add_user(void *arg, const char *name, const struct overrides *own)
     if (sum != NULL)
         sum->is_listed = true;
     list->count++;
+    list->has_console |= strcmp(name, CONSOLE_DATABASE) == 0;
     if (list->rows == NULL)
         return;
     if (own == NULL)
@@ -96,20 +97,24 @@ add_user(void *arg, const char *name, const struct overrides *own)
                                                            : list->settings->max_user_connections);
     add_count(list->rows, sum == NULL ? 0 : sum->servers);
     add_count(list->rows, settings_user_client_limit(list->settings, name));
-    add_count(list->rows, sum == NULL ? 0 : sum->clients);
+    add_count(list->rows, house_user_clients(list->house, name));
 }
 
 /* Those of the configuration, then those that pools have met beside them. Returns how many. */
 unsigned
 list_users(struct job *j, const struct roll *roll, struct buf *rows)
 {
-    struct user_list list = { .settings = j->admin->config->settings, .rows = rows };
+    struct user_list list = { .settings = j->admin->config->settings,
+                              .house = j->admin->house,
+                              .rows = rows };
 
     sum_users(&list, roll);
     settings_each_user(list.settings, add_user, &list);
     for (size_t i = 0; i < list.sum_count; i++)
         if (!list.sums[i].is_listed)
             add_user(&list, list.sums[i].user, NULL);
+    if (!list.has_console)
+        add_user(&list, CONSOLE_DATABASE, NULL); /* who needs no password on the Unix socket */
     free(list.sums);
     return list.count;
 }

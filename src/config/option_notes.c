@@ -17,7 +17,6 @@ static const struct {
     { "job_name", "has no effect: it names a service on Windows" },
     { "pkt_buf", "has no effect: connections share one large buffer" },
     { "sbuf_loopcnt", "has no effect: connections take turns by themselves" },
-    { "suspend_timeout", "has no effect: SUSPEND is refused" },
     { "track_extra_parameters",
       "only tells `ignore_startup_parameters` what to leave alone: all settings follow" },
 };

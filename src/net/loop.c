@@ -333,6 +333,18 @@ loop_stop(struct loop *loop)
     wake(loop);
 }
 
+void
+loop_hold(struct loop *loop)
+{
+    loop->is_holding = true;
+}
+
+void
+loop_let_go(struct loop *loop)
+{
+    loop->is_holding = false;
+}
+
 bool
 loop_post(struct loop *to, struct letter *letter)
 {

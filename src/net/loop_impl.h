@@ -31,6 +31,7 @@ struct loop {
     struct loop_time *time; /* points at own_time, so that a const loop can look at the clock */
     struct loop_time own_time;
     bool is_in_turn; /* outside of turns the clock is read every time */
+    bool is_holding; /* streams that may be held are not read */
     bool was_busy;   /* something was done in this turn; only loop_turn() asks */
 
     struct timers timers;

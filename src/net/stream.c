@@ -120,6 +120,19 @@ stream_read_stop(struct stream *s)
 }
 
 void
+stream_read_again(struct stream *s)
+{
+    if (s->fd < 0 || s->is_ended)
+        return;
+    if (s->is_broken)
+        stream_poke(s);
+    else if (s->is_reading)
+        stream_read_start(s);
+    else if (wants_input(s))
+        stream_watch(s);
+}
+
+void
 stream_end(struct stream *s, const struct error *why)
 {
     s->is_ended = true;
@@ -179,7 +192,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     loop_note_wake(loop);
     loop->current = s;
-    if (s->is_ended)
+    if (s->is_ended || (loop->is_holding && s->may_be_held))
         unwatch(s);
     else if (!wants_input(s) && s->is_broken)
         stream_end_of_input(s, 0);

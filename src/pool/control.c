@@ -109,6 +109,20 @@ pools_is_paused(struct pools *p, const char *database)
 }
 
 bool
+pools_is_any_paused(struct pools *p)
+{
+    const struct map *all = &p->_shared.controls;
+    bool is_paused;
+
+    pthread_mutex_lock(&p->_shared.lock);
+    is_paused = p->_shared.is_all_paused;
+    for (struct map_node *node = map_next(all, NULL); node != NULL; node = map_next(all, node))
+        is_paused |= CONTAINER_OF(node, struct control, in_controls)->is_paused;
+    pthread_mutex_unlock(&p->_shared.lock);
+    return is_paused;
+}
+
+bool
 pools_is_disabled(struct pools *p, const char *database)
 {
     const struct control *c;

@@ -99,7 +99,6 @@ void shard_place(struct member *m, uint64_t now_us);
 void shard_retire(struct member *m, enum retire_reason reason);
 void member_detach(struct member *m); /* out of all lists and counts of its shard */
 bool shard_yields(struct member *m, uint64_t now_us);
-bool member_is_suspect(const struct member *m, uint64_t now_us); /* IDLE, and for long */
 
 static inline struct waiter *
 waiter_of(struct link *l)

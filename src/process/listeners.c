@@ -252,32 +252,72 @@ listeners_reconfigure(struct listeners *l, const struct settings *settings)
         listener_set_tcp(l->at[i], &tcp);
 }
 
-struct closing {
+struct errand {
     struct letter letter;
     struct listeners *listeners;
+    void (*what)(struct listeners *l);
 };
 
 static void
-on_closing(struct letter *letter, void *recipient)
+on_errand(struct letter *letter, void *recipient)
 {
-    struct closing *c = CONTAINER_OF(letter, struct closing, letter);
+    struct errand *e = CONTAINER_OF(letter, struct errand, letter);
 
     (void)recipient;
-    listeners_free(c->listeners);
-    free(c);
+    e->what(e->listeners);
+    free(e);
 }
 
 void
-listeners_free_in(struct loop *loop, struct listeners *l)
+listeners_send(struct loop *loop, struct listeners *l, void (*what)(struct listeners *l))
 {
-    struct closing *c;
+    struct errand *e;
 
     if (l == NULL)
         return;
-    c = mem_new(sizeof(*c));
-    c->letter.on_arrival = on_closing;
-    c->listeners = l;
-    loop_post_surely(loop, &c->letter);
+    e = mem_new(sizeof(*e));
+    e->letter.on_arrival = on_errand;
+    e->listeners = l;
+    e->what = what;
+    loop_post_surely(loop, &e->letter);
+}
+
+void
+listeners_close_tcp(struct listeners *l)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < l->count; i++) {
+        if (listener_address(l->at[i])->at.ss_family == AF_UNIX)
+            l->at[kept++] = l->at[i];
+        else
+            listener_free(l->at[i]);
+    }
+    l->count = kept;
+}
+
+void
+listeners_hold(struct listeners *l)
+{
+    for (unsigned i = 0; i < l->count; i++)
+        listener_pause(l->at[i]);
+}
+
+void
+listeners_let_go(struct listeners *l)
+{
+    for (unsigned i = 0; i < l->count; i++)
+        listener_resume(l->at[i]);
+}
+
+bool
+listeners_at(const struct listeners *l, unsigned i, int *fd, struct address *where)
+{
+    if (l == NULL || i >= l->count)
+        return false;
+    *fd = listener_fd(l->at[i]);
+    *where = *listener_address(l->at[i]);
+    return true;
 }
 
 void

@@ -30,9 +30,18 @@ MUST_CHECK enum err listeners_new(struct loop *loop, const struct settings *sett
                                   struct listeners **out, struct error *why);
 /* TCP options for connections accepted from now on. Any thread; NULL is fine. */
 void listeners_reconfigure(struct listeners *l, const struct settings *settings);
-/* In the thread of their loop, or while that has none; NULL is fine. */
-void listeners_free(struct listeners *l);
-/* From any other thread: they are freed there, before any letter that is posted later. */
-void listeners_free_in(struct loop *loop, struct listeners *l);
+
+/* All of these in the thread of their loop, or while that has none. */
+void listeners_free(struct listeners *l); /* NULL is fine */
+/* Those of TCP; Unix sockets stay. */
+void listeners_close_tcp(struct listeners *l);
+/* Connections queue in the kernel until listeners_let_go(). */
+void listeners_hold(struct listeners *l);
+void listeners_let_go(struct listeners *l);
+/* From any other thread: WHAT is one of them, and is done before any letter that is posted later arrives. L may be NULL. */
+void listeners_send(struct loop *loop, struct listeners *l, void (*what)(struct listeners *l));
+
+/* From 0 on; false behind the last. Any thread, as long as none is closed. */
+bool listeners_at(const struct listeners *l, unsigned i, int *fd, struct address *where);
 
 #endif

@@ -314,17 +314,18 @@ on_shutdown_timeout(struct timer *timer)
     stop_now(p);
 }
 
-/* Nobody new comes in. */
+/* In the thread of the listening sockets, which may be a worker's. */
 static void
-close_door(struct program *p)
+listeners_do(struct program *p, void (*what)(struct listeners *l))
 {
     struct loop *door = house_door(p->house);
 
+    if (p->listeners == NULL)
+        return;
     if (door == p->loop)
-        listeners_free(p->listeners);
+        what(p->listeners);
     else
-        listeners_free_in(door, p->listeners);
-    p->listeners = NULL;
+        listeners_send(door, p->listeners, what);
 }
 
 /* LIMIT_US 0: no limit. */
@@ -334,7 +335,9 @@ drain(struct program *p, uint64_t limit_us)
     p->state = PROGRAM_DRAINING;
     timer_cancel(&p->farewell);
     systemd_tell_stopping("letting transactions end");
-    close_door(p);
+    (void)admin_resume(p->admin);
+    listeners_do(p, listeners_free);
+    p->listeners = NULL;
     if (limit_us > 0)
         loop_arm(p->loop, &p->shutdown, limit_us);
     house_drain(p->house);
@@ -348,7 +351,9 @@ wait_for_clients(struct program *p, uint64_t limit_us)
     if (limit_us > 0)
         loop_arm(p->loop, &p->shutdown, limit_us);
     systemd_tell_stopping("waiting for the last client to leave");
-    close_door(p);
+    (void)admin_resume(p->admin);
+    house_close_doors(p->house);
+    listeners_do(p, listeners_close_tcp); /* the console may still come */
     loop_arm(p->loop, &p->farewell, FAREWELL_LOOK_US);
 }
 
@@ -405,10 +410,14 @@ on_pause_signal(struct program *p, int number)
 
     if (p->state != PROGRAM_RUNNING)
         log_line(LOG_NOTICE_LEVEL, "got %s while shutting down, ignoring", name);
+    else if (number == SIGUSR1 && house_is_suspended(p->house))
+        log_line(LOG_NOTICE_LEVEL, "got %s, but suspended", name);
     else if (number == SIGUSR1 && pools_pause(pools, NULL, NULL) == POOLS_DONE)
         log_line(LOG_NOTICE_LEVEL, "got %s, pausing all activity", name);
     else if (number == SIGUSR1)
         log_line(LOG_NOTICE_LEVEL, "got %s, but already paused", name);
+    else if (admin_resume(p->admin))
+        log_line(LOG_NOTICE_LEVEL, "got %s, continuing from SUSPEND", name);
     else if (pools_resume(pools, NULL) == POOLS_DONE)
         log_line(LOG_NOTICE_LEVEL, "got %s, continuing from PAUSE", name);
     else
@@ -578,6 +587,22 @@ on_console_shutdown(void *arg, enum admin_shutdown how)
     }
 }
 
+static void
+hold_listeners(void *arg, bool is_held)
+{
+    struct program *p = arg;
+
+    listeners_do(p, is_held ? listeners_hold : listeners_let_go);
+}
+
+static bool
+listener_at(void *arg, unsigned i, int *fd, struct address *where)
+{
+    const struct program *p = arg;
+
+    return p->state == PROGRAM_RUNNING && listeners_at(p->listeners, i, fd, where);
+}
+
 static bool
 is_shutting_down(void *arg)
 {
@@ -593,6 +618,8 @@ start_house(struct program *p, struct error *why)
                                            .set = on_console_set,
                                            .shutdown = on_console_shutdown,
                                            .is_shutting_down = is_shutting_down,
+                                           .hold_listeners = hold_listeners,
+                                           .listener_at = listener_at,
                                            .arg = p };
 
     struct house_params params = {

@@ -373,6 +373,7 @@ client_new(struct worker *w, int fd, bool is_unix)
     list_push_last(&w->logins, &c->in_worker);
     w->login_count++;
     stream_open_accepted(&c->stream, w->loop, fd);
+    c->stream.may_be_held = true;
     stream_read_start(&c->stream);
     if (bound_us > 0)
         loop_arm(w->loop, &c->timer, bound_us);

@@ -71,7 +71,7 @@ add_binary(struct buf *out, enum console_type type, struct slice cell)
     char text[24] = "";
     int64_t number;
 
-    if (type == CONSOLE_TEXT) {
+    if (type == CONSOLE_TEXT || type == CONSOLE_BYTEA) {
         buf_add_be32(out, (uint32_t)cell.len);
         if (cell.len > 0)
             buf_add(out, cell);
@@ -125,10 +125,8 @@ console_hear_shape(struct client *c, const struct console_shape *shape, const ui
         uint32_t oid;
         int16_t size;
     } types[] = {
-        [CONSOLE_TEXT] = { 25, -1 },
-        [CONSOLE_INT4] = { 23, 4 },
-        [CONSOLE_INT8] = { 20, 8 },
-        [CONSOLE_NUMERIC] = { 1700, -1 },
+        [CONSOLE_TEXT] = { 25, -1 },      [CONSOLE_INT4] = { 23, 4 },   [CONSOLE_INT8] = { 20, 8 },
+        [CONSOLE_NUMERIC] = { 1700, -1 }, [CONSOLE_BYTEA] = { 17, -1 }, /* always null so far */
     };
     struct buf out;
     size_t frame;

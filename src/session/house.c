@@ -9,6 +9,7 @@
 #include "cancel_impl.h"
 #include "client_impl.h"
 #include "forward_impl.h"
+#include "login_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/random.h"
 #include "pgweir/config/hba.h"
@@ -305,6 +306,7 @@ worker_fini(struct worker *w)
     buf_release(&w->scratch);
     statement_cache_fini(&w->statements);
     free(w->spare_name);
+    hold_free(w->hold);
     slab_fini(&w->client_slab);
     route_drop(w->last_route);
     house_config_drop(w->config);
@@ -316,17 +318,18 @@ struct delivery {
     struct letter letter;
     int fd;
     bool is_unix;
+    bool is_for_console;
 };
 
 /* It is counted in w->client_count already. */
 static void
-worker_take_socket(struct worker *w, int fd, bool is_unix)
+worker_take_socket(struct worker *w, int fd, bool is_unix, bool is_for_console)
 {
     if (w->is_draining) {
         close(fd);
         atomic_fetch_sub_explicit(&w->client_count, 1, memory_order_relaxed);
     } else {
-        client_new(w, fd, is_unix);
+        client_new(w, fd, is_unix)->login->is_for_console = is_for_console;
     }
 }
 
@@ -335,7 +338,7 @@ on_delivery(struct letter *letter, void *recipient)
 {
     struct delivery *d = CONTAINER_OF(letter, struct delivery, letter);
 
-    worker_take_socket(recipient, d->fd, d->is_unix);
+    worker_take_socket(recipient, d->fd, d->is_unix, d->is_for_console);
     free(d);
 }
 
@@ -348,6 +351,8 @@ house_door(struct house *h)
 void
 house_deliver(struct house *h, int fd, const struct address *peer)
 {
+    bool is_unix = peer->at.ss_family == AF_UNIX;
+    bool is_for_console = is_unix && atomic_load_explicit(&h->is_for_console, memory_order_relaxed);
     struct worker *least = &h->workers[0];
     struct delivery *d;
 
@@ -357,13 +362,14 @@ house_deliver(struct house *h, int fd, const struct address *peer)
             least = &h->workers[i];
     atomic_fetch_add_explicit(&least->client_count, 1, memory_order_relaxed);
     if (h->worker_count == 1) {
-        worker_take_socket(least, fd, peer->at.ss_family == AF_UNIX);
+        worker_take_socket(least, fd, is_unix, is_for_console);
         return;
     }
     d = mem_new(sizeof *d);
     d->letter.on_arrival = on_delivery;
     d->fd = fd;
-    d->is_unix = peer->at.ss_family == AF_UNIX;
+    d->is_unix = is_unix;
+    d->is_for_console = is_for_console;
     if (!loop_post(least->loop, &d->letter)) {
         atomic_fetch_sub_explicit(&least->client_count, 1, memory_order_relaxed);
         close(fd);
@@ -431,6 +437,12 @@ house_reconfigure(struct house *h, struct house_config *config)
     h->config = house_config_hold(config);
     tell_workers(h, config);
     pools_reload(h->pools, config->settings);
+}
+
+void
+house_close_doors(struct house *h)
+{
+    atomic_store_explicit(&h->is_for_console, true, memory_order_relaxed);
 }
 
 void

@@ -464,6 +464,10 @@ login_enter_pool(struct client *c)
         console_enter(c);
         return;
     }
+    if (l->is_for_console) {
+        login_refuse(c, END_SHUTDOWN, SQLSTATE_CANNOT_CONNECT_NOW, "pooler is shutting down");
+        return;
+    }
     route = route_of(c);
     if (route != NULL && pools_is_disabled(house_pools(w->house), l->database)) {
         route_drop(route);

@@ -33,6 +33,7 @@ struct login {
     struct buf reported;      /* TRYING: ParameterStatus messages that the settings caused */
     struct pg_error refusal;  /* TRYING: what the server said against them */
     bool is_refused;
+    bool is_for_console; /* it came after the doors were closed: anything else is refused */
 };
 
 struct login *login_new(void);

@@ -51,7 +51,7 @@ struct roll_under_way {
 /* --- pools --- */
 
 static void
-count_members(struct shard *shard, struct roll_pool *out)
+count_members(struct shard *shard, uint64_t now_us, struct roll_pool *out)
 {
     LIST_EACH(shard_members(shard), l) {
         const struct server *s = server_of_member(CONTAINER_OF(l, struct member, in_all));
@@ -68,7 +68,10 @@ count_members(struct shard *shard, struct roll_pool *out)
             out->sv_login++;
             break;
         case SERVER_IDLE:
-            out->sv_idle++;
+            if (member_is_suspect(&s->member, now_us))
+                out->sv_used++;
+            else
+                out->sv_idle++;
             break;
         case SERVER_ACTIVE:
             out->sv_active++;
@@ -113,7 +116,7 @@ add_pool(void *arg, struct pool *pool)
         out->max_wait_us = loop_now_us(part->worker->loop) - since_us;
     out->counters = *shard_counters(shard);
     out->pins = *shard_pin_counts(shard);
-    count_members(shard, out);
+    count_members(shard, loop_now_us(part->worker->loop), out);
 }
 
 static int
@@ -139,6 +142,7 @@ merge_pool(struct roll_pool *to, const struct roll_pool *from)
     to->sv_active_cancel += from->sv_active_cancel;
     to->sv_being_canceled += from->sv_being_canceled;
     to->sv_idle += from->sv_idle;
+    to->sv_used += from->sv_used;
     to->sv_tested += from->sv_tested;
     to->sv_login += from->sv_login;
     if (to->max_wait_us < from->max_wait_us)
@@ -173,12 +177,16 @@ merge_pools(struct roll_under_way *u, struct roll *out)
 /* --- clients and servers --- */
 
 static const char *
-application_of(const struct client *c)
+application_in(const struct snapshot *settings)
 {
-    const char *name = c == NULL ? NULL : snapshot_value(c->settings, "application_name");
+    const char *name = snapshot_value(settings, "application_name");
 
     return name == NULL ? "" : name;
 }
+
+static const char *const replication_words[] = {
+    [REPLICATION_NONE] = "none", [REPLICATION_PHYSICAL] = "physical", [REPLICATION_LOGICAL] = "logical"
+};
 
 static const char *
 state_of(const struct client *c)
@@ -223,7 +231,11 @@ write_client(struct part *part, const struct client *c)
                     : c->login != NULL && c->login->database != NULL ? c->login->database
                                                                      : "(nodb)",
         .state = state_of(c),
-        .application_name = application_of(c),
+        .application_name = application_in(c->settings),
+        .replication = replication_words[c->replication],
+        .settings = c->settings,
+        .pool = c->shard != NULL ? shard_pool(c->shard) : NULL,
+        .link_fd = c->server != NULL ? c->server->stream.fd : -1,
         .stream = &c->stream,
         .connect_us = c->born_us,
         .request_us = c->query_us != 0    ? c->query_us
@@ -267,12 +279,18 @@ static void
 write_server(struct part *part, const struct server *s)
 {
     const struct roll_request *request = &part->roll->request;
+    const struct snapshot *settings = s->client != NULL ? s->client->settings : s->settings;
+    bool is_used = s->state == SERVER_IDLE && member_is_suspect(&s->member, loop_now_us(part->worker->loop));
     struct roll_server row = {
         .id = s->id,
         .user = s->route->user,
         .database = s->route->database,
-        .state = server_words[s->state],
-        .application_name = application_of(s->client),
+        .state = is_used ? "used" : server_words[s->state],
+        .application_name = application_in(settings),
+        .replication = replication_words[s->client != NULL ? s->client->replication : REPLICATION_NONE],
+        .settings = settings,
+        .pool = s->member.shard != NULL ? shard_pool(s->member.shard) : NULL,
+        .link_fd = s->client != NULL ? s->client->stream.fd : -1,
         .stream = &s->stream,
         .peer = &s->peer,
         .connect_us = s->member.born_us,

@@ -652,6 +652,7 @@ on_connected(void *arg, int fd, const struct address *peer)
     s->peer = *peer;
     s->stream.handler = &login_handler;
     stream_open(&s->stream, s->worker->loop, fd);
+    s->stream.may_be_held = true;
     if (s->tls == NULL &&
         house_config_server_tls(s->worker->config, &s->route->server_tls, &s->tls, &why) != ERR_NONE) {
         fail(s, DIAL_REFUSED, SQLSTATE_CANNOT_CONNECT, "TLS to \"%s\": %s", s->host, why.text);

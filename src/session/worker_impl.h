@@ -21,6 +21,7 @@
 #include "tally_impl.h"
 
 struct client_name;
+struct hold;
 
 struct worker {
     struct house *house;
@@ -45,6 +46,7 @@ struct worker {
     struct buf scratch; /* where a message of our own is built before it is gathered */
     struct statement_cache statements;
     struct route *last_route;       /* where the last login led; held; NULL: nowhere yet */
+    struct hold *hold;              /* suspend.c's; owned; NULL: not suspended */
     struct client_name *spare_name; /* names.c's; owned; NULL: none */
     struct pool_counters console_counters;
     unsigned login_count;
@@ -65,8 +67,16 @@ struct house {
     struct tallies database_clients, user_clients; /* logged in, by database and by login user */
     struct house_config *config;                   /* held; main thread */
     struct loop *main_loop;                        /* from house_attend() on */
-    char *resolv_conf;                             /* owned; NULL: the system's */
-    unsigned peer_id; /* as at the start: it is part of all cancel keys; 0: none */
+    struct {                                       /* SUSPEND; main thread */
+        bool is_on;
+        unsigned number;  /* of this one: letters of earlier ones mean nothing */
+        unsigned missing; /* workers that still have something to send */
+        void (*on_done)(void *arg);
+        void *arg;
+    } suspension;
+    atomic_bool is_for_console; /* whoever comes by a Unix socket now */
+    char *resolv_conf;          /* owned; NULL: the system's */
+    unsigned peer_id;           /* as at the start: it is part of all cancel keys; 0: none */
     unsigned worker_count;
     struct worker *workers;
     _Atomic uint64_t last_client_id;
@@ -97,5 +107,6 @@ void worker_check_drained(struct worker *w);
 
 /* KILL: ends every client of DATABASE (NULL: of all), those in their login included. */
 void worker_end_clients(struct worker *w, char *database);
+void hold_free(struct hold *hold); /* with its loop gone; NULL is fine */
 
 #endif

@@ -25,6 +25,10 @@ struct admin_handler { /* what admin/ asks of the program; all in the main threa
     /* True: begun. */
     void (*shutdown)(void *arg, enum admin_shutdown how);
     bool (*is_shutting_down)(void *arg);
+    /* SUSPEND: no connection is accepted until RESUME. */
+    void (*hold_listeners)(void *arg, bool is_held);
+    /* The sockets that listen, from 0 on; false behind the last. */
+    bool (*listener_at)(void *arg, unsigned i, int *fd, struct address *where);
     void *arg;
 };
 
@@ -36,6 +40,8 @@ const struct console_handler *admin_console(struct admin *a);
 void admin_attend(struct admin *a, struct house *house, struct house_config *config);
 /* CONFIG is in force now (house_reconfigure() came first). */
 void admin_reconfigure(struct admin *a, struct house_config *config);
+/* Ends a SUSPEND; false: there was none. */
+bool admin_resume(struct admin *a);
 /* The workers have ended, the house still lives: nothing is answered any more. NULL is fine, here and
  * below. */
 void admin_close_down(struct admin *a);

@@ -54,6 +54,9 @@ bool loop_turn(struct loop *loop);
 struct event_base *loop_base(struct loop *loop);
 
 uint64_t loop_now_us(const struct loop *loop); /* the clock, read once per wake-up */
+/* Streams with may_be_held are not read until LOOP lets go of them; then stream_read_again() for each. */
+void loop_hold(struct loop *loop);
+void loop_let_go(struct loop *loop);
 void loop_arm(struct loop *loop, struct timer *timer, uint64_t delay_us); /* timer_cancel() undoes */
 
 /* Any thread. Never blocks: one short lock, and one write to the wake-up descriptor when the box was empty.

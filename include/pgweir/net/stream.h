@@ -61,7 +61,8 @@ struct stream {
     bool is_watched;                /* the read event is in epoll; it outlives a short stop (see stream.c) */
     bool is_broken;                 /* a write failed: output is dropped, on_closed comes after the input */
     bool is_ended;                  /* on_closed was called */
-    uint8_t broken_errno;           /* while is_broken: what the failed write said */
+    bool may_be_held;     /* its owner's wish: nothing is read while the loop holds its input back */
+    uint8_t broken_errno; /* while is_broken: what the failed write said */
 };
 
 /* A stream over nothing: is_open is false, close is fine. */
@@ -79,6 +80,8 @@ stream_is_open(const struct stream *s)
 /* Both are cheap, and free of system calls when nothing arrives between a stop and a start. */
 void stream_read_start(struct stream *s);
 void stream_read_stop(struct stream *s);
+/* S may have been held back by its loop, which does not do so any more: reads again what it wants to. */
+void stream_read_again(struct stream *s);
 
 /* Sends all of IOV now or keeps copies of the rest; never fails towards the caller: a dead peer is told
  * through on_closed, from the loop. What is sent to a broken stream, or during a TLS handshake, is

@@ -53,6 +53,7 @@ void pools_wait_cancel(struct pools_wait *wait); /* fine when it is over; on_don
 
 /* Any thread. DATABASE as the client names it. */
 bool pools_is_paused(struct pools *p, const char *database); /* by its name or with all; NULL: all are */
+bool pools_is_any_paused(struct pools *p);                   /* by its name, or all are */
 bool pools_is_disabled(struct pools *p,
                        const char *database); /* takes a lock only while anything is disabled or paused */
 

@@ -170,6 +170,8 @@ bool pool_needs_welcome(const struct member *m);
 struct welcome *pool_welcome(struct pool *pool); /* NULL when not known; the caller drops it */
 
 /* --- one worker's part; all in its thread --- */
+/* M, IDLE, has been so for server_check_delay: it is asked something before it serves again. */
+bool member_is_suspect(const struct member *m, uint64_t now_us);
 struct pool *shard_pool(const struct shard *s);
 const struct route *shard_route(const struct shard *s); /* as of this worker's last reload letter */
 void *shard_owner(const struct shard *s);

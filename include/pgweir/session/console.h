@@ -24,7 +24,7 @@
 #define CONSOLE_MOST_COLUMNS 40u
 #define CONSOLE_MOST_COMMAND (16u * 1024u) /* bytes of a message */
 
-enum console_type { CONSOLE_TEXT, CONSOLE_INT4, CONSOLE_INT8, CONSOLE_NUMERIC };
+enum console_type { CONSOLE_TEXT, CONSOLE_INT4, CONSOLE_INT8, CONSOLE_NUMERIC, CONSOLE_BYTEA };
 
 struct console_column {
     const char *name;

@@ -36,6 +36,7 @@
     X(END_ADMIN,              admin,               LOG_NOTICE_LEVEL,   "admin forced disconnect")                       \
     X(END_KILLED,             killed,              LOG_NOTICE_LEVEL,   "database removed")                              \
     X(END_DISABLED,           disabled,            LOG_NOTICE_LEVEL,   "database is disabled")                          \
+    X(END_SUSPENDED,          suspended,           LOG_NOTICE_LEVEL,   "suspend_timeout")                               \
     X(END_SHUTDOWN,           shutdown,            LOG_NOTICE_LEVEL,   "server shutting down")
 
 /* clang-format on */

@@ -81,6 +81,13 @@ struct house_hunt *house_kill_client(struct house *h, uint64_t id, void (*on_don
                                      void *arg);
 void house_hunt_cancel(struct house_hunt *hunt); /* NULL is fine */
 
+/* SUSPEND: nothing more is read from clients and servers, consoles excepted, and what is on its way to them is sent. ON_DONE, in the main
+ * thread, comes when that is done; who has not taken it after LIMIT_US (0: no limit) is closed. False: it is suspended already. house_resume() undoes it,
+ * and ON_DONE will not come any more; fine when it is not suspended. Main thread. */
+bool house_suspend(struct house *h, uint64_t limit_us, void (*on_done)(void *arg), void *arg);
+bool house_resume(struct house *h); /* false: it was not suspended */
+bool house_is_suspended(const struct house *h);
+
 unsigned house_worker_count(const struct house *h);
 struct loop *house_worker_loop(struct house *h, unsigned worker);
 struct pools *house_pools(struct house *h);
@@ -94,6 +101,8 @@ void house_deliver(struct house *h, int fd, const struct address *peer);
 /* Puts CONFIG in force everywhere; holds it. Main thread. */
 void house_reconfigure(struct house *h, struct house_config *config);
 
+/* Whoever comes by a Unix socket from now on may enter the console and nothing else. Any thread. */
+void house_close_doors(struct house *h);
 /* Ends at transaction boundaries: a client outside a transaction is told 57P01 and closed, one inside when
  * its transaction ends; servers are closed as they come back. on_drained follows. Main thread, once. */
 void house_drain(struct house *h);

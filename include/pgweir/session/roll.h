@@ -18,7 +18,11 @@ struct roll_client { /* all texts are borrowed for the call */
     const char *database; /* "(nodb)" */
     const char *state;    /* active, idle, waiting, login, waiting_cancel_req */
     const char *application_name;
+    const char *replication;         /* none, physical, logical */
+    const struct snapshot *settings; /* NULL: none of its own */
+    const struct pool *pool;         /* NULL: of none */
     const struct stream *stream;
+    int link_fd;                             /* of its server's socket; -1: none */
     uint64_t connect_us, request_us, now_us; /* by the loop's clock */
     uint64_t wait_us;                        /* waiting so long by now; 0: does not */
     uint64_t link_id;                        /* of its server; 0: none */
@@ -32,9 +36,13 @@ struct roll_client { /* all texts are borrowed for the call */
 struct roll_server {
     uint64_t id;
     const char *user, *database;
-    const char *state; /* active, idle, tested, new, active_cancel, being_canceled */
+    const char *state; /* active, idle, used, tested, new, being_canceled, closing */
     const char *application_name;
+    const char *replication;
+    const struct snapshot *settings;
+    const struct pool *pool;
     const struct stream *stream;
+    int link_fd; /* of its client's; -1: none */
     const struct address *peer;
     uint64_t connect_us, request_us, now_us;
     uint64_t link_id;
@@ -48,7 +56,8 @@ struct roll_pool { /* over all workers */
     const struct pool *pool;
     char database[64], user[128];
     unsigned cl_active, cl_waiting, cl_cancel;
-    unsigned sv_active, sv_active_cancel, sv_being_canceled, sv_idle, sv_tested, sv_login;
+    unsigned sv_active, sv_active_cancel, sv_being_canceled, sv_idle, sv_used, sv_tested,
+        sv_login; /* used: idle, and checked before they serve again */
     uint64_t max_wait_us;
     int pool_mode; /* enum pool_mode */
     struct pool_counters counters;
