@@ -266,6 +266,32 @@ share_read(const char *text, struct option_share *out, struct error *why)
     return e;
 }
 
+/* Digits beyond millionths are refused: they would be lost. */
+static enum err
+fraction_read(const char *text, unsigned *out, struct error *why)
+{
+    unsigned whole = 0, millionths = 0, unit = 100000;
+    const char *p = text;
+
+    if (*p < '0' || *p > '9')
+        return error_set(why, ERR_SYNTAX, "`" SHOWN_VALUE "` is not a fraction (write 0, 0.001 or 1)", text);
+    for (; *p >= '0' && *p <= '9' && whole <= 1; p++)
+        whole = whole * 10 + (unsigned)(*p - '0');
+    if (*p == '.')
+        for (p++; *p >= '0' && *p <= '9' && unit > 0; p++, unit /= 10)
+            millionths += (unsigned)(*p - '0') * unit;
+    while (*p == '0')
+        p++;
+    if (whole > 1 || (whole == 1 && millionths > 0))
+        return error_set(why, ERR_LIMIT, "`" SHOWN_VALUE "` is not between 0 and 1", text);
+    if (*p != '\0')
+        return error_set(why, ERR_SYNTAX,
+                         "`" SHOWN_VALUE "` is not a fraction (write 0, 0.001 or 1; at most six digits)",
+                         text);
+    *out = whole * FRACTION_ONE + millionths;
+    return ERR_NONE;
+}
+
 static enum err
 value_read(const struct option *o, const char *text, union value *out, struct error *why)
 {
@@ -286,6 +312,8 @@ value_read(const struct option *o, const char *text, union value *out, struct er
         return auto_count_read(text, &out->count, why);
     case OPT_SHARE:
         return share_read(text, &out->share, why);
+    case OPT_FRACTION:
+        return fraction_read(text, &out->count, why);
     }
     return error_set(why, ERR_SYNTAX, "option %s has no type", o->name);
 }
@@ -305,6 +333,7 @@ value_amount(const struct option *o, const union value *v)
     case OPT_BOOL:
     case OPT_CHOICE:
     case OPT_SHARE:
+    case OPT_FRACTION:
         break;
     }
     return 0;
@@ -364,6 +393,7 @@ option_parse(const struct option *o, const char *value, void *slot, struct error
         break;
     case OPT_COUNT:
     case OPT_AUTO_COUNT:
+    case OPT_FRACTION:
         *(unsigned *)slot = v.count;
         break;
     case OPT_DURATION:
@@ -427,6 +457,20 @@ share_show(const struct option_share *share, char *out, size_t size)
         snprintf(out, size, "%u", share->count);
 }
 
+static void
+fraction_show(unsigned millionths, char *out, size_t size)
+{
+    int digits = 6;
+
+    if (millionths % FRACTION_ONE == 0) {
+        snprintf(out, size, "%u", millionths / FRACTION_ONE);
+        return;
+    }
+    for (; millionths % 10 == 0; millionths /= 10)
+        digits--;
+    snprintf(out, size, "0.%0*u", digits, millionths);
+}
+
 void
 option_show(const struct option *o, const void *slot, char *out, size_t size)
 {
@@ -461,6 +505,9 @@ option_show(const struct option *o, const void *slot, char *out, size_t size)
     case OPT_SHARE:
         share_show(slot, out, size);
         return;
+    case OPT_FRACTION:
+        fraction_show(*(const unsigned *)slot, out, size);
+        return;
     }
 }
 
@@ -474,6 +521,7 @@ option_equal(const struct option *o, const void *slot_a, const void *slot_b)
         return *(const bool *)slot_a == *(const bool *)slot_b;
     case OPT_COUNT:
     case OPT_AUTO_COUNT:
+    case OPT_FRACTION:
         return *(const unsigned *)slot_a == *(const unsigned *)slot_b;
     case OPT_DURATION:
     case OPT_BYTES:

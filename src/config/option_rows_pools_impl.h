@@ -134,6 +134,19 @@
   .text = "How long a client that has asked for currval() or lastval() before keeps its server connection after a "
           "transaction that may have advanced a sequence, in case it asks again. 0: not at all." },
 
+{ .name = "session_audit",
+  .type = OPT_FRACTION,
+  .preset = "0.0001",
+  .scope = IN_GLOBAL | IN_DATABASE | IN_USER, .when = OPT_LIVE,
+  .slot = SLOT(session_audit),
+  .slot_inside = INSIDE(session_audit), .mark_inside = MARK(session_audit),
+  .group = POOLS,
+  .text = "In which fraction of all cases the server is asked for everything that its session holds before another "
+          "client has it: this finds what no text shows, as settings, temporary tables or LISTEN within functions "
+          "and triggers. It is its client's, or removed if that is not known, and the query that did it is "
+          "suspected from then on. 0: never; 1: always, at the price of about a millisecond for each transaction. "
+          "Pools with a `connect_query` are not looked at." },
+
 { .name = "prepared_statements_memory",
   .type = OPT_BYTES,
   .preset = "256MB", .least = "1MB",

@@ -131,6 +131,7 @@ option_value_size(const struct option *o)
         return sizeof(bool);
     case OPT_COUNT:
     case OPT_AUTO_COUNT:
+    case OPT_FRACTION:
         return sizeof(unsigned);
     case OPT_DURATION:
     case OPT_BYTES:

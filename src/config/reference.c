@@ -43,6 +43,9 @@ write_type(const struct option *o, struct buf *out)
     case OPT_SHARE:
         buf_add_text(out, "whole number or percentage");
         return;
+    case OPT_FRACTION:
+        buf_add_text(out, "fraction from 0 to 1");
+        return;
     }
 }
 

@@ -42,6 +42,8 @@ route_resolve(struct route *r, const struct overrides *all)
     r->server_tls = all->server_tls;
     r->max_pinned = all->max_pinned;
     r->sequence_pin_timeout_us = all->sequence_pin_timeout_us;
+    /* what connect_query has set cannot be told from what clients have */
+    r->session_audit = r->connect_query[0] == '\0' ? all->session_audit : 0;
     r->query_wait_timeout_us = all->query_wait_timeout_us;
     r->query_timeout_us = all->query_timeout_us;
     r->idle_transaction_timeout_us = all->idle_transaction_timeout_us;

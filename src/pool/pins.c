@@ -35,14 +35,23 @@ shard_pinned_in_pool(const struct shard *s)
 }
 
 bool
-shard_asks_sequences(const struct shard *s)
+shard_asks_sequences(const struct shard *s, uint64_t now_us)
 {
-    return atomic_load_explicit(&s->pool->asks_sequences, memory_order_relaxed);
+    uint64_t asked_us = atomic_load_explicit(&s->pool->sequences_asked_us, memory_order_relaxed);
+
+    return asked_us != 0 && now_us < asked_us + PINS_SEQUENCES_ASKED_US;
 }
 
 bool
-shard_learn_sequences(struct shard *s)
+shard_learn_sequences(struct shard *s, uint64_t now_us)
 {
-    return !shard_asks_sequences(s) &&
-           !atomic_exchange_explicit(&s->pool->asks_sequences, true, memory_order_relaxed);
+    bool is_known = shard_asks_sequences(s, now_us);
+    uint64_t asked_us = atomic_load_explicit(&s->pool->sequences_asked_us, memory_order_relaxed);
+
+    if (is_known && now_us <= asked_us + US_PER_S) /* the line is not written each time */
+        return false;
+    return atomic_compare_exchange_strong_explicit(&s->pool->sequences_asked_us, &asked_us,
+                                                   now_us > 0 ? now_us : 1, memory_order_relaxed,
+                                                   memory_order_relaxed) &&
+           !is_known;
 }

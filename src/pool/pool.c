@@ -167,6 +167,7 @@ pool_new(struct pools *p, const char *database, const char *user, struct route *
     atomic_init(&pool->usable_count, 0);
     atomic_init(&pool->dial_count, 0);
     atomic_init(&pool->starved, 0);
+    pool->learned = learned_new();
     atomic_init(&pool->waiting.bits, 0);
     atomic_init(&pool->idle.bits, 0);
     for (unsigned i = 0; i < p->worker_count; i++)
@@ -194,6 +195,7 @@ pool_free(struct pool *pool)
         shard_free(pool_shard_if_any(pool, i));
     accounts_free(atomic_load_explicit(&pool->account, memory_order_acquire));
     route_drop(pool->_shared.route);
+    learned_free(pool->learned);
     welcome_drop(pool->_shared.welcome);
     free(pool->trouble._shared.why);
     pthread_mutex_destroy(&pool->_shared.lock);

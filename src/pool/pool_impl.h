@@ -96,7 +96,9 @@ struct pool {
     _Atomic unsigned host_turn;    /* pool_host_turn() */
     _Atomic unsigned usable_count; /* servers that are neither DIALING nor RETIRING, over all shards */
     _Atomic unsigned dial_count;   /* dials under way, over all shards */
-    _Atomic bool asks_sequences;   /* see shard_asks_sequences() */
+    /* when a client asked for currval() last, about; 0: nobody ever did; see shard_asks_sequences() */
+    _Atomic uint64_t sequences_asked_us;
+    struct learned *learned;       /* audit.c's; owned */
     _Atomic unsigned pinned_count; /* clients that keep their server between transactions, over all shards */
     _Atomic uint32_t starved;      /* shards that would dial if fewer dials were under way */
     struct pool_mask waiting;      /* shards that have clients waiting for a server: exact */
@@ -180,5 +182,9 @@ trouble_retry_us(const struct pool *pool)
 /* Whether clients are to be told that the server refuses them: it did, and there is no usable server. */
 bool trouble_is_refusal(const struct pool *pool);
 bool trouble_tell(struct pool *pool, struct pg_error *out); /* false: nothing to tell */
+
+/* --- audit.c --- */
+struct learned *learned_new(void);
+void learned_free(struct learned *l);
 
 #endif

@@ -41,6 +41,12 @@ struct shard {
 
     struct pool_counters counters;
     struct pin_counts pins;
+    struct {                   /* audit.c's */
+        unsigned fraction;     /* session_audit as it was when `left` was drawn */
+        uint32_t left;         /* releases up to the next one that is looked at */
+        unsigned alert;        /* so many are looked at, one after the other */
+        uint64_t alert_due_us; /* no alert before */
+    } audit;
     unsigned client_count;
 
     unsigned checking_count; /* of the active ones: is_checking */

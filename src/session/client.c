@@ -441,9 +441,10 @@ client_link(struct client *c, struct server *s)
     s->has_foreign_sequences = false;
     if (s->sequence_client != c->id) {
         s->has_foreign_sequences = s->sequence_client != 0 && c->pool_mode != POOL_SESSION &&
-                                   shard_asks_sequences(c->shard);
+                                   (c->asks_sequences || shard_asks_sequences(c->shard, c->active_us));
         s->sequence_client = s->sequence_client == 0 ? c->id : SEQUENCES_OF_MANY;
     }
+    state_begin(s);
     server_move(s, SERVER_ACTIVE);
     client_feed(c, EV_GRANTED);
 }

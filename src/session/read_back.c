@@ -2,27 +2,27 @@
  * read_back.c - the server is asked what its session holds, and its answer is what client and server are
  * known to have from then on.
  *
- * The read-back is one simple Query of up to three statements, and each row of its answer begins with a
- * letter:
+ * The read-back is one simple Query of a few statements; each row of its answer begins with a letter:
  *
- *     v  the settings that were touched: value, and for what was perhaps put back also the default, each
- *     in hex, in the order of `asked`
+ *     v  the settings that were touched: value, and for what was perhaps put back also the default, each in
+ *        hex, in the order of `asked`
  *     p  t or f for each kind of pin in question, in the order of checks[]
  *     f  name and value of a setting that the session has changed: one row each, only where the text could
- *     have done anything
+ *        have done anything
+ *     n  the same of a setting that no view shows and that the body of a function names; now and then
  *
  * Values come as the hex of their bytes in the server's encoding, so that no client_encoding changes them.
- * The Query takes its names from pg_catalog
- * only, runs outside of any transaction of the client's and switches statement_timeout off for itself. It
- * may still fail, by a cancel request that
- * came late or a very short statement_timeout: then it is asked again, a few times. What remains unknown
- * is scrubbed.
+ * The Query takes its names from pg_catalog only, runs outside of any transaction of the client's and
+ * switches statement_timeout off for itself. It may still fail, by a cancel request that came late or a very
+ * short statement_timeout: then it is asked again, a few times. What remains unknown is scrubbed.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "pgweir/base/mem.h"
+#include "pgweir/pool/audit.h"
+#include "pgweir/pool/schema.h"
 #include "session_settings_impl.h"
 #include "session_state_impl.h"
 
@@ -57,8 +57,24 @@ write_hex(struct buf *sql, const char *before, const char *name, const char *aft
     buf_add_text(sql, ",pg_catalog.getdatabaseencoding()),'hex')");
 }
 
+/* What stands between quotes in a call of set_config(), and what stands behind SET. No backslash: it would be
+ * read in two ways. */
+#define NAME_PATTERN                                                                      \
+    "(?:set_config[[:space:]]*[(][[:space:]]*''|set[[:space:]]+(?:session[[:space:]]+)?)" \
+    "([a-z_][a-z0-9_$]*[.][a-z0-9_$.]*[a-z0-9_$])"
+#define FIRST_USER_OID "16384"
+
 static void
-write_question(const struct session_state *state, struct buf *sql)
+write_names_question(struct buf *sql)
+{
+    buf_add_text(sql, ";SELECT DISTINCT 'n',m[1],pg_catalog.encode(pg_catalog.convert_to("
+                      "pg_catalog.current_setting(m[1],true),pg_catalog.getdatabaseencoding()),'hex') "
+                      "FROM pg_catalog.pg_proc,pg_catalog.regexp_matches(prosrc,'" NAME_PATTERN "','gi') m "
+                      "WHERE oid OPERATOR(pg_catalog.>=) '" FIRST_USER_OID "'::pg_catalog.oid");
+}
+
+static void
+write_question(const struct session_state *state, bool asks_names, struct buf *sql)
 {
     struct slice rest = buf_slice(&state->asked);
     bool is_full = (state->asked_flags & SQL_OPAQUE) != 0;
@@ -84,6 +100,8 @@ write_question(const struct session_state *state, struct buf *sql)
                       "pg_catalog.getdatabaseencoding()),'hex') FROM pg_catalog.pg_settings "
                       "WHERE source OPERATOR(pg_catalog.=) 'session' "
                       "AND name OPERATOR(pg_catalog.<>) 'statement_timeout'");
+    if (asks_names)
+        write_names_question(sql);
 }
 
 /* Names of S, those of custom settings only, are asked for as HOW. */
@@ -139,6 +157,8 @@ choose_names(struct client *c, struct session_state *state)
         touch_snapshot(&state->asked, s->settings, is_full, is_reset ? TOUCH_RESET : TOUCH_SET);
         touch_snapshot(&state->asked, c->floor, is_full, is_reset ? TOUCH_RESET : TOUCH_SET);
     }
+    for (unsigned i = 0; is_full && (name = shard_learned_name(c->shard, i)) != NULL; i++)
+        touched_add(&state->asked, name, is_reset ? TOUCH_RESET : TOUCH_SET);
     if (has_identity)
         touch_identities(&state->asked);
 }
@@ -179,33 +199,59 @@ leads_to_floor(const struct client *c, const struct session_state *state)
     return false;
 }
 
+static void
+ask(struct server *s, struct session_state *state)
+{
+    struct client *c = s->client;
+    bool is_full = (state->asked_flags & SQL_OPAQUE) != 0;
+    struct buf sql;
+
+    state->asked_pins = 0;
+    for (size_t i = 0; i < COUNT_OF(checks); i++)
+        if ((state->asked_flags & (checks[i].makers | SQL_OPAQUE)) != 0 ||
+            (c->pins & PIN_BIT(checks[i].reason)) != 0)
+            state->asked_pins |= PIN_BIT(checks[i].reason);
+    choose_names(c, state);
+    buf_release(&state->touched);
+    state->is_asking = true;
+    state->has_failed = false;
+    state->is_too_long = false;
+    buf_init(&sql);
+    write_question(state,
+                   is_full &&
+                       shard_names_are_due(c->shard, schema_epoch(s->schema), loop_now_us(c->worker->loop)),
+                   &sql);
+    buf_add_u8(&sql, '\0');
+    server_query(s, (const char *)buf_slice(&sql).at, OWN_READ_BACK);
+    buf_release(&sql);
+    state->asked_stamp = s->stamp;
+    state->asked_notes = state->note_count;
+}
+
 void
 read_back_ask(struct server *s)
 {
     struct client *c = s->client;
     struct session_state *state = session_state_of(s);
-    struct buf sql;
 
     touch_reported(s);
     state->asked_flags = c->suspected;
-    state->asked_pins = 0;
-    for (size_t i = 0; i < COUNT_OF(checks); i++)
-        if ((c->suspected & (checks[i].makers | SQL_OPAQUE)) != 0 ||
-            (c->pins & PIN_BIT(checks[i].reason)) != 0)
-            state->asked_pins |= PIN_BIT(checks[i].reason);
-    choose_names(c, state);
-    buf_release(&state->touched);
-    s->is_in_question = leads_to_floor(c, state);
+    state->is_audit = false;
     c->suspected = 0;
     c->is_unsure = false;
-    state->is_asking = true;
-    state->has_failed = false;
-    state->is_too_long = false;
-    buf_init(&sql);
-    write_question(state, &sql);
-    buf_add_u8(&sql, '\0');
-    server_query(s, (const char *)buf_slice(&sql).at, OWN_READ_BACK);
-    buf_release(&sql);
+    ask(s, state);
+    s->is_in_question = leads_to_floor(c, state);
+}
+
+/* What was reported counts as told: it is followed at the release, as ever. */
+void
+state_audit(struct server *s)
+{
+    struct session_state *state = session_state_of(s);
+
+    state->asked_flags = SQL_OPAQUE;
+    state->is_audit = true;
+    ask(s, state);
 }
 
 /* --- the answer --- */
@@ -282,18 +328,6 @@ hex_digit(uint8_t c, uint8_t *out)
         return false;
     return true;
 }
-
-/* What an answer says: values live in `text`. */
-struct answer {
-    char *text; /* owned */
-    size_t used;
-    size_t size;
-    struct snapshot_pair of_server[2 * MOST_TOUCHED + 16];
-    struct snapshot_pair of_client[2 * MOST_TOUCHED + 16];
-    size_t count;
-    unsigned pins;
-    bool is_overfull;
-};
 
 /* HEX as bytes with a NUL behind them; NULL when it is none. */
 static char *
@@ -402,6 +436,37 @@ read_changed(struct row *row, struct answer *a)
     return true;
 }
 
+bool
+answer_has(const struct answer *a, const char *name)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (text_equal_nocase(a->of_server[i].name, name))
+            return true;
+    return false;
+}
+
+/* What was asked for has its value already. */
+static bool
+read_name(struct server *s, struct row *row, struct answer *a)
+{
+    struct slice name, hex;
+    const char *value;
+    bool is_null;
+    char *copy = a->text + a->used;
+
+    if (!field_next(row, &name, &is_null) || a->used + name.len + 1 > a->size)
+        return false;
+    memcpy(copy, name.at, name.len);
+    copy[name.len] = '\0';
+    a->used += name.len + 1;
+    if (!field_next(row, &hex, &is_null) || (value = answer_text(a, hex)) == NULL)
+        return false;
+    shard_learn_name(s->client->shard, copy);
+    if (value[0] != '\0' && !answer_has(a, copy))
+        answer_add(a, copy, value, value);
+    return true;
+}
+
 static bool
 read_answer(struct server *s, struct answer *a)
 {
@@ -422,15 +487,16 @@ read_answer(struct server *s, struct answer *a)
             is_read = read_pins(s, &row, a);
         else if (slice_is(kind, "f"))
             is_read = read_changed(&row, a);
+        else if (slice_is(kind, "n"))
+            is_read = read_name(s, &row, a);
         if (!is_read)
             return false;
     }
     return has_values && messages.len == 0;
 }
 
-/* The settings of both sides are what the answer says. False: they are too many to be followed. */
-static bool
-follow_answer(struct server *s, const struct answer *a)
+bool
+read_back_follow(struct server *s, const struct answer *a)
 {
     struct client *c = s->client;
     struct snapshots *store = c->worker->house->snapshots;
@@ -450,7 +516,10 @@ follow_answer(struct server *s, const struct answer *a)
     server_take_settings(s, of_server);
     snapshot_drop(store, of_server);
     snapshot_drop(store, old);
-    s->is_dirty = s->is_dirty && !is_full;
+    if (is_full) { /* settings that no view shows may be set there besides */
+        s->is_dirty = false;
+        settings_suspect_hidden(s, c->id);
+    }
     return true;
 }
 
@@ -464,6 +533,11 @@ give_up(struct server *s)
     const char *name;
     enum touch how;
 
+    if (state->is_audit) { /* whose it is would not be known if it was asked for as the client's */
+        s->scrub = SCRUB_ALL;
+        s->audited_stamp = state->asked_stamp;
+        return;
+    }
     if (++state->tries < MOST_TRIES) {
         c->suspected |= state->asked_flags;
         while ((name = touched_next(&rest, &how)) != NULL)
@@ -483,31 +557,54 @@ state_failed(struct server *s, const struct pg_error *why)
     server_log(s, LOG_INFO_LEVEL, "reading the session's state failed: %s: %s", why->sqlstate, why->message);
 }
 
+uint32_t
+read_back_makers(unsigned pins)
+{
+    uint32_t makers = 0;
+
+    for (size_t i = 0; i < COUNT_OF(checks); i++)
+        if ((pins & PIN_BIT(checks[i].reason)) != 0)
+            makers |= checks[i].makers;
+    return makers;
+}
+
+static void
+follow(struct server *s, const struct answer *a)
+{
+    struct client *c = s->client;
+    struct session_state *state = s->session;
+    const struct snapshot *before = c->settings;
+    unsigned pins = (c->pins & ~state->asked_pins) | a->pins;
+    bool is_full = (state->asked_flags & SQL_OPAQUE) != 0;
+
+    state->tries = 0;
+    if (!read_back_follow(s, a))
+        pins |= PIN_BIT(PIN_SETTINGS);
+    else if (is_full || (state->asked_flags & SQL_RESETS_ALL) != 0)
+        pins &= ~PIN_BIT(PIN_SETTINGS);
+    if ((pins & PIN_BIT(PIN_PREPARE)) == 0)
+        state->prepared_flags = 0;
+    state_pin(c, pins);
+    if (is_full)
+        s->audited_stamp = state->asked_stamp;
+    audit_learned_ran(s, pins != 0 || c->settings != before);
+}
+
 void
 state_answered(struct server *s)
 {
-    struct client *c = s->client;
     struct session_state *state = s->session;
     struct answer a = { .size = buf_len(&state->rows) + 1 };
 
     state->is_asking = false;
     s->is_in_question = false;
     a.text = mem_new(a.size);
-    if (state->has_failed || state->is_too_long || !read_answer(s, &a)) {
+    if (state->has_failed || state->is_too_long || !read_answer(s, &a))
         give_up(s);
-    } else {
-        unsigned pins = (c->pins & ~state->asked_pins) | a.pins;
-        bool is_all = (state->asked_flags & (SQL_OPAQUE | SQL_RESETS_ALL)) != 0;
-
-        state->tries = 0;
-        if (!follow_answer(s, &a))
-            pins |= PIN_BIT(PIN_SETTINGS);
-        else if (is_all)
-            pins &= ~PIN_BIT(PIN_SETTINGS);
-        if ((pins & PIN_BIT(PIN_PREPARE)) == 0)
-            state->prepared_flags = 0;
-        state_pin(c, pins);
-    }
+    else if (state->is_audit)
+        audit_judge(s, &a);
+    else
+        follow(s, &a);
     free(a.text);
     buf_release(&state->asked);
     buf_release(&state->rows);

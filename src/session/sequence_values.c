@@ -35,7 +35,7 @@ are_sequences_own(struct client *c)
     struct server *s = c->server;
 
     c->asks_sequences = true;
-    if (shard_learn_sequences(c->shard))
+    if (shard_learn_sequences(c->shard, loop_now_us(c->worker->loop)))
         client_log(c, LOG_NOTICE_LEVEL,
                    "currval() or lastval() is used in this pool: from now on DISCARD SEQUENCES "
                    "goes ahead where a server connection changes its client");

@@ -17,6 +17,7 @@
 #include "client_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
+#include "pgweir/pool/audit.h"
 #include "pgweir/pool/schema.h"
 #include "pgweir/wire/front.h"
 #include "prepared_impl.h"
@@ -302,6 +303,7 @@ server_begin_work(struct server *s)
     s->stream.handler = &relayed;
     scanner_init(&s->scanner, &back_relay_rules, worker_most_body(s->worker), RELAY_CARRY_BYTES);
     s->status = 'I';
+    s->is_watched = shard_audits_always(s->member.shard);
     server_move(s, SERVER_IDLE);
     if (buf_len(&s->carry) > 0) /* it said more than its login asks for */
         relay_from_server(s, slice_of(NULL, 0));
@@ -572,8 +574,10 @@ forget_settings(struct server *s)
         return;
     server_take_settings(s, NULL);
     state_cleaned(s);
-    if (s->scrub != SCRUB_SETTINGS) /* it was DISCARD ALL */
+    if (s->scrub != SCRUB_SETTINGS) { /* it was DISCARD ALL */
         s->sequence_client = 0;
+        s->is_watched = shard_audits_always(s->member.shard);
+    }
     s->scrub = SCRUB_NOTHING;
 }
 

@@ -94,6 +94,7 @@ struct server {
     struct statement *unnamed;        /* its unnamed statement; held; NULL: none, or not one of ours */
     uint64_t unnamed_client;          /* who parsed it; 0: nobody */
     uint64_t stamp;                   /* messages entered, for prepared.c */
+    uint64_t audited_stamp;           /* `stamp` when its session was looked at as a whole last */
     uint64_t known_stamp;             /* of the last Sync that was answered */
     uint64_t sync_stamp;              /* of the last Sync that was sent */
     /* of the last message sent that may change the transaction's state, or the statements by DEALLOCATE
@@ -144,13 +145,16 @@ struct server {
     bool is_capturing; /* the message begun last is a row that read_back.c wants */
     bool is_loaded;    /* its client has used LOAD, which nothing undoes: closed when it comes back */
     bool has_foreign_sequences; /* DISCARD SEQUENCES is due before its client's first message */
-    bool is_dirty;              /* its client has SET or RESET something: RESET ALL before another gets it */
-    bool is_keeping;            /* messages are added to `kept` */
-    bool has_ddl;               /* a tag of DDL has come, and no ReadyForQuery with status I since */
-    bool has_strays;            /* statements of ours may be there that are not in `statements` */
-    bool is_stalled;            /* not read: its client does not take its output */
-    bool is_patient;            /* CLEANING: what runs may end by itself first, its client left politely */
-    bool is_ours;               /* CLEANING: nothing of its client's runs any more, only what we have sent */
+    /* its session was known when it got its client: what is found in the end is that client's */
+    bool is_watched;
+    bool is_attentive; /* its client's texts are noted, or held against what was learnt: see audit.c */
+    bool is_dirty;     /* its client has SET or RESET something: RESET ALL before another gets it */
+    bool is_keeping;   /* messages are added to `kept` */
+    bool has_ddl;      /* a tag of DDL has come, and no ReadyForQuery with status I since */
+    bool has_strays;   /* statements of ours may be there that are not in `statements` */
+    bool is_stalled;   /* not read: its client does not take its output */
+    bool is_patient;   /* CLEANING: what runs may end by itself first, its client left politely */
+    bool is_ours;      /* CLEANING: nothing of its client's runs any more, only what we have sent */
 };
 
 extern const char *const server_state_words[SERVER_STATE_COUNT];

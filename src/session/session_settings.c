@@ -83,6 +83,14 @@ settings_lose_track(struct server *s, uint64_t client_id)
     s->last_client = client_id;
 }
 
+/* What connect_query has set would be lost with it. */
+void
+settings_suspect_hidden(struct server *s, uint64_t client_id)
+{
+    if (s->route->connect_query[0] == '\0')
+        settings_lose_track(s, client_id);
+}
+
 bool
 settings_read_report(struct slice message, struct startup_pair *out)
 {

@@ -4,8 +4,7 @@
  * A server is brought to its client's settings by one Query sent ahead of the first message in the same
  * write; its answer is swallowed. Clients follow what the server reports (ParameterStatus), and what
  * read_back.c reads. What nobody has followed marks the server: RESET ALL comes before another client's
- * work, and so
- * nothing of one client's session is seen by another.
+ * work, and so nothing of one client's session is seen by another.
  *
  * source PostgreSQL docs, protocol-flow "Asynchronous Operations" (ParameterStatus).
  */
@@ -54,6 +53,9 @@ bool settings_read_report(struct slice message, struct startup_pair *out);
 /* Something was set on S that cannot be followed: it is scrubbed before anybody but the client of that id
  * works with it; 0: before anybody does. */
 void settings_lose_track(struct server *s, uint64_t client_id);
+/* Settings that no view shows may have been set on S by the client of that id (0: by anybody): the same, if
+ * that is to be had. */
+void settings_suspect_hidden(struct server *s, uint64_t client_id);
 /* C leaves S: its settings become what S has reported since they met. */
 void settings_follow(struct client *c, struct server *s);
 

@@ -26,6 +26,13 @@
 
 #define MOST_TOUCHED SNAPSHOT_MOST_SETTINGS
 
+#define NOTES_MOST 16u
+
+struct note {
+    uint64_t fingerprint;
+    bool is_learned; /* it was suspected because of its fingerprint */
+};
+
 struct session_state {
     struct buf touched; /* names of settings, as below, that the next read-back must ask for */
     struct buf asked;   /* those of the read-back under way: enum touch, name, NUL, … */
@@ -34,11 +41,19 @@ struct session_state {
     uint32_t prepared_flags; /* of texts with SQL PREPARE: what an EXECUTE may do */
     unsigned asked_pins;     /* the kinds whose answer comes */
     unsigned tries;
+    uint64_t asked_stamp; /* server->stamp when it was asked last */
+    bool is_audit;        /* asked though no text was suspected */
     bool is_asking;
     bool has_failed;
     bool is_too_long;
     bool is_refused;
     struct pg_error refusal;
+    struct note
+        notes[NOTES_MOST]; /* audit.c's, of the texts that its client has sent since it has the server */
+    unsigned note_count;
+    unsigned asked_notes; /* the first so many are those that the read-back under way is about */
+    bool notes_are_partial;
+    struct buf note_texts; /* as sql_fingerprint() writes them, each with its NUL; only while watched */
 };
 
 enum touch { TOUCH_SET = 's', TOUCH_RESET = 'r' };
@@ -61,8 +76,33 @@ bool sequences_are_refused(struct client *c, uint32_t flags, struct pg_error *wh
 /* What the transaction of S's client had to do with sequences. */
 void sequences_settle(struct server *s);
 
+/* What an answer says: values live in `text`. */
+struct answer {
+    char *text; /* owned */
+    size_t used;
+    size_t size;
+    struct snapshot_pair of_server[2 * MOST_TOUCHED + 16];
+    struct snapshot_pair of_client[2 * MOST_TOUCHED + 16];
+    size_t count;
+    unsigned pins;
+    bool is_overfull;
+};
+
 /* Asks for what is suspected. */
 void read_back_ask(struct server *s);
+/* The settings of both sides are what the answer says. False: they are too many to be followed. */
+bool read_back_follow(struct server *s, const struct answer *a);
+bool answer_has(const struct answer *a, const char *name); /* in any case */
+/* What texts show that leave PINS behind. */
+uint32_t read_back_makers(unsigned pins);
+
+/* C, whose server is attentive, has sent TEXT, which shows FLAGS: it is noted. Returns what is known of
+ * such texts. */
+uint32_t audit_note(struct client *c, struct slice text, uint32_t flags);
+/* What an audit has found out. */
+void audit_judge(struct server *s, const struct answer *a);
+/* What S's client has run of texts that were learnt has left something behind, or has not. */
+void audit_learned_ran(struct server *s, bool was_right);
 
 /* Who the session is: not among the settings that RESET ALL resets. */
 static inline bool

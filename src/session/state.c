@@ -18,6 +18,7 @@ session_state_of(struct server *s)
         buf_init(&s->session->touched);
         buf_init(&s->session->asked);
         buf_init(&s->session->rows);
+        buf_init(&s->session->note_texts);
     }
     return s->session;
 }
@@ -41,6 +42,7 @@ state_free(struct session_state *state)
     if (state == NULL)
         return;
     forget_question(state);
+    buf_release(&state->note_texts);
     free(state);
 }
 
@@ -202,6 +204,8 @@ state_orphan(struct server *s)
     struct client *c = s->client;
     uint32_t flags = c->suspected & ~SEQUENCES; /* s->sequence_client knows */
 
+    if (s->is_watched) /* nobody asks any more what its texts have done */
+        flags |= SQL_OPAQUE;
     if (s->session != NULL) {
         if (s->session->is_asking)
             flags |= s->session->asked_flags;

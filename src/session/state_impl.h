@@ -16,12 +16,17 @@
 #ifndef PGWEIR_SESSION_STATE_IMPL_H
 #define PGWEIR_SESSION_STATE_IMPL_H
 
+#include "pgweir/pool/audit.h"
 #include "client_impl.h"
 #include "server_impl.h"
 
 /* A simple Query, and a Bind, are looked at as a whole up to this many bytes; what is beyond in a longer
  * Query may do anything. */
 #define STATE_WHOLE_BYTES (8u * 1024u)
+
+bool state_is_settled_slowly(struct server *s);
+void state_audit(struct server *s); /* asks for everything; the answer goes to audit_judge() */
+void state_begin_notes(struct server *s);
 
 struct session_state; /* a server's; NULL until something was suspected there */
 
@@ -41,12 +46,27 @@ void state_note_tag(struct client *c, struct slice message);
 /* A FunctionCall of C. */
 void state_function_call(struct client *c, const struct scan_span *span);
 
+/* S has got its client. */
+static inline void
+state_begin(struct server *s)
+{
+    if (s->client->pool_mode == POOL_SESSION)
+        s->is_watched = false;
+    s->is_attentive = s->is_watched || shard_has_learned(s->member.shard);
+    if (UNLIKELY(s->is_attentive))
+        state_begin_notes(s);
+}
+
 /* S could be released: has its client left nothing there? If that must be asked, it is asked now. */
-bool state_is_settled_slowly(struct server *s);
 static inline bool
 state_is_settled(struct server *s)
 {
-    return LIKELY((s->client->suspected | s->client->pins) == 0) || state_is_settled_slowly(s);
+    if (UNLIKELY((s->client->suspected | s->client->pins) != 0) && !state_is_settled_slowly(s))
+        return false;
+    if (s->audited_stamp == s->stamp || LIKELY(!shard_audit_is_due(s->member.shard) && !s->is_watched))
+        return true;
+    state_audit(s);
+    return false;
 }
 
 /* BYTES of a DataRow that answers a read-back. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "pgweir/pool/audit.h"
 #include "prepare_impl.h"
 #include "session_state_impl.h"
 
@@ -73,6 +74,8 @@ suspicion_touch(struct client *c, const char *name, enum touch how)
 
     if (!is_to_be_followed(name))
         return;
+    if (strchr(name, '.') != NULL)
+        shard_learn_name(c->shard, name);
     if (touched_count(list) >= MOST_TOUCHED) {
         c->suspected |= SQL_OPAQUE;
         return;
@@ -161,6 +164,16 @@ touch_settings(struct client *c, const struct sql_findings *f, struct slice bind
     }
 }
 
+/* TEXT may do anything; what it may set that no view shows can only be asked for by name. */
+static void
+touch_hidden_names(struct client *c, struct slice text)
+{
+    char name[SQL_SETTING_NAME_MOST + 1];
+
+    while (sql_next_dotted_name(&text, name, sizeof name))
+        suspicion_touch(c, name, TOUCH_SET);
+}
+
 /* Which of FLAGS matter to C now. */
 static uint32_t
 relevant(const struct client *c, uint32_t flags)
@@ -231,6 +244,8 @@ state_query(struct client *c, const struct scan_span *span)
 
     sql_look(text, !c->has_odd_strings, &f);
     flags = f.flags;
+    if (UNLIKELY(c->server->is_attentive) && span->is_last)
+        flags |= audit_note(c, text, flags);
     if (!span->is_last || UNLIKELY(c->has_odd_encoding && !is_readable(c, text)))
         flags |= SQL_OPAQUE;
     if (LIKELY((flags & (TELLING | PINNING)) == 0))
@@ -244,6 +259,8 @@ state_query(struct client *c, const struct scan_span *span)
         return true;
     suspect(c, flags);
     touch_settings(c, &f, slice_of(NULL, 0));
+    if (UNLIKELY((flags & SQL_OPAQUE) != 0))
+        touch_hidden_names(c, text);
     return true;
 }
 
@@ -253,6 +270,8 @@ state_bind(struct client *c, const struct statement *st, const struct scan_span 
     uint32_t flags = st->findings;
     struct sql_findings f;
 
+    if (UNLIKELY(c->server->is_attentive))
+        flags |= audit_note(c, statement_text(st), flags);
     if (UNLIKELY(c->has_odd_encoding && !is_readable(c, statement_text(st))))
         flags |= SQL_OPAQUE;
     if (LIKELY((flags & (TELLING | PINNING)) == 0))
@@ -263,6 +282,8 @@ state_bind(struct client *c, const struct statement *st, const struct scan_span 
     if (flags == 0)
         return true;
     suspect(c, flags);
+    if (UNLIKELY((flags & SQL_OPAQUE) != 0))
+        touch_hidden_names(c, statement_text(st));
     if ((flags & SETTERS) != 0) {
         sql_look(statement_text(st), !c->has_odd_strings, &f);
         touch_settings(c, &f, span->is_last ? span->bytes : slice_of(NULL, 0));
@@ -283,6 +304,8 @@ state_parse(struct client *c, const struct scan_span *span, struct pg_error *why
 
         sql_look(text, !c->has_odd_strings, &f);
         flags = span->is_last && is_readable(c, text) ? f.flags : f.flags | (uint32_t)SQL_OPAQUE;
+        if (UNLIKELY(c->server->is_attentive) && span->is_last)
+            flags |= audit_note(c, text, f.flags);
     }
     if (sequences_are_refused(c, flags, why))
         return false;

@@ -123,7 +123,8 @@ weir_write_files(struct weir *w)
                    "unix_socket_dir = %s\n"
                    "auth_type = scram-sha-256\n"
                    "auth_file = %s/userlist.txt\n"
-                   "workers = 2\n",
+                   "workers = 2\n"
+                   "session_audit = 0\n",
                    w->port, w->dir, w->dir);
     if (geteuid() == 0)
         buf_add_text(&ini, "user = postgres\n");

@@ -16,7 +16,7 @@ struct weir;
  *     $PORT     port of PostgreSQL         $PGDIR   its directory (certificates)
  *     $DIR      directory of this instance
  * Before SETTINGS come: listen_addr = 127.0.0.1, listen_port, unix_socket_dir = $DIR, auth_type = scram-sha-256,
- * auth_file, workers = 2, and user = postgres for root; a key that is set again overrides.
+ * auth_file, workers = 2, session_audit = 0, and user = postgres for root; a key that is set again overrides.
  */
 struct weir_spec {
     const struct pg *pg;   /* NULL: pg_main() */

@@ -159,7 +159,7 @@ write_ini(struct script *s, const char *path)
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     fprintf(file,
             "[pgweir]\nlisten_addr = 127.0.0.1\nserver_tls_sslmode = disable\nquery_wait_notify = 0\n"
-            "server_check_query =\n%s%s[databases]\n",
+            "server_check_query =\nsession_audit = 0\n%s%s[databases]\n",
             strstr(settings, "auth_type") != NULL ? "" : "auth_type = trust\n", settings);
     fprintf(file, "%s = host=%s%s%s port=%d %s\n", strcmp(entry, "-") == 0 ? "other" : "app", s->dir,
             s->scene.has_two_hosts ? "," : "", s->scene.has_two_hosts ? s->dir : "", PORT,

@@ -247,6 +247,87 @@ who_has_asked_keeps_its_server_for_a_while(void)
          "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
+/* --- what no text shows --- */
+
+static const struct scene always = { .limit = 1, .settings = "session_audit = 1\n" };
+
+#define CALLS(client, text)                                                                     \
+    client " sends Query " text, "s1 gets Query " text, "s1 sends Complete SELECT 1 | Ready I", \
+        client " gets Complete SELECT 1 | Ready I"
+#define RESETS_GO \
+    "s1 hears Query BEGIN ISOLATION LEVEL READ COMMITTED;RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;COMMIT"
+#define AFTER_RESETS(client, text)                                         \
+    client " sends Query " text, RESETS_GO, "s1 gets Query " text,         \
+        "s1 sends Complete RESET | Ready I | Complete SELECT 1 | Ready I", \
+        client " gets Complete SELECT 1 | Ready I"
+
+static void
+every_release_can_be_looked_at(void)
+{
+    PLAY_SPLITS(&always, "c1 enters", "c2 enters", CALLS("c1", "one"), "c2 sends Query two",
+                "s1 is asked: nothing", RESETS_GO, "s1 gets Query two",
+                "s1 sends Complete RESET | Ready I | Complete 2 | Ready I", "c2 gets Complete 2 | Ready I",
+                "s1 is asked: nothing");
+    PLAY(&always, "c1 enters", CALLS("c1", "one"), "c1 sends Query two", "s1 is asked: nothing",
+         "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c1 gets Complete 2 | Ready I",
+         "s1 is asked: nothing", "s1 gets nothing");
+    PLAY(&always, "c1 enters", "c1 sends Query begin", "s1 gets Query begin",
+         "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "s1 gets nothing");
+}
+
+static void
+what_no_text_shows_is_its_clients(void)
+{
+    PLAY_SPLITS(&always, "c1 enters", "c2 enters", CALLS("c1", "select f(1)"), "s1 is asked: pinned",
+                "c2 sends Query two", "s1 gets nothing", "c1 hangs up", "s1 gets Query DISCARD ALL",
+                "s1 sends Complete DISCARD ALL | Ready I", "s1 gets Query two",
+                "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I", "s1 is asked: nothing");
+}
+
+static void
+what_was_there_before_anybody_looked_is_nobodys(void)
+{
+    PLAY(&one_server, "c1 enters", "c2 enters", CALLS("c1", "select f(1)"), "reload session_audit = 1",
+         CALLS("c2", "two"), "s1 is asked: pinned", "c1 sends Query one", "s1 gets Query DISCARD ALL",
+         "s1 sends Complete DISCARD ALL | Ready I", "s1 gets Query one", "s1 sends Complete 1 | Ready I",
+         "c1 gets Complete 1 | Ready I", "s1 is asked: nothing");
+}
+
+static void
+a_text_that_was_found_out_is_read_back_later(void)
+{
+    PLAY(&always, "c1 enters", "c2 enters", CALLS("c1", "select f(1)"), "s1 is asked: pinned",
+         "c1 sends Query discard all", "s1 gets Query discard all", "s1 sends Complete DISCARD ALL | Ready I",
+         "c1 gets Complete DISCARD ALL | Ready I", "s1 is asked: nothing", "reload session_audit = 0",
+         AFTER_RESETS("c2", "two"), "s1 is asked: nothing", CALLS("c2", "SELECT f('x')"),
+         "s1 is asked: nothing", AFTER_RESETS("c1", "select g(1)"), "s1 gets nothing");
+}
+
+static void
+a_look_that_fails_is_not_repeated(void)
+{
+    PLAY(&always, "c1 enters", "c2 enters", CALLS("c1", "one"), "s1 is asked", "c2 sends Query two",
+         "s1 sends Error ERROR 57014 no | Ready I", "s1 gets Query DISCARD ALL",
+         "s1 sends Complete DISCARD ALL | Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
+         "c2 gets Complete 2 | Ready I", "s1 is asked: nothing");
+    PLAY(&always, "c1 enters", "c2 enters", CALLS("c1", "one"), "s1 is asked", "c1 sends Terminate",
+         "c2 sends Query two", "s1 sends Complete SELECT 1 | Ready I", "s1 gets Query DISCARD ALL",
+         "s1 sends Complete DISCARD ALL | Ready I", "s1 gets Query two", "s1 sends Complete 2 | Ready I",
+         "c2 gets Complete 2 | Ready I", "s1 is asked: nothing");
+}
+
+static void
+pools_with_a_connect_query_are_not_looked_at(void)
+{
+    static const struct scene prepared = { .limit = 1,
+                                           .settings = "session_audit = 1\n",
+                                           .entry = "connect_query='set x to y'" };
+
+    PLAY(&prepared, "c1 connects", "c1 starts", "c1 is greeted", "c1 sends Query one",
+         "s1 gets Query set x to y", "s1 sends Complete SET | Ready I", "s1 gets Query one",
+         "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "s1 gets nothing");
+}
+
 void
 suite_session_state(void)
 {
@@ -268,4 +349,10 @@ suite_session_state(void)
     CU_ADD_TEST(suite, a_prepared_text_that_asks_is_seen_when_it_is_parsed);
     CU_ADD_TEST(suite, who_asks_first_in_a_transaction_is_refused);
     CU_ADD_TEST(suite, who_has_asked_keeps_its_server_for_a_while);
+    CU_ADD_TEST(suite, every_release_can_be_looked_at);
+    CU_ADD_TEST(suite, what_no_text_shows_is_its_clients);
+    CU_ADD_TEST(suite, what_was_there_before_anybody_looked_is_nobodys);
+    CU_ADD_TEST(suite, a_text_that_was_found_out_is_read_back_later);
+    CU_ADD_TEST(suite, a_look_that_fails_is_not_repeated);
+    CU_ADD_TEST(suite, pools_with_a_connect_query_are_not_looked_at);
 }

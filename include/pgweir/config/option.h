@@ -19,6 +19,7 @@ enum option_type {
     OPT_CHOICE,     /* int, index into .choices; case-insensitive */
     OPT_AUTO_COUNT, /* unsigned, 0 for the word `auto` */
     OPT_SHARE,      /* struct option_share: a percentage or a count */
+    OPT_FRACTION,   /* unsigned, in millionths: from 0 to 1, in decimal notation */
 };
 
 enum option_scope { IN_GLOBAL = 1, IN_DATABASE = 2, IN_USER = 4 };
@@ -28,6 +29,8 @@ enum option_when {
     OPT_NEW_SESSIONS, /* for clients and servers that connect afterwards */
     OPT_RESTART,
 };
+
+#define FRACTION_ONE 1000000u
 
 struct option_share {
     unsigned percent; /* 0 when given as a count */

@@ -41,6 +41,7 @@ struct route {
     unsigned server_parallel_logins;
     unsigned max_pinned; /* 0: no limit */
     uint64_t sequence_pin_timeout_us;
+    unsigned session_audit; /* of FRACTION_ONE releases */
     int load_balance_hosts; /* enum load_balance */
     /* These live in the settings. "": none. */
     const char *auth_user, *auth_query, *auth_dbname, *password_command;

@@ -109,6 +109,7 @@ struct settings {
 
     unsigned max_pinned; /* clients of a pool that keep their server between transactions; 0: no limit */
     uint64_t sequence_pin_timeout_us;
+    unsigned session_audit;              /* of FRACTION_ONE releases */
     unsigned max_prepared_statements;    /* on one server connection; 0: not tracked */
     uint64_t prepared_statements_memory; /* bytes */
 
@@ -158,7 +159,7 @@ struct overrides {
             password_command, password_command_ttl, server_connect_timeout, server_idle_timeout,
             server_login_retry, server_parallel_logins, server_tls_sslmode, server_tls_ca_file,
             server_tls_cert_file, server_tls_key_file, server_tls_protocols, server_tls_ciphers,
-            server_tls_ecdhcurve, server_tls13_ciphers, max_pinned, sequence_pin_timeout;
+            server_tls_ecdhcurve, server_tls13_ciphers, max_pinned, sequence_pin_timeout, session_audit;
         bool client_tls_sslmode;
     } is_set;
     int pool_mode;
@@ -168,7 +169,7 @@ struct overrides {
         server_idle_timeout_us, server_login_retry_us;
     uint64_t sequence_pin_timeout_us;
     unsigned server_parallel_logins, reserve_pool_size, max_db_connections, max_user_connections, max_pinned,
-        max_db_client_connections, max_user_client_connections;
+        session_audit, max_db_client_connections, max_user_client_connections;
     int load_balance_hosts;
     char *auth_user, *auth_query, *auth_dbname, *password_command;
     uint64_t password_command_ttl_us;

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pgweir/base/clock.h"
+
 /* clang-format off */
 #define PIN_REASONS(X)                                                                        \
     /* id              name           words                                               */  \
@@ -45,10 +47,14 @@ const struct pin_counts *shard_pin_counts(const struct shard *s);
 /* How many clients of its pool are pinned, in all workers. */
 unsigned shard_pinned_in_pool(const struct shard *s);
 
-/* Whether a client of its pool has ever asked for currval() or lastval(), so that what sequences have told one client must be kept from the
- * next. In any thread. */
-bool shard_asks_sequences(const struct shard *s);
-/* One has. True: it is the first. */
-bool shard_learn_sequences(struct shard *s);
+/* A pool in which nobody has asked for so long begins anew: somebody who tries lastval() once does not make
+ * all clients pay for ever. */
+#define PINS_SEQUENCES_ASKED_US (UINT64_C(600) * US_PER_S)
+
+/* Whether a client of its pool has asked for currval() or lastval() lately, so that what sequences have told
+ * one client must be kept from the next. In any thread. */
+bool shard_asks_sequences(const struct shard *s, uint64_t now_us);
+/* One has. True: it is the first, or the first after a long time. */
+bool shard_learn_sequences(struct shard *s, uint64_t now_us);
 
 #endif

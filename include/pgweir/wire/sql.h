@@ -83,6 +83,17 @@ uint16_t sql_parameter_read(const struct sql_token *t);
 
 bool sql_is_ascii(struct slice sql);
 
+/*
+ * What texts have in common that differ in their constants, comments, case and spacing: a hash of the text with
+ * ? for each constant and each list of constants. Never 0.
+ * out    gets that text with a NUL behind it, cut to SIZE; SIZE may be 0.
+ */
+uint64_t sql_fingerprint(struct slice sql, bool standard_strings, char *out, size_t size);
+
+/* What could be the name of a setting of an extension or an application ("app.tenant_id"), wherever it stands in
+ * SQL, within strings too: between quotes, or behind SET. Moves *SQL behind it. False: there is none any more. */
+bool sql_next_dotted_name(struct slice *sql, char *out, size_t size);
+
 /* Findings. */
 
 /* clang-format off */

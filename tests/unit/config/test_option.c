@@ -18,6 +18,7 @@ static const struct option count = { .name = "n", .type = OPT_COUNT };
 static const struct option bytes = { .name = "b", .type = OPT_BYTES };
 static const struct option flag = { .name = "f", .type = OPT_BOOL };
 static const struct option share = { .name = "s", .type = OPT_SHARE };
+static const struct option fraction = { .name = "f", .type = OPT_FRACTION };
 static const struct option auto_count = { .name = "a", .type = OPT_AUTO_COUNT, .least = "1", .most = "100" };
 
 static uint64_t
@@ -225,6 +226,33 @@ auto_is_nought_but_nought_is_held_against_the_bounds(void)
 }
 
 static void
+a_fraction_is_told_in_millionths(void)
+{
+    static const struct {
+        const char *text;
+        unsigned millionths;
+    } good[] = { { "0", 0 },         { "1", 1000000 },   { "0.5", 500000 },        { "0.000001", 1 },
+                 { "1.0", 1000000 }, { "0.10", 100000 }, { "0.12345600", 123456 }, { "0.", 0 } };
+    static const char *const bad[] = { "", "x", ".5", "-1", "1%", "0.5x", "0.0000001", "0.5 " };
+    unsigned slot = 0;
+
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        CU_ASSERT_EQUAL(count_of(&fraction, good[i].text), good[i].millionths);
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        CU_ASSERT_TRUE(is_refused(&fraction, bad[i], ERR_SYNTAX));
+    CU_ASSERT_TRUE(is_refused(&fraction, "1.000001", ERR_LIMIT));
+    CU_ASSERT_TRUE(is_refused(&fraction, "2", ERR_LIMIT));
+    CU_ASSERT_TRUE(is_refused(&fraction, "99999999999999999999", ERR_LIMIT));
+    CU_ASSERT_STRING_EQUAL(shown(&fraction, &slot), "0");
+    slot = 100;
+    CU_ASSERT_STRING_EQUAL(shown(&fraction, &slot), "0.0001");
+    slot = 500000;
+    CU_ASSERT_STRING_EQUAL(shown(&fraction, &slot), "0.5");
+    slot = 1000000;
+    CU_ASSERT_STRING_EQUAL(shown(&fraction, &slot), "1");
+}
+
+static void
 a_share_is_a_percentage_or_a_number(void)
 {
     struct option_share s = { 0 };
@@ -382,6 +410,7 @@ suite_option(void)
     CU_ADD_TEST(suite, yes_and_no_have_four_words_each);
     CU_ADD_TEST(suite, choices_ignore_case_and_a_slip_is_told_what_was_meant);
     CU_ADD_TEST(suite, auto_is_nought_but_nought_is_held_against_the_bounds);
+    CU_ADD_TEST(suite, a_fraction_is_told_in_millionths);
     CU_ADD_TEST(suite, a_share_is_a_percentage_or_a_number);
     CU_ADD_TEST(suite, text_replaces_the_text_before_it);
     CU_ADD_TEST(suite, a_value_is_shown_in_the_unit_of_its_row);

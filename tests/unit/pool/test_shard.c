@@ -91,6 +91,40 @@ the_server_that_came_back_last_is_used_first(void)
     fixture_fini(&f);
 }
 
+/* Tags are whatever a server holds that its next client would have to bring: settings. */
+static void
+a_server_with_the_clients_settings_is_preferred_among_the_hottest(void)
+{
+    struct fixture f;
+    struct server *servers[6];
+    int settings[6];
+
+    fixture_init(&f, 10);
+    fixture_warm_up(&f, 6);
+    for (unsigned i = 0; i < 6; i++) {
+        actor_ask(&f.actors[i]);
+        servers[i] = f.actors[i].server;
+        servers[i]->member.tag = &settings[i];
+    }
+    for (unsigned i = 0; i < 6; i++)
+        actor_give(&f.actors[i]); /* the last one is the hottest */
+    for (unsigned i = 0; i < 6; i++) {
+        struct server *expected = servers[i >= 2 ? i : 5]; /* those too far back are not looked at */
+
+        f.actors[6].waiter.tag = &settings[i];
+        actor_ask(&f.actors[6]);
+        CU_ASSERT_PTR_EQUAL(f.actors[6].server, expected);
+        actor_give(&f.actors[6]);
+        if (i >= 2)
+            break; /* the order has changed */
+    }
+    f.actors[6].waiter.tag = NULL; /* nobody's */
+    actor_ask(&f.actors[6]);
+    CU_ASSERT_PTR_EQUAL(f.actors[6].server, servers[2]);
+    actor_give(&f.actors[6]);
+    fixture_fini(&f);
+}
+
 static void
 waiters_are_served_in_the_order_in_which_they_came(void)
 {
@@ -654,6 +688,7 @@ suite_shard(void)
 
     CU_ADD_TEST(suite, a_client_waits_for_a_dial_and_then_has_the_server);
     CU_ADD_TEST(suite, the_server_that_came_back_last_is_used_first);
+    CU_ADD_TEST(suite, a_server_with_the_clients_settings_is_preferred_among_the_hottest);
     CU_ADD_TEST(suite, waiters_are_served_in_the_order_in_which_they_came);
     CU_ADD_TEST(suite, several_waiters_are_dialed_for_at_once_within_the_bound);
     CU_ADD_TEST(suite, no_more_is_dialed_than_clients_wait);
