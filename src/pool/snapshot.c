@@ -32,6 +32,7 @@ struct snapshot {
     struct approval *approvals; /* owned; the latest first; under the store's lock */
     unsigned approval_count;
     char *text; /* name NUL value NUL …, names in lower case and in order; owned */
+    struct buf scope;
     struct snapshot_pair pairs[];
 };
 
@@ -85,6 +86,18 @@ fold(char *name)
 
 static bool is_disturbing(const struct snapshot_pair *pair);
 
+static void
+note_scope(struct snapshot *s, const struct snapshot_pair *pair)
+{
+    static const char *const names[] = { "search_path", "role", "session_authorization" };
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(pair->name, names[i]) == 0) {
+            buf_add_u8(&s->scope, (uint8_t)i);
+            buf_add_textz(&s->scope, pair->value);
+        }
+}
+
 static struct snapshot *
 snapshot_new(const struct snapshot_pair *pairs, size_t count, size_t bytes)
 {
@@ -99,6 +112,7 @@ snapshot_new(const struct snapshot_pair *pairs, size_t count, size_t bytes)
         s->pairs[i].name = fold(put_text(&at, pairs[i].name));
         s->pairs[i].value = put_text(&at, pairs[i].value);
         s->disturbs = s->disturbs || is_disturbing(&s->pairs[i]);
+        note_scope(s, &s->pairs[i]);
     }
     return s;
 }
@@ -113,6 +127,7 @@ snapshot_free(struct snapshot *s)
         buf_release(&a->reported);
         free(a);
     }
+    buf_release(&s->scope);
     free(s->text);
     free(s);
 }
@@ -250,6 +265,12 @@ snapshot_value(const struct snapshot *s, const char *name)
     const struct snapshot_pair *pair = pair_of(s, name);
 
     return pair == NULL ? NULL : pair->value;
+}
+
+struct slice
+snapshot_scope(const struct snapshot *s)
+{
+    return s == NULL ? slice_of(NULL, 0) : buf_slice(&s->scope);
 }
 
 size_t

@@ -80,7 +80,7 @@ static bool
 is_text(const struct statement *s, const struct text *text)
 {
     return slice_equal(statement_tail(s), text->tail) &&
-           slice_equal(slice_of(s->bytes + s->tail_len, s->scope_len), text->scope);
+           slice_equal(statement_scope(s), text->scope);
 }
 
 static bool

@@ -86,6 +86,7 @@ struct client {
     uint64_t bound_portal;  /* hash of that portal's name; 0: the unnamed one */
     uint64_t stamp;         /* messages sent, for prepared.c: stamps tell which came first */
     uint64_t link_stamp;    /* when it got its server */
+    uint64_t local_path;    /* see scope_impl.h; 0: its search_path is that of its settings */
     uint64_t unnamed_stamp; /* when `unnamed` changed last */
     /* since when statements must have been parsed for it, up to the end of its transaction: 0: no matter;
      * see healing_impl.h */

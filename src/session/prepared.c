@@ -7,6 +7,7 @@
 #include "healing_impl.h"
 #include "pgweir/wire/front.h"
 #include "relay_impl.h"
+#include "scope_impl.h"
 #include "sql_names_impl.h"
 #include "state_impl.h"
 
@@ -78,16 +79,6 @@ prepared_is_complete(const struct scan_span *span, enum front_kind kind)
         return PREPARED_SENT;
     }
 }
-
-/* Sessions that differ in these do not share a statement: its plan would be made anew at each turn. */
-static struct slice
-scope_of(const struct client *c)
-{
-    const char *path = snapshot_value(c->settings, "search_path");
-
-    return path == NULL ? slice_of(NULL, 0) : slice_of_text(path);
-}
-
 
 /* Whether TAIL ends where its own counts say: if not, PostgreSQL refuses the message before it looks at the name. */
 static bool
@@ -368,6 +359,7 @@ on_use(struct client *c, const struct scan_span *span, enum owed_kind kind, stru
             send_unknown_name(c, span, kind, name);
         return PREPARED_SENT;
     }
+    scope_follow(c, n);
     if (kind == OWED_BIND)
         state_prepare(c, n->statement);
     sql_names_need(c, n);

@@ -111,4 +111,8 @@ is_identity(const char *name)
     return text_equal_nocase(name, "role") || text_equal_nocase(name, "session_authorization");
 }
 
+/* The value of parameter N (from 1) of a Bind message that is there as a whole; false when it is NULL or
+ * missing. */
+bool bind_value(struct slice bind, unsigned n, struct slice *out);
+
 #endif

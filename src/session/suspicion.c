@@ -8,6 +8,7 @@
 
 #include "pgweir/pool/audit.h"
 #include "prepare_impl.h"
+#include "scope_impl.h"
 #include "session_state_impl.h"
 
 /* Settings of one transaction, and what SHOW does not tell. */
@@ -83,9 +84,7 @@ suspicion_touch(struct client *c, const char *name, enum touch how)
     touched_add(list, name, how);
 }
 
-/* The value of parameter N (from 1) of a Bind message that is there as a whole; false when it is NULL or
- * missing. */
-static bool
+bool
 bind_value(struct slice bind, unsigned n, struct slice *out)
 {
     struct slice rest = slice_skip(bind, SCAN_HEADER);
@@ -246,6 +245,8 @@ state_query(struct client *c, const struct scan_span *span)
     flags = f.flags;
     if (UNLIKELY(c->server->is_attentive) && span->is_last)
         flags |= audit_note(c, text, flags);
+    if (UNLIKELY((flags & SQL_PATH) != 0))
+        scope_note(c, &f, slice_of(NULL, 0));
     if (!span->is_last || UNLIKELY(c->has_odd_encoding && !is_readable(c, text)))
         flags |= SQL_OPAQUE;
     if (LIKELY((flags & (TELLING | PINNING)) == 0))
@@ -274,8 +275,12 @@ state_bind(struct client *c, const struct statement *st, const struct scan_span 
         flags |= audit_note(c, statement_text(st), flags);
     if (UNLIKELY(c->has_odd_encoding && !is_readable(c, statement_text(st))))
         flags |= SQL_OPAQUE;
-    if (LIKELY((flags & (TELLING | PINNING)) == 0))
+    if (LIKELY((flags & (TELLING | PINNING | SQL_PATH)) == 0))
         return true;
+    if ((flags & SQL_PATH) != 0) {
+        sql_look(statement_text(st), !c->has_odd_strings, &f);
+        scope_note(c, &f, span->is_last ? span->bytes : slice_of(NULL, 0));
+    }
     if (is_pinning_refused(c, flags, why) || sequences_are_refused(c, flags, why))
         return false;
     flags = relevant(c, flags);

@@ -152,9 +152,10 @@ static const struct {
     const char *word;
     const char *setting; /* NULL: nothing that outlives the transaction */
 } special_sets[] = {
-    { "local", NULL },           { "transaction", NULL },        { "constraints", NULL },
-    { "time", "timezone" },      { "names", "client_encoding" }, { "role", "role" },
-    { "schema", "search_path" }, { "xml", "xmloption" },         { "authorization", "session_authorization" },
+    { "transaction", NULL }, { "constraints", NULL },
+    { "time", "timezone" },  { "names", "client_encoding" },
+    { "role", "role" },      { "schema", "search_path" },
+    { "xml", "xmloption" },  { "authorization", "session_authorization" },
 };
 
 static const char *const characteristics[] = {
@@ -162,6 +163,33 @@ static const char *const characteristics[] = {
     "default_transaction_read_only",
     "default_transaction_deferrable",
 };
+
+/* SET [LOCAL] of search_path, whose name is T; what it is set to is at hand, and goes on to the statement's end. */
+static void
+note_path(struct look *l, const struct sql_token *t)
+{
+    const uint8_t *from = l->t.text.at;
+    char name[16];
+
+    if (!sql_name_read(t, name, sizeof name) ||
+        !(text_is(slice_of_text(name), "search_path") || text_is(slice_of_text(name), "schema")))
+        return;
+    while (!is_at_end(l))
+        step(l);
+    look_flag(l, SQL_PATH);
+    l->out->path_parameter = 0;
+    l->out->path = slice_of(from, (size_t)(l->t.text.at - from));
+}
+
+static void
+on_set_local(struct look *l)
+{
+    struct sql_token word = l->t;
+
+    step(l);
+    if (!is_punctuation(&l->t, "."))
+        note_path(l, &word);
+}
 
 static void
 on_set(struct look *l)
@@ -173,9 +201,17 @@ on_set(struct look *l)
         word = l->t;
         step(l);
     } while (sql_token_is(&word, "session") && is_name(&l->t) && !is_behind_name(l));
+    if (sql_token_is(&word, "local") && !is_behind_name(l)) {
+        on_set_local(l);
+        return;
+    }
     if (is_behind_name(l)) {
+        bool has_parts = is_punctuation(&l->t, ".");
+
         look_flag(l, SQL_SETS);
         setting_add_parts(l, SQL_BY_SET, &word);
+        if (!has_parts)
+            note_path(l, &word);
         return;
     }
     for (size_t i = 0; i < COUNT_OF(special_sets); i++) {
@@ -184,6 +220,7 @@ on_set(struct look *l)
         if (special_sets[i].setting != NULL) {
             look_flag(l, SQL_SETS);
             setting_add(l, SQL_BY_SET, special_sets[i].setting);
+            note_path(l, &word);
         }
         return;
     }

@@ -16,6 +16,7 @@ struct call {
     unsigned argument;      /* 0, 1, 2, … */
     unsigned position;      /* of the next token within the argument */
     struct sql_token name;  /* argument 0, when it is one literal or parameter, cast or not; else SQL_END */
+    struct sql_token value; /* argument 1, likewise */
     struct sql_token local; /* argument 2, likewise */
 };
 

@@ -99,6 +99,21 @@ is_true(const struct look *l, const struct sql_token *t)
     return false;
 }
 
+/* set_config() of search_path, to a value that can be told apart from others. */
+static void
+note_path(struct look *l, const struct call *call)
+{
+    char name[16];
+
+    if (call->value.kind == SQL_END ||
+        !sql_string_read(&call->name, l->scan.standard_strings, name, sizeof name) ||
+        !text_is(slice_of_text(name), "search_path"))
+        return;
+    look_flag(l, SQL_PATH);
+    l->out->path_parameter = sql_parameter_read(&call->value);
+    l->out->path = l->out->path_parameter != 0 ? slice_of(NULL, 0) : call->value.text;
+}
+
 /* The innermost call of set_config() has ended. */
 static void
 call_end(struct look *l)
@@ -107,6 +122,8 @@ call_end(struct look *l)
     bool is_complete = call->argument == 2 && call->position > 0;
     struct sql_setting *setting;
 
+    if (is_complete)
+        note_path(l, call);
     if (is_complete && is_true(l, &call->local)) {
         look_flag(l, SQL_SET_CONFIG_LOCAL);
         return;
@@ -150,6 +167,8 @@ call_feed(struct look *l)
     } else {
         if (call->argument == 0)
             plain_feed(&call->name, &l->t, call->position);
+        if (call->argument == 1)
+            plain_feed(&call->value, &l->t, call->position);
         if (call->argument == 2)
             plain_feed(&call->local, &l->t, call->position);
         call->position++;

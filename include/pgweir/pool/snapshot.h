@@ -37,6 +37,9 @@ void snapshot_drop(struct snapshots *store, const struct snapshot *s);
 /* NULL when S does not set NAME. */
 const char *snapshot_value(const struct snapshot *s, const char *name);
 
+/* What the plan of a statement depends on: search_path and the role, as bytes to compare. Empty when S sets neither. */
+struct slice snapshot_scope(const struct snapshot *s);
+
 /* Its settings, in the order of their names; valid as long as S. */
 size_t snapshot_count(const struct snapshot *s);
 const struct snapshot_pair *snapshot_pair_at(const struct snapshot *s, size_t i);

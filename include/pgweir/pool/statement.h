@@ -74,6 +74,12 @@ statement_text(const struct statement *s)
     return slice_of(s->bytes, s->text_len);
 }
 
+static inline struct slice
+statement_scope(const struct statement *s)
+{
+    return slice_of(s->bytes + s->tail_len, s->scope_len);
+}
+
 /* All that is to be found out about its text; worth the while only where `findings` has a flag. */
 static inline void
 statement_look(const struct statement *s, bool standard_strings, struct sql_findings *out)

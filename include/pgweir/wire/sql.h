@@ -130,6 +130,7 @@ enum sql_flag {
     SQL_COMMIT          = 1 << 25, /* COMMIT, END, PREPARE TRANSACTION */
     SQL_ROLLBACK        = 1 << 26, /* ROLLBACK, ABORT; not ROLLBACK TO */
     SQL_COPY            = 1 << 27,
+    SQL_PATH            = 1 << 28, /* sets search_path, for the session or for the transaction: SET LOCAL, set_config() */
 };
 /* clang-format on */
 
@@ -165,6 +166,9 @@ struct sql_findings {
     bool named_are_partial;    /* a statement's name is not listed: no room, or U&"…" */
     uint8_t setting_count;
     uint8_t named_count;
+    /* With SQL_PATH: what search_path is set to last, as it stands in the text; or $n, then PATH is empty. */
+    uint16_t path_parameter;
+    struct slice path;
     struct sql_setting settings[SQL_SETTINGS_MOST]; /* in the order of the text; a name may come twice */
     struct sql_named named[SQL_NAMED_MOST];         /* in the order of the text */
 };

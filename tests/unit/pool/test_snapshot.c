@@ -296,6 +296,33 @@ the_last_of_a_name_wins(void)
 }
 
 static void
+the_scope_of_plans_is_search_path_and_role(void)
+{
+    struct snapshots *store = snapshots_new();
+    const struct snapshot *all[] = {
+        MAKE(store, NULL, { "timezone", "UTC" }),
+        MAKE(store, NULL, { "timezone", "CET" }),
+        MAKE(store, NULL, { "search_path", "a" }),
+        MAKE(store, NULL, { "SEARCH_PATH", "a" }, { "timezone", "UTC" }),
+        MAKE(store, NULL, { "search_path", "b" }),
+        MAKE(store, NULL, { "role", "a" }),
+        MAKE(store, NULL, { "role", "a" }, { "search_path", "a" }),
+        MAKE(store, NULL, { "session_authorization", "a" }, { "search_path", "a" }),
+    };
+    static const unsigned kinds[COUNT_OF(all)] = { 0, 0, 1, 1, 2, 3, 4, 5 };
+
+    CU_ASSERT_EQUAL(snapshot_scope(NULL).len, 0);
+    CU_ASSERT_EQUAL(snapshot_scope(all[0]).len, 0);
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        for (size_t j = 0; j < COUNT_OF(all); j++)
+            CU_ASSERT_EQUAL(slice_equal(snapshot_scope(all[i]), snapshot_scope(all[j])),
+                            kinds[i] == kinds[j]);
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        snapshot_drop(store, all[i]);
+    snapshots_free(store);
+}
+
+static void
 no_settings_at_all_are_null(void)
 {
     struct snapshots *store = snapshots_new();
@@ -755,6 +782,7 @@ suite_snapshot(void)
 {
     CU_pSuite suite = CU_add_suite("snapshot", NULL, NULL);
 
+    CU_ADD_TEST(suite, the_scope_of_plans_is_search_path_and_role);
     CU_ADD_TEST(suite, equal_sets_are_one_object);
     CU_ADD_TEST(suite, the_order_in_which_settings_come_does_not_matter);
     CU_ADD_TEST(suite, names_that_differ_in_case_are_one_setting);

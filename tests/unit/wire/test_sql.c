@@ -587,7 +587,7 @@ static const struct look_row harmless[] = {
     { "(select 1) union (select 2)", 0 },
     { "show search_path", 0 },
     { "show all", 0 },
-    { "set local search_path = x", 0 },
+    { "set local search_path = x", SQL_PATH },
     { "set local app.tenant_id to '5'", 0 },
     { "set local time zone 'UTC'", 0 },
     { "set local role bob", 0 },
@@ -683,8 +683,8 @@ static const struct look_row settings[] = {
     { "set session a.b to 'c'", SQL_SETS },
     { "set app.tenant_id = '42'", SQL_SETS },
     { "set \"app\".\"Tenant\" = '42'", SQL_SETS },
-    { "set search_path = a, \"$user\", public", SQL_SETS },
-    { "set search_path to local", SQL_SETS },
+    { "set search_path = a, \"$user\", public", SQL_SETS | SQL_PATH },
+    { "set search_path to local", SQL_SETS | SQL_PATH },
     { "set datestyle = iso, dmy", SQL_SETS },
     { "set local.x = 1", SQL_SETS },
     { "set session.user_id = '5'", SQL_SETS },
@@ -702,7 +702,7 @@ static const struct look_row settings[] = {
     { "set timezone = 'UTC'", SQL_SETS },
     { "set names 'utf8'", SQL_SETS },
     { "set names", SQL_SETS },
-    { "set schema 'a'", SQL_SETS },
+    { "set schema 'a'", SQL_SETS | SQL_PATH },
     { "set role bob", SQL_SETS },
     { "set role none", SQL_SETS },
     { "set role to bob", SQL_SETS },
@@ -764,7 +764,7 @@ static const struct look_row settings[] = {
     { "select set_config('a', 'b', 't')", SQL_SET_CONFIG_LOCAL },
     { "select set_config('a', 'b', 'on'::boolean)", SQL_SET_CONFIG_LOCAL },
     { "select set_config('a', 'b', true::bool)", SQL_SET_CONFIG_LOCAL },
-    { "select set_config('search_path', $1, true), set_config('role', $2, true)", SQL_SET_CONFIG_LOCAL },
+    { "select set_config('search_path', $1, true), set_config('role', $2, true)", SQL_SET_CONFIG_LOCAL | SQL_PATH },
     { "select set_config(concat('a', 'b'), 'b', true)", SQL_SET_CONFIG_LOCAL },
     { "select set_config('a', 'b', true), set_config('c', 'd', false)", SQL_SET_CONFIG | SQL_SET_CONFIG_LOCAL },
     { "select set_config('a', set_config('b', 'c', false), true)", SQL_SET_CONFIG | SQL_SET_CONFIG_LOCAL },
@@ -1245,6 +1245,49 @@ each_setting_is_listed_by_its_name(void)
 }
 
 static void
+what_search_path_is_set_to_is_found(void)
+{
+    /* clang-format off */
+    static const struct {
+        const char *sql;
+        const char *path; /* NULL: none */
+        uint16_t parameter;
+    } rows[] = {
+        { "set local search_path = a, \"b\"", "= a, \"b\"", 0 },
+        { "SET LOCAL Search_Path TO a; select 1", "TO a", 0 },
+        { "begin; set local schema 'a' ;commit", "'a' ", 0 },
+        { "set search_path to default", "to default", 0 },
+        { "set session search_path = a", "= a", 0 },
+        { "set local search_path = a; set local search_path = b", "= b", 0 },
+        { "select set_config('search_path', 'a', true)", "'a'", 0 },
+        { "select set_config('SEARCH_PATH', $2::text, $3)", "", 2 },
+        { "select set_config('search_path', $1, true), set_config('app.id', $2, true)", "", 1 },
+        { "set local search_path = a; select set_config('search_path', $1, true)", "", 1 },
+        { "select set_config('search_path', $1, true); set local search_path = a", "= a", 0 },
+        { "set local search_path.x = a", NULL, 0 },
+        { "set search_path.x = a", NULL, 0 },
+        { "set local timezone = a", NULL, 0 },
+        { "set local.search_path = a", NULL, 0 },
+        { "select set_config('search_path', concat('a', $1), true)", NULL, 0 },
+        { "select set_config($1, 'a', true)", NULL, 0 },
+        { "alter role bob set search_path = x", NULL, 0 },
+        { "select 'set local search_path = x'", NULL, 0 },
+    };
+    /* clang-format on */
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct sql_findings f;
+
+        sql_look(slice_of_text(rows[i].sql), true, &f);
+        CU_ASSERT_EQUAL((f.flags & SQL_PATH) != 0, rows[i].path != NULL);
+        if ((f.flags & SQL_PATH) == 0 || rows[i].path == NULL)
+            continue;
+        CU_ASSERT_EQUAL(f.path_parameter, rows[i].parameter);
+        CU_ASSERT_TRUE(slice_is(f.path, rows[i].path));
+    }
+}
+
+static void
 a_full_list_of_settings_says_so(void)
 {
     struct sql_findings found;
@@ -1559,6 +1602,7 @@ suite_sql(void)
     CU_ADD_TEST(suite, what_stands_in_an_endless_string_is_not_a_statement);
     CU_ADD_TEST(suite, the_setting_of_backslashes_decides_what_is_a_string);
     CU_ADD_TEST(suite, each_setting_is_listed_by_its_name);
+    CU_ADD_TEST(suite, what_search_path_is_set_to_is_found);
     CU_ADD_TEST(suite, a_full_list_of_settings_says_so);
     CU_ADD_TEST(suite, a_setting_whose_name_cannot_be_listed_is_not_forgotten);
     CU_ADD_TEST(suite, calls_within_calls_are_listed_until_there_are_too_many);
