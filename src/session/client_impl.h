@@ -127,6 +127,7 @@ struct client {
     uint64_t pinned_us;       /* since when `pins` is not 0 */
     bool has_wiping_portal; /* a Bind of what may be DEALLOCATE or DISCARD was sent since it has its server */
     uint8_t pool_mode;      /* enum pool_mode; its pool's when it logged in */
+    uint32_t query_flags;   /* enum sql_flag: what was found in the Query at hand, see QUERY_HAS_NO_END */
     bool is_pqexec_refused; /* disable_pqexec: Query is refused */
     bool is_cut_off;        /* its server was lost in the middle of a message to it */
     bool has_keys;          /* in_keys is in the map */

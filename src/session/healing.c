@@ -31,7 +31,8 @@ ask(struct client *c, struct client_name *n, struct parsed *parsed)
     o->of_server = is_unnamed ? NULL : statement_hold(n->statement);
     parsed->asked_stamp = o->server_stamp;
     if (c->server->segment_stamp == 0)
-        healing_begin_waiting(c->server, o);
+        healing_begin_waiting(c->server,
+                              parsed->stamp > c->server->sync_stamp ? parsed->stamp : o->server_stamp);
     send_head(c, 'D', 1 + name.len, slice_of("S", 1), name);
     send_flush(c);
 }
@@ -108,18 +109,18 @@ healing_transaction_ended(struct server *s)
 /* --- keeping --- */
 
 void
-healing_begin(struct server *s, const struct owed *o)
+healing_begin(struct server *s, uint64_t stamp)
 {
     buf_drop(&s->kept, buf_len(&s->kept));
     s->keeping = slice_of(NULL, 0);
-    s->kept_stamp = o->server_stamp;
+    s->kept_stamp = stamp;
     s->is_keeping = true;
 }
 
 void
-healing_begin_waiting(struct server *s, const struct owed *o)
+healing_begin_waiting(struct server *s, uint64_t stamp)
 {
-    healing_begin(s, o);
+    healing_begin(s, stamp);
     s->is_keeping = false;
 }
 
@@ -268,6 +269,14 @@ healing_tell_kept_back(struct server *s)
     buf_drop(&s->kept_back, buf_len(&s->kept_back));
 }
 
+/* SQL has prepared something under a name of ours. */
+static bool
+is_name_taken(const struct owed *head, struct slice message)
+{
+    return head->kind == OWED_PARSE && head->of_server != NULL &&
+           strcmp(field_of(message, 'C'), "42P05") == 0;
+}
+
 bool
 healing_note_error(struct server *s, struct slice message)
 {
@@ -275,6 +284,10 @@ healing_note_error(struct server *s, struct slice message)
     bool is_stale = is_stale_plan(message);
     const struct client_name *n = head->of_client;
 
+    if (is_name_taken(head, message)) {
+        s->has_strays = true;
+        return can_be_hidden(s);
+    }
     if (!is_stale && !is_lost_statement(message))
         return false;
     if (head->effect == EFFECT_ASKED)

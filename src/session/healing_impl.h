@@ -57,9 +57,11 @@ healing_note_tag(struct server *s, struct slice message)
 {
     const uint8_t *tag = message.at + SCAN_HEADER;
 
-    if (message.len > SCAN_HEADER + 2u &&
-        ((tag[0] == 'C' && tag[1] == 'R') || (tag[0] == 'A') || (tag[0] == 'D' && tag[1] == 'R') ||
-         (tag[0] == 'I' && tag[1] == 'M')))
+    if (UNLIKELY(!ledger_is_empty(&s->ledger) && ledger_head(&s->ledger)->is_ddl))
+        s->has_ddl = true;
+    else if (message.len > SCAN_HEADER + 2u &&
+             ((tag[0] == 'C' && tag[1] == 'R') || (tag[0] == 'A') || (tag[0] == 'D' && tag[1] == 'R') ||
+              (tag[0] == 'I' && tag[1] == 'M')))
         healing_note_ddl(s, slice_skip(message, SCAN_HEADER));
 }
 
@@ -85,11 +87,12 @@ healing_note_told_ready(struct server *s)
 
 /* --- keeping and sending again --- */
 
-/* The next message of C, which uses a statement parsed earlier, is the first of a segment that the server sees:
- * it will be kept, with those that follow up to Sync. O is its entry. */
-void healing_begin(struct server *s, const struct owed *o);
-/* A Describe of ours, O, was sent for it, and the message itself waits. */
-void healing_begin_waiting(struct server *s, const struct owed *o);
+/* The next message of C is the first of a segment that the server sees, save Parse and what is ours: it will be kept, with those that
+ * follow up to Sync. STAMP is that of the entry whose error can be mended: its own, where its statement was parsed in an earlier
+ * segment, or that of the Parse. */
+void healing_begin(struct server *s, uint64_t stamp);
+/* A Describe of ours was sent for it, and the message itself waits. */
+void healing_begin_waiting(struct server *s, uint64_t stamp);
 /* A message, or more of it, was sent while is_keeping. It lies in the input that is being worked on, behind
  * what was kept before. */
 static inline void

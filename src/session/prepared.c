@@ -157,6 +157,7 @@ static enum prepared
 on_parse_named(struct client *c, const struct scan_span *span, const char *name, struct slice tail)
 {
     struct server *s = c->server;
+    bool is_first = s->segment_stamp == 0;
     struct statement *st;
     struct client_name *n, *target = NULL;
     struct owed *o;
@@ -215,6 +216,8 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
     o = send_parse_named(c, st, OWED_FORWARD, EFFECT_NAME_ADDED);
     o->of_client = n;
     n->stamp = o->client_stamp;
+    if (is_first)
+        healing_begin(s, o->server_stamp);
     evict(c);
     return PREPARED_SENT;
 }
@@ -304,12 +307,21 @@ portal_hash(struct slice name)
     return name.len == 1 ? 0 : map_hash(name);
 }
 
+/* A text of C with FLAGS, not all of which may have been seen, is about to be sent: may it prepare statements under names of ours, unseen? */
+static void
+note_strays(struct client *c, uint32_t flags, bool is_seen)
+{
+    if (UNLIKELY(!is_seen || (flags & SQL_OPAQUE) != 0))
+        c->server->has_strays = true;
+}
+
 /* C binds N (NULL: what is not known here) to PORTAL. */
 static void
 note_bind(struct client *c, struct client_name *n, struct slice portal)
 {
     uint32_t findings = n == NULL ? SQL_DDL : n->statement->findings;
 
+    note_strays(c, findings, true);
     c->has_ddl_portal = c->has_ddl_portal || (findings & (SQL_DDL | SQL_OPAQUE)) != 0;
     c->has_wiping_portal = c->has_wiping_portal || (findings & WIPING) != 0;
     c->bound_portal = portal_hash(portal);
@@ -381,8 +393,10 @@ on_use(struct client *c, const struct scan_span *span, enum owed_kind kind, stru
     note_use(c, o, n, (const char *)name.at, parsed);
     if (kind == OWED_BIND)
         statement_count_call(n->statement, &parsed->calls);
-    if (is_first && !is_fresh)
-        healing_begin(s, o);
+    if (is_first && parsed->stamp <= s->sync_stamp)
+        healing_begin(s, o->server_stamp);
+    else if (is_first && is_fresh)
+        healing_begin(s, parsed->stamp);
     if (name.len == 1) {
         gather_add(&c->worker->gather, &s->stream, span->bytes);
         return PREPARED_SENT;
@@ -579,17 +593,11 @@ prepared_execute(struct client *c, const struct scan_span *span)
     o->of_client = of_client;
     o->may_wipe = c->has_wiping_portal && (n == NULL || (n->statement->findings & WIPING) != 0);
     o->is_own_ddl = !c->has_ddl_portal;
+    o->is_ddl = UNLIKELY(c->has_ddl_portal) && c->bound != NULL &&
+                (c->bound->statement->findings & SQL_DDL) != 0;
     c->wipes_owed += o->may_wipe;
     gather_add(&c->worker->gather, &c->server->stream, span->bytes);
     return PREPARED_SENT;
-}
-
-/* Whether it is worth the while to find out what the text of a Query does: CREATE TEMP TABLE, DEALLOCATE, EXECUTE and PREPARE are what is looked for by
- * their first letter. Where something else stands in front of CREATE, it only passes for more than it is; the others matter to those who have names. */
-static bool
-is_of_interest(const struct client *c, struct slice text)
-{
-    return has_names(c) || (text.len > 0 && text.at[0] >= 'A' && strchr("cdep", text.at[0] | 0x20) != NULL);
 }
 
 enum prepared
@@ -597,27 +605,30 @@ prepared_query(struct client *c, const struct scan_span *span)
 {
     struct slice text = slice_of(body_of(span).at,
                                  strnlen((const char *)body_of(span).at, body_of(span).len));
-    bool is_looked_at = is_of_interest(c, text);
-    bool is_whole = is_looked_at && span->is_last && text.len + 1 == span->body_len;
+    bool is_whole = span->is_last && text.len + 1 == span->body_len;
+    uint32_t flags = c->query_flags;
     struct sql_names *names = NULL;
     struct sql_findings f;
     struct owed *o;
     struct buf said;
 
     buf_init(&said);
-    if (is_whole) {
+    if (UNLIKELY((flags & SQL_NAMING) != 0) && is_whole) {
         sql_look(text, !c->has_odd_strings, &f);
         if (sql_names_must_wait(c, &f))
             return PREPARED_IS_HELD;
         names = sql_names_rewrite(c, text, &f, &said);
+        note_strays(c, flags, (flags & SQL_PREPARE) == 0 || !f.named_are_partial);
+    } else {
+        note_strays(c, flags, is_whole);
     }
     o = enter(c, OWED_QUERY, OWED_FORWARD, names == NULL ? EFFECT_UNNAMED_CLOSED : EFFECT_SQL);
     o->of_server = names;
-    if (is_looked_at) { /* of one that is not there in full nobody knows */
-        o->may_wipe = has_names(c) && (!is_whole || (f.flags & WIPING) != 0 || f.is_unterminated);
-        o->is_own_ddl = is_whole && (f.flags & SQL_TEMP) != 0 && (f.flags & SQL_DDL) == 0;
-        c->wipes_owed += o->may_wipe;
-    }
+    /* of one that is not there in full nobody knows */
+    o->may_wipe = has_names(c) && (!is_whole || (flags & (WIPING | QUERY_HAS_NO_END)) != 0);
+    o->is_ddl = (flags & SQL_DDL) != 0;
+    o->is_own_ddl = is_whole && (flags & SQL_TEMP) != 0 && !o->is_ddl;
+    c->wipes_owed += o->may_wipe;
     o->of_client = c->unnamed;
     c->unnamed = NULL;
     c->unnamed_stamp = c->stamp;

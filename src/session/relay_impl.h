@@ -37,7 +37,8 @@ relay_stamp(struct client *c, struct server *s, struct owed *o)
     case OWED_EXECUTE:
         s->act_stamp = s->stamp;
         break;
-    case OWED_PARSE:
+    case OWED_PARSE: /* it has no effect that an error could undo */
+        return;
     case OWED_BIND:
     case OWED_DESCRIBE:
     case OWED_CLOSE:

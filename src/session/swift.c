@@ -13,6 +13,7 @@
 #include "pgweir/wire/rules.h"
 #include "prepared_impl.h"
 #include "relay_impl.h"
+#include "scope_impl.h"
 #include "session_settings_impl.h"
 #include "state_impl.h"
 
@@ -27,7 +28,7 @@ client_is_plain(const struct client *c)
     return s != NULL && scanner_is_between_messages(&c->scanner) && !ledger_is_empty(&s->ledger) &&
            !s->ledger.is_skipping && !s->ledger.is_copy_in_open && c->query_us != 0 && prepared_is_on(c) &&
            settings_are_in_place(c) && c->wipes_owed == 0 && !c->has_wiping_portal && !c->has_odd_encoding &&
-           (c->bound == NULL || c->bound->target == NULL);
+           c->healed_stamp == 0 && (c->bound == NULL || c->bound->target == NULL);
 }
 
 static bool
@@ -68,6 +69,7 @@ is_plain_name(const struct client *c, const struct client_name *n)
     uint64_t stamp = n->name[0] == '\0' ? c->unnamed_stamp : n->stamp;
 
     return n->statement->findings == 0 && n->target == NULL &&
+           slice_equal(statement_scope(n->statement), scope_of(c)) &&
            is_certain(c->server, stamp_on_server(c, stamp));
 }
 
@@ -135,8 +137,8 @@ try_bind(struct client *c, struct slice message, const uint8_t **sent)
     o->of_client = n;
     n->refs++;
     statement_count_call(n->statement, &parsed->calls);
-    if (is_first)
-        healing_begin(s, o);
+    if (is_first && parsed->stamp <= s->sync_stamp)
+        healing_begin(s, o->server_stamp);
     if (n->name[0] == '\0')
         return true;
     c->counters->prepared_hit_count++;
@@ -168,9 +170,9 @@ try_describe(struct client *c, struct slice message)
 static bool
 try_execute(struct client *c, struct slice message)
 {
-    if (message.len != SCAN_HEADER + 5 || message.at[SCAN_HEADER] != '\0')
+    if (message.len != SCAN_HEADER + 5 || message.at[SCAN_HEADER] != '\0' || c->has_ddl_portal)
         return false;
-    enter_plain(c, c->server, OWED_EXECUTE)->is_own_ddl = !c->has_ddl_portal;
+    enter_plain(c, c->server, OWED_EXECUTE)->is_own_ddl = true;
     return true;
 }
 
@@ -314,6 +316,8 @@ try_command_done(struct server *s, struct slice message)
     if (!is_result_owed(&s->ledger) || !is_plain_tag(s, message))
         return false;
     head = ledger_head(&s->ledger);
+    if (head->is_ddl)
+        return false;
     if (head->kind == OWED_QUERY)
         return true;
     if (head->effect != EFFECT_NONE || head->may_wipe || head->own != OWN_OTHER)

@@ -44,6 +44,23 @@ ddl_that_passes_through_makes_servers_parse_anew(void)
          "c1 gets " DONE);
 }
 
+#define MADE_ANEW                                                             \
+    "c1 sends Bind - s1 | " RUN, "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, \
+        "s1 sends CloseComplete | ParseComplete | " DONE, "c1 gets " DONE
+
+/* Their tags are those of SELECT and EXPLAIN. */
+static void
+tables_that_are_made_by_queries_count_as_changes(void)
+{
+    PLAY(&one, ENTER, PREPARE, DO("create table t as select 1", "SELECT 1"), MADE_ANEW,
+         DO("select 1 into t", "SELECT 1"), MADE_ANEW,
+         DO("explain analyze create table t as select 1", "EXPLAIN"), MADE_ANEW,
+         "c2 sends Parse - select 2 into t | Bind - - | " RUN,
+         "s1 gets Parse - select 2 into t | Bind - - | " RUN, "s1 sends ParseComplete | " DONE,
+         "c2 gets ParseComplete | " DONE, MADE_ANEW, DO("select 1", "SELECT 1"), "c1 sends Bind - s1 | " RUN,
+         "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c1 gets " DONE);
+}
+
 static void
 all_servers_of_the_database_parse_anew(void)
 {
@@ -288,12 +305,64 @@ what_fails_again_behind_a_parse_that_we_answer_is_told(void)
          "c2 gets " FIRST_DONE);
 }
 
+/* It stays parsed, and was told so. */
 static void
-behind_a_parse_that_the_server_has_answered_the_error_is_told(void)
+nor_a_parse_that_the_server_answers(void)
 {
-    PLAY(&one, ENTER, PREPARE, "c1 sends Parse s2 select 2 | Bind - s1 | " RUN,
-         "s1 gets Parse pgweir_2 select 2 | Bind - pgweir_1 | " RUN,
-         "s1 sends ParseComplete | Stale | Ready I", "c1 gets ParseComplete | Stale | Ready I");
+    PLAY_SPLITS(
+        &one, ENTER, PREPARE, "c1 sends Parse s2 select 2 | Bind - s1 | Execute - 0 | Bind - s2 | " RUN,
+        "s1 gets Parse pgweir_2 select 2 | Bind - pgweir_1 | Execute - 0 | Bind - pgweir_2 | " RUN,
+        "s1 sends ParseComplete | Stale | Ready I", "c1 gets ParseComplete",
+        "s1 gets " ANEW " | Bind - pgweir_1 | Execute - 0 | Close S pgweir_2 | Parse pgweir_2 select 2 | "
+        "Bind - pgweir_2 | " RUN,
+        "s1 sends CloseComplete | ParseComplete | BindComplete | Complete SELECT 1 | CloseComplete | "
+        "ParseComplete | " DONE,
+        "c1 gets BindComplete | Complete SELECT 1 | " DONE);
+}
+
+static void
+nor_a_parse_of_the_unnamed_statement(void)
+{
+    PLAY_SPLITS(&one, ENTER, PREPARE, "c1 sends Parse - select 2 | Bind - s1 | " RUN,
+                "s1 gets Parse - select 2 | Bind - pgweir_1 | " RUN,
+                "s1 sends ParseComplete | Stale | Ready I", "c1 gets ParseComplete",
+                "s1 gets " ANEW " | Bind - pgweir_1 | " RUN, "s1 sends CloseComplete | ParseComplete | " DONE,
+                "c1 gets " DONE, "c1 sends Bind - - | " RUN, "s1 gets Parse - select 2 | Bind - - | " RUN,
+                "s1 sends ParseComplete | " DONE, "c1 gets " DONE);
+}
+
+/* --- names of ours that SQL has taken --- */
+
+#define TAKEN "Error ERROR 42P05 prepared statement \"pgweir_1\" already exists"
+
+static void
+a_name_that_sql_has_taken_is_freed_unseen(void)
+{
+    PLAY_SPLITS(&one, "c1 enters", "c1 sends Parse s1 select 1 | Describe S s1 | Sync",
+                "s1 gets Parse pgweir_1 select 1 | Describe S pgweir_1 | Sync",
+                "s1 sends " TAKEN " | Ready I", "s1 gets " ANEW " | Describe S pgweir_1 | Sync",
+                "c1 gets nothing", "s1 sends CloseComplete | ParseComplete | Parameters | NoData | Ready I",
+                "c1 gets ParseComplete | Parameters | NoData | Ready I");
+}
+
+static void
+so_it_is_ahead_of_a_bind(void)
+{
+    PLAY_SPLITS(&two, ENTER, PREPARE, "c2 sends Query begin", "s1 gets Query begin",
+                "s1 sends Complete BEGIN | Ready T", "c2 gets Complete BEGIN | Ready T",
+                "c1 sends Bind - s1 | " RUN, "s2 gets Parse pgweir_1 select 1 | Bind - pgweir_1 | " RUN,
+                "s2 sends " TAKEN " | Ready I", "s2 gets " ANEW " | Bind - pgweir_1 | " RUN,
+                "c1 gets nothing", "s2 sends CloseComplete | ParseComplete | " DONE, "c1 gets " DONE);
+}
+
+/* What DO prepares nobody sees. */
+static void
+behind_a_text_that_may_do_anything_names_are_freed_first(void)
+{
+    PLAY(&one, ENTER, "c2 sends Query do 'x'", "s1 gets Query do 'x'", "s1 sends Complete DO | Ready I",
+         "c2 gets Complete DO | Ready I", "s1 is asked: nothing", "c1 sends Parse s1 select 1 | Sync",
+         "s1 gets " ANEW " | Sync", "s1 sends CloseComplete | ParseComplete | Ready I",
+         "c1 gets ParseComplete | Ready I");
 }
 
 static void
@@ -406,6 +475,7 @@ suite_healing(void)
     CU_pSuite suite = CU_add_suite("healing of prepared statements", NULL, NULL);
 
     CU_ADD_TEST(suite, ddl_that_passes_through_makes_servers_parse_anew);
+    CU_ADD_TEST(suite, tables_that_are_made_by_queries_count_as_changes);
     CU_ADD_TEST(suite, all_servers_of_the_database_parse_anew);
     CU_ADD_TEST(suite, a_change_counts_when_its_transaction_has_ended);
     CU_ADD_TEST(suite, what_cannot_change_a_result_is_no_change);
@@ -427,7 +497,11 @@ suite_healing(void)
     CU_ADD_TEST(suite, nor_both_of_them_before_the_sync_has_come);
     CU_ADD_TEST(suite, behind_a_parse_that_we_answer_a_lost_statement_is_parsed_again);
     CU_ADD_TEST(suite, what_fails_again_behind_a_parse_that_we_answer_is_told);
-    CU_ADD_TEST(suite, behind_a_parse_that_the_server_has_answered_the_error_is_told);
+    CU_ADD_TEST(suite, nor_a_parse_that_the_server_answers);
+    CU_ADD_TEST(suite, nor_a_parse_of_the_unnamed_statement);
+    CU_ADD_TEST(suite, a_name_that_sql_has_taken_is_freed_unseen);
+    CU_ADD_TEST(suite, so_it_is_ahead_of_a_bind);
+    CU_ADD_TEST(suite, behind_a_text_that_may_do_anything_names_are_freed_first);
     CU_ADD_TEST(suite, what_is_mended_is_proved_as_well);
     CU_ADD_TEST(suite, formats_for_columns_of_before_are_mended_like_a_stale_plan);
     CU_ADD_TEST(suite, a_lost_statement_is_parsed_again_unseen);

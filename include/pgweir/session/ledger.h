@@ -60,6 +60,7 @@ struct owed {
      * paid */
     bool may_wipe;
     bool is_own_ddl; /* for healing.c: if it creates anything, then for its session alone */
+    bool is_ddl;     /* and: it changes the schema, whatever its tag says (CREATE TABLE AS, SELECT INTO) */
     uint8_t own;     /* for read_back.c: which query of ours it is; 0: another one, or the client's */
     void *of_client;
     void *of_server;
