@@ -79,8 +79,7 @@ hash_of(const struct text *text)
 static bool
 is_text(const struct statement *s, const struct text *text)
 {
-    return slice_equal(statement_tail(s), text->tail) &&
-           slice_equal(statement_scope(s), text->scope);
+    return slice_equal(statement_tail(s), text->tail) && slice_equal(statement_scope(s), text->scope);
 }
 
 static bool
