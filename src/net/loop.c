@@ -1,7 +1,7 @@
 /*
  * loop.c - one turn after the other.
  *
- *     wait in epoll -> handlers of what is ready -> due timers -> letters -> chores -> next turn
+ *     wait in epoll -> handlers of what is ready -> due timers -> letters -> chores -> outbox -> next turn
  *
  * libevent does the waiting and calls the handlers of descriptors; its base is made without a lock, because
  * only this thread touches it. Everything else is ours: timers are queues of timers.h with one libevent
@@ -122,6 +122,7 @@ loop_new(const struct clock *clock, void *recipient, struct error *why)
         goto fail;
     }
     loop->read_buf = mem_new(LOOP_READ_BYTES);
+    outbox_init(&loop->outbox);
     return loop;
 fail:
     loop_free(loop);
@@ -177,6 +178,7 @@ loop_free(struct loop *loop)
     if (loop->wake_fd >= 0)
         close(loop->wake_fd);
     pthread_mutex_destroy(&loop->_box.lock);
+    outbox_fini(&loop->outbox);
     buf_wipe(&loop->cipher_out);
     free(loop->cipher_in);
     if (loop->record != NULL)
@@ -295,6 +297,7 @@ turn(struct loop *loop, enum turn_kind kind)
         run_timers(loop);
     deliver_letters(loop);
     run_chores(loop);
+    outbox_flush(&loop->outbox);
     loop->is_in_turn = false;
     loop->time->is_known = false;
 }

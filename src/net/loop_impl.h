@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "outbox_impl.h"
 #include "pgweir/base/buf.h"
 #include "pgweir/base/list.h"
 #include "pgweir/net/loop.h"
@@ -46,6 +47,7 @@ struct loop {
     uint8_t *read_buf;          /* LOOP_READ_BYTES: what on_bytes gets, plain or decrypted */
     uint8_t *cipher_in;         /* LOOP_CIPHER_BYTES: what TLS streams read */
     uint8_t *record;            /* LOOP_RECORD_BYTES: small pieces gathered before they are encrypted */
+    struct outbox outbox;       /* short output of this turn */
     struct buf cipher_out;      /* what OpenSSL wrote; empty between two operations */
     struct stream *current;     /* whose input is being handled; NULL once its owner closed or moved it */
     struct listener *accepting; /* whose handler is running; NULL once it was freed */

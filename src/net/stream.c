@@ -14,6 +14,9 @@
  * on_readable handles the input of a stream, loop->current names it; stream_close() and stream_leave() take
  * the name away, and that is how we know after a handler whether S is still ours to touch.
  *
+ * Short output that is sent within a turn of the loop waits in the loop's outbox for the end of the turn, so
+ * "sent" below means no more than that.
+ *
  * Invariants: a backlog is never empty; is_broken means no backlog; is_ended means the read event is out of
  * epoll.
  */
@@ -65,7 +68,7 @@ stream_open_accepted(struct stream *s, struct loop *loop, int fd)
     s->loop = loop;
     s->tls = NULL;
     s->backlog = NULL;
-    s->is_reading = s->is_watched = s->is_broken = s->is_ended = false;
+    s->is_reading = s->is_watched = s->is_broken = s->is_ended = s->is_queued = false;
     s->broken_errno = 0;
     event_assign(&s->readable, loop->base, fd, EV_READ | EV_PERSIST, on_readable, s);
 }
@@ -280,8 +283,8 @@ send_batch(int fd, const struct iovec *iov, int count)
     return n;
 }
 
-static void
-send_or_keep(struct stream *s, const struct iovec *iov, int count)
+void
+stream_send_now(struct stream *s, const struct iovec *iov, int count)
 {
     while (count > 0) {
         int batch = count < IOV_BATCH ? count : IOV_BATCH;
@@ -304,6 +307,23 @@ send_or_keep(struct stream *s, const struct iovec *iov, int count)
         iov += batch;
         count -= batch;
     }
+}
+
+void
+stream_flush(struct stream *s)
+{
+    if (UNLIKELY(s->is_queued))
+        outbox_flush_stream(&s->loop->outbox, s);
+}
+
+static void
+send_or_keep(struct stream *s, const struct iovec *iov, int count)
+{
+    if (s->backlog == NULL && s->loop->is_in_turn &&
+        outbox_try_add(&s->loop->outbox, s, iov, count, iov_bytes(iov, count)))
+        return;
+    stream_flush(s);
+    stream_send_now(s, iov, count);
 }
 
 void
@@ -398,6 +418,7 @@ stream_close(struct stream *s)
         return;
     if (s->tls != NULL)
         stream_tls_say_bye(s);
+    stream_flush(s);
     stream_tls_free(s->tls);
     s->tls = NULL;
     drop_backlog(s);
@@ -413,6 +434,7 @@ stream_half_close(struct stream *s)
         return;
     if (s->tls != NULL)
         stream_tls_say_bye(s);
+    stream_flush(s);
     drop_backlog(s);
     (void)shutdown(s->fd, SHUT_WR);
     stream_read_start(s);
@@ -429,6 +451,7 @@ stream_close_gently(struct stream *s)
         return;
     if (s->tls != NULL)
         stream_tls_say_bye(s);
+    stream_flush(s);
     if (loop == NULL || s->is_broken || (s->is_ended && s->backlog == NULL)) {
         stream_close(s);
         return;
@@ -447,8 +470,9 @@ stream_close_gently(struct stream *s)
 }
 
 bool
-stream_can_move(const struct stream *s)
+stream_can_move(struct stream *s)
 {
+    stream_flush(s);
     return s->fd >= 0 && s->loop != NULL && s->backlog == NULL && !s->is_broken && !s->is_ended &&
            (s->tls == NULL || stream_tls_can_move(s->tls));
 }

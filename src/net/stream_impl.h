@@ -12,10 +12,12 @@ struct stream_backlog {
 };
 
 /* stream.c */
-void stream_put(struct stream *s, struct slice bytes); /* raw output: sent now or kept */
-void stream_break(struct stream *s, int errnum);       /* a write failed */
-void stream_watch(struct stream *s);                   /* sees to it that on_readable is called for input */
-void stream_poke(struct stream *s);                    /* on_readable is called soon, input or not */
+void stream_put(struct stream *s, struct slice bytes); /* raw output: sent soon or kept */
+void stream_send_now(struct stream *s, const struct iovec *iov, int count); /* past the outbox */
+void stream_flush(struct stream *s);             /* what waits in the outbox is sent now */
+void stream_break(struct stream *s, int errnum); /* a write failed */
+void stream_watch(struct stream *s);             /* sees to it that on_readable is called for input */
+void stream_poke(struct stream *s);              /* on_readable is called soon, input or not */
 /* On_closed; S may be gone afterwards. WHY NULL: end of file. */
 void stream_end(struct stream *s, const struct error *why);
 /* The same after a read that returned nothing: ERRNUM 0 is end of file. */

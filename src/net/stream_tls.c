@@ -136,6 +136,7 @@ give_up_output(struct stream *s)
 {
     ERR_clear_error();
     flush(s);
+    stream_flush(s);
     stream_break(s, EPROTO);
 }
 
@@ -227,6 +228,7 @@ stream_tls_has_kept(const struct stream_tls *tls)
 static void
 fail(struct stream *s, const struct error *why)
 {
+    stream_flush(s); /* the alert */
     s->is_broken = true;
     s->broken_errno = EPROTO;
     stream_end(s, why);

@@ -61,6 +61,7 @@ struct stream {
     bool is_watched;                /* the read event is in epoll; it outlives a short stop (see stream.c) */
     bool is_broken;                 /* a write failed: output is dropped, on_closed comes after the input */
     bool is_ended;                  /* on_closed was called */
+    bool is_queued;                 /* the loop has output of it that leaves when the turn ends */
     bool may_be_held;     /* its owner's wish: nothing is read while the loop holds its input back */
     uint8_t broken_errno; /* while is_broken: what the failed write said */
 };
@@ -83,9 +84,9 @@ void stream_read_stop(struct stream *s);
 /* S may have been held back by its loop, which does not do so any more: reads again what it wants to. */
 void stream_read_again(struct stream *s);
 
-/* Sends all of IOV now or keeps copies of the rest; never fails towards the caller: a dead peer is told
- * through on_closed, from the loop. What is sent to a broken stream, or during a TLS handshake, is
- * dropped. */
+/* Sends all of IOV, or keeps copies of what the socket does not take; within a turn of the loop short output
+ * leaves when the turn ends. Never fails towards the caller: a dead peer is told through on_closed, from the
+ * loop. What is sent to a broken stream, or during a TLS handshake, is dropped. */
 void stream_sendv(struct stream *s, const struct iovec *iov, int count);
 void stream_send(struct stream *s, struct slice bytes);
 size_t stream_backlog_bytes(const struct stream *s);
@@ -113,7 +114,7 @@ void stream_start_tls_connect(struct stream *s, struct tls_context *context, con
 /* Moves an open, idle stream (no backlog, nothing half-read in TLS) to the loop of another thread: leave
  * in the old one, join in the new one. Between the two the stream must not be used, save that it may be
  * closed, and copied to other memory (a new slab). */
-bool stream_can_move(const struct stream *s);
+bool stream_can_move(struct stream *s); /* sends what waits for the end of the turn */
 void stream_leave(struct stream *s);
 void stream_join(struct stream *s, struct loop *loop);
 
