@@ -16,6 +16,7 @@
 
 #include "console_impl.h"
 #include "forward_impl.h"
+#include "login_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/random.h"
 #include "pgweir/wire/secret.h"
@@ -105,7 +106,7 @@ job_at_home(struct letter *letter, void *recipient)
 
     (void)recipient;
     if (job->requester != NULL) {
-        job->requester->cancel = NULL;
+        job->requester->login->cancel = NULL;
         client_end(job->requester, END_CANCEL_DONE, NULL);
     }
     mem_wipe(job, sizeof *job);
@@ -194,9 +195,9 @@ cancel_request(struct client *requester, uint32_t pid, struct slice secret)
     if (house->peer_id > 0)
         job->secret[0] |= (uint8_t)(HOPS_MOST << 6); /* as it was given out, however many hops it has made */
     job->letter.on_arrival = job_at_client;
-    requester->cancel = job;
+    requester->login->cancel = job;
     if (!loop_post(house->workers[index].loop, &job->letter)) {
-        requester->cancel = NULL;
+        requester->login->cancel = NULL;
         free(job);
         client_end(requester, END_CANCEL_DONE, NULL);
     }
@@ -205,9 +206,9 @@ cancel_request(struct client *requester, uint32_t pid, struct slice secret)
 void
 cancel_requester_gone(struct client *requester)
 {
-    if (requester->cancel != NULL)
-        requester->cancel->requester = NULL;
-    requester->cancel = NULL;
+    if (requester->login->cancel != NULL)
+        requester->login->cancel->requester = NULL;
+    requester->login->cancel = NULL;
 }
 
 /* --- the courier --- */

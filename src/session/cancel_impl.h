@@ -14,6 +14,8 @@
 #include "client_impl.h"
 #include "server_impl.h"
 
+struct cancel_job;
+
 /* A fresh random key for a client that enters, put into its worker's map. */
 void cancel_key_make(struct client *c);
 void cancel_key_forget(struct client *c);

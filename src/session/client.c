@@ -14,6 +14,7 @@
 #include "forward_impl.h"
 #include "login_impl.h"
 #include "names_impl.h"
+#include "pending_impl.h"
 #include "pgweir/base/mem.h"
 #include "pipe_impl.h"
 #include "prepared_impl.h"
@@ -126,7 +127,7 @@ static const struct client_step client_steps[CLIENT_STATE_COUNT][CLIENT_EVENT_CO
 static bool
 client_is_sane(const struct client *c)
 {
-    bool is_waiting = waiter_is_waiting(&c->waiter);
+    bool is_waiting = pending_is_waiting(c);
 
     switch ((enum client_state)c->state) {
     case CLIENT_STARTUP:
@@ -176,17 +177,18 @@ client_feed(struct client *c, enum client_event ev)
 static void
 keep_for_later(struct client *c, struct slice fresh)
 {
-    buf_add(&c->carry, fresh);
-    if (buf_len(&c->carry) > RELAY_CARRY_BYTES)
+    buf_add(&pending_of(c)->carry, fresh);
+    if (pending_bytes(c) > RELAY_CARRY_BYTES)
         stream_read_stop(&c->stream);
 }
 
 void
 client_catch_up(struct client *c)
 {
-    if (c->state == CLIENT_IDLE && buf_len(&c->carry) > 0)
+    pending_tidy(c);
+    if (c->state == CLIENT_IDLE && pending_bytes(c) > 0)
         relay_from_client(c, slice_of(NULL, 0));
-    if (c->state == CLIENT_CONSOLE && buf_len(&c->carry) > 0)
+    if (c->state == CLIENT_CONSOLE && pending_bytes(c) > 0)
         console_read(c, slice_of(NULL, 0));
 }
 
@@ -194,21 +196,21 @@ static void
 read_login(struct client *c, struct slice fresh)
 {
     struct slice in = fresh;
-    bool is_kept = buf_len(&c->carry) > 0;
+    bool is_kept = pending_bytes(c) > 0;
     size_t used;
 
     if (is_kept) {
-        buf_add(&c->carry, fresh);
-        in = buf_slice(&c->carry);
+        buf_add(&c->pending->carry, fresh);
+        in = pending_input(c);
     }
     used = login_read(c, in);
     if (is_kept)
-        buf_drop(&c->carry, used);
+        buf_drop(&c->pending->carry, used);
     else if (c->state != CLIENT_ENDED && used < in.len)
-        buf_add(&c->carry, slice_skip(in, used));
-    if (buf_len(&c->carry) == 0 || c->state == CLIENT_ENDED)
-        buf_wipe(&c->carry);
-    else if (buf_len(&c->carry) > RELAY_CARRY_BYTES)
+        buf_add(&pending_of(c)->carry, slice_skip(in, used));
+    if (c->pending != NULL && (pending_bytes(c) == 0 || c->state == CLIENT_ENDED))
+        buf_wipe(&c->pending->carry); /* a password may have been in it */
+    else if (pending_bytes(c) > RELAY_CARRY_BYTES)
         stream_read_stop(&c->stream);
     client_catch_up(c);
 }
@@ -276,7 +278,7 @@ static bool
 has_said_goodbye(const struct client *c)
 {
     static const uint8_t terminate[] = { 'X', 0, 0, 0, 4 };
-    struct slice kept = buf_slice(&c->carry);
+    struct slice kept = pending_input(c);
 
     return kept.len > sizeof terminate &&
            memcmp(kept.at + kept.len - sizeof terminate, terminate, sizeof terminate) == 0;
@@ -286,7 +288,7 @@ static void
 on_closed(void *owner, const struct error *why)
 {
     struct client *c = owner;
-    bool is_probe = c->state == CLIENT_STARTUP && buf_len(&c->carry) == 0 && !c->is_tls_asked;
+    bool is_probe = c->state == CLIENT_STARTUP && pending_bytes(c) == 0 && !c->is_tls_asked;
 
     if (c->state == CLIENT_WAITING && has_said_goodbye(c))
         return; /* what it asked for before is still to be done, as on a direct connection; then its Terminate ends it */
@@ -307,22 +309,20 @@ static const struct stream_handler handler = {
 
 /* --- time --- */
 
+/* client_idle_timeout. */
+struct idle_watch {
+    struct timer timer;
+    struct client *client;
+};
+
 static void
-on_due(struct timer *timer)
+on_idle_due(struct timer *timer)
 {
-    struct client *c = CONTAINER_OF(timer, struct client, timer);
+    struct client *c = CONTAINER_OF(timer, struct idle_watch, timer)->client;
+    uint64_t bound_us = shard_route(c->shard)->client_idle_timeout_us;
     uint64_t idle_us;
-    uint64_t bound_us;
     struct pg_error e;
 
-    if (c->login != NULL || c->state == CLIENT_CANCELLING) {
-        pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION,
-                     "client_login_timeout: the login was not finished within %g s",
-                     (double)worker_settings(c->worker)->client_login_timeout_us / 1e6);
-        client_end(c, END_LOGIN_TIMEOUT, &e);
-        return;
-    }
-    bound_us = shard_route(c->shard)->client_idle_timeout_us;
     if (bound_us == 0)
         return;
     idle_us = c->state == CLIENT_IDLE ? loop_now_us(c->worker->loop) - c->active_us
@@ -330,13 +330,36 @@ on_due(struct timer *timer)
                   ? loop_now_us(c->worker->loop) - c->server->request_us
                   : 0;
     if (idle_us < bound_us) { /* it was busy meanwhile: look again when it can be due at the earliest */
-        loop_arm(c->worker->loop, &c->timer, bound_us - idle_us);
+        loop_arm(c->worker->loop, timer, bound_us - idle_us);
         return;
     }
     pg_error_set(&e, PG_FATAL, SQLSTATE_IDLE_SESSION_TIMEOUT,
                  "terminating connection due to idle-session timeout (client_idle_timeout = %g s)",
                  (double)bound_us / 1e6);
     client_end(c, END_CLIENT_IDLE, &e);
+}
+
+static void
+watch_idleness(struct client *c)
+{
+    uint64_t bound_us = shard_route(c->shard)->client_idle_timeout_us;
+
+    if (bound_us == 0)
+        return;
+    c->idle_watch = mem_new(sizeof *c->idle_watch);
+    c->idle_watch->client = c;
+    timer_init(&c->idle_watch->timer, on_idle_due);
+    loop_arm(c->worker->loop, &c->idle_watch->timer, bound_us);
+}
+
+static void
+ignore_idleness(struct client *c)
+{
+    if (c->idle_watch == NULL)
+        return;
+    timer_cancel(&c->idle_watch->timer);
+    free(c->idle_watch);
+    c->idle_watch = NULL;
 }
 
 /* --- birth --- */
@@ -357,26 +380,20 @@ struct client *
 client_new(struct worker *w, int fd, bool is_unix)
 {
     struct client *c = slab_new(&w->client_slab);
-    uint64_t bound_us = worker_settings(w)->client_login_timeout_us;
 
     c->worker = w;
     c->id = atomic_fetch_add_explicit(&w->house->last_client_id, 1, memory_order_relaxed) + 1;
     c->born_us = loop_now_us(w->loop);
     c->is_unix = is_unix;
     c->state = CLIENT_STARTUP;
-    c->login = login_new();
+    c->login = login_new(c);
     stream_init(&c->stream, &handler, c);
-    buf_init(&c->carry);
-    waiter_init(&c->waiter);
-    timer_init(&c->timer, on_due);
     link_init(&c->in_worker);
     list_push_last(&w->logins, &c->in_worker);
     w->login_count++;
     stream_open_accepted(&c->stream, w->loop, fd);
     c->stream.may_be_held = true;
     stream_read_start(&c->stream);
-    if (bound_us > 0)
-        loop_arm(w->loop, &c->timer, bound_us);
     crowd_out(w);
     return c;
 }
@@ -386,9 +403,7 @@ static void
 start_relay(struct client *c)
 {
     struct worker *w = c->worker;
-    uint64_t bound_us = shard_route(c->shard)->client_idle_timeout_us;
 
-    timer_cancel(&c->timer);
     login_free(c->login);
     c->login = NULL;
     link_remove(&c->in_worker);
@@ -398,8 +413,7 @@ start_relay(struct client *c)
     c->is_pqexec_refused = worker_settings(w)->disable_pqexec;
     c->active_us = loop_now_us(w->loop);
     c->counters->client_login_count++;
-    if (bound_us > 0)
-        loop_arm(w->loop, &c->timer, bound_us);
+    watch_idleness(c);
     stream_read_start(&c->stream);
     if (worker_settings(w)->log_connections)
         client_log(c, LOG_NOTICE_LEVEL, "login attempt: db=%s user=%s tls=%s",
@@ -595,11 +609,15 @@ close_stream(struct client *c)
 {
     struct worker *w = c->worker;
 
-    timer_cancel(&c->timer);
-    shard_leave_queue(&c->waiter);
+    ignore_idleness(c);
+    if (c->pending != NULL)
+        shard_leave_queue(&c->pending->waiter);
     cancel_key_forget(c);
-    cancel_requester_gone(c);
-    forward_requester_gone(c);
+    if (c->login != NULL) {
+        timer_cancel(&c->login->timer);
+        cancel_requester_gone(c);
+        forward_requester_gone(c);
+    }
     if (c->console != NULL)
         console_gone(c);
     if (c->shard != NULL)
@@ -692,7 +710,7 @@ client_free(struct client *c)
 
     login_free(c->login);
     console_free(c->console);
-    buf_wipe(&c->carry);
+    pending_free(c);
     snapshot_drop(w->house->snapshots, c->settings);
     snapshot_drop(w->house->snapshots, c->floor);
     client_names_free(c->names);

@@ -53,8 +53,8 @@ enum replication { REPLICATION_NONE, REPLICATION_PHYSICAL, REPLICATION_LOGICAL }
 
 struct login;
 struct server;
-struct cancel_job;
-struct forward;
+struct pending;
+struct idle_watch;
 struct client_name;
 struct client_names;
 struct console;
@@ -70,17 +70,15 @@ struct client {
     const struct snapshot *settings; /* what it wants a server to have; held; NULL: nothing */
     const struct snapshot *floor;    /* its startup packet's, to which RESET leads back; held */
     struct scanner scanner;          /* messages from the client */
-    struct buf carry;            /* input that cannot be worked on yet; empty and without memory while idle */
-    struct waiter waiter;        /* queued exactly while WAITING or WELCOME */
-    struct timer timer;          /* login time before, idle time after the login */
-    struct link in_worker;       /* logins, clients or graveyard */
-    struct map_node in_keys;     /* worker->cancel_keys, from the greeting on */
-    struct login *login;         /* STARTUP to TRYING; owned */
-    struct cancel_job *cancel;   /* CANCELLING; not ours: it looks at `requester` */
-    struct forward *forward;     /* CANCELLING, for a peer; likewise */
-    struct console *console;     /* CONSOLE: its commands; NULL before; owned */
-    struct client_names *names;  /* prepared statements by name; NULL: none; owned */
-    struct client_name *unnamed; /* its unnamed statement; a reference; NULL: none, or too long to keep */
+    struct pending
+        *pending; /* its place in a line and input that waits; NULL while there is neither; owned */
+    struct idle_watch *idle_watch; /* client_idle_timeout: from the login on; NULL: there is none; owned */
+    struct link in_worker;         /* logins, clients or graveyard */
+    struct map_node in_keys;       /* worker->cancel_keys, from the greeting on */
+    struct login *login;           /* STARTUP to TRYING, and CANCELLING; owned */
+    struct console *console;       /* CONSOLE: its commands; NULL before; owned */
+    struct client_names *names;    /* prepared statements by name; NULL: none; owned */
+    struct client_name *unnamed;   /* its unnamed statement; a reference; NULL: none, or too long to keep */
     struct client_name
         *bound; /* what it bound last, so that a Describe of that portal can be told whose it is; held */
     uint64_t bound_portal;  /* hash of that portal's name; 0: the unnamed one */
@@ -173,11 +171,5 @@ void client_on_long_wait(struct waiter *w);
 void client_on_refuse(struct waiter *w, enum refusal refusal, const struct pg_error *why);
 
 void client_log(const struct client *c, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
-
-static inline struct client *
-client_of_waiter(struct waiter *w)
-{
-    return CONTAINER_OF(w, struct client, waiter);
-}
 
 #endif

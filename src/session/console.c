@@ -136,7 +136,6 @@ console_start(struct client *c)
 {
     struct worker *w = c->worker;
 
-    timer_cancel(&c->timer);
     login_free(c->login);
     c->login = NULL;
     link_remove(&c->in_worker);

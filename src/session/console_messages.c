@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "console_parts_impl.h"
+#include "pending_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/wire/front.h"
 #include "pgweir/wire/rules.h"
@@ -347,8 +348,8 @@ console_message(struct client *c, const struct scan_span *span)
 void
 console_next_message(struct client *c)
 {
-    while (c->state == CLIENT_CONSOLE && c->console->running == NULL && buf_len(&c->carry) > 0) {
-        struct slice in = buf_slice(&c->carry);
+    while (c->state == CLIENT_CONSOLE && c->console->running == NULL && pending_bytes(c) > 0) {
+        struct slice in = pending_input(c);
         struct scan_span span;
         enum scan found;
 
@@ -365,12 +366,11 @@ console_next_message(struct client *c)
         }
         console_message(c, &span);
         if (c->state == CLIENT_CONSOLE)
-            buf_drop(&c->carry, span.bytes.len);
+            buf_drop(&c->pending->carry, span.bytes.len);
     }
     if (c->state != CLIENT_CONSOLE)
         return;
-    if (buf_len(&c->carry) == 0)
-        buf_release(&c->carry);
+    pending_tidy(c);
     if (c->console->running == NULL)
         stream_read_start(&c->stream);
 }
@@ -379,11 +379,10 @@ void
 console_read(struct client *c, struct slice fresh)
 {
     if (fresh.len > 0)
-        buf_add(&c->carry, fresh);
+        buf_add(&pending_of(c)->carry, fresh);
     c->worker->console_counters.received_bytes += fresh.len;
     console_next_message(c);
-    if (c->state == CLIENT_CONSOLE && c->console->running != NULL &&
-        buf_len(&c->carry) > CONSOLE_MOST_COMMAND)
+    if (c->state == CLIENT_CONSOLE && c->console->running != NULL && pending_bytes(c) > CONSOLE_MOST_COMMAND)
         stream_read_stop(&c->stream);
 }
 

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "login_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/wire/startup.h"
 #include "worker_impl.h"
@@ -50,7 +51,7 @@ forward_end(struct forward *f)
     f->requester = NULL;
     loop_defer(f->worker->loop, &f->burial);
     if (requester != NULL) {
-        requester->forward = NULL;
+        requester->login->forward = NULL;
         client_end(requester, END_CANCEL_DONE, NULL);
     }
 }
@@ -130,7 +131,7 @@ forward_cancel(struct client *requester, const struct peer *peer, uint32_t pid, 
     f->worker = w;
     f->requester = requester;
     f->peer = peer->id;
-    requester->forward = f;
+    requester->login->forward = f;
     stream_init(&f->stream, &stream_handler, f);
     timer_init(&f->timer, on_due);
     f->burial.run = forward_bury;
@@ -146,9 +147,9 @@ forward_cancel(struct client *requester, const struct peer *peer, uint32_t pid, 
 void
 forward_requester_gone(struct client *requester)
 {
-    if (requester->forward != NULL)
-        requester->forward->requester = NULL;
-    requester->forward = NULL;
+    if (requester->login->forward != NULL)
+        requester->login->forward->requester = NULL;
+    requester->login->forward = NULL;
 }
 
 void

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "pending_impl.h"
 #include "pgweir/wire/front.h"
 #include "relay_impl.h"
 
@@ -328,9 +329,9 @@ healing_send_again(struct server *s)
     buf_init(&s->kept);
     s->kept_stamp = 0;
     s->is_keeping = false;
-    buf_add(&again, buf_slice(&c->carry));
-    buf_release(&c->carry);
-    c->carry = again;
+    buf_add(&again, pending_input(c));
+    buf_release(&pending_of(c)->carry);
+    c->pending->carry = again;
     c->is_held = true;
     c->healed_stamp = c->stamp;
     c->counters->prepared_heal_count++;

@@ -10,6 +10,7 @@
 #include "client_impl.h"
 #include "forward_impl.h"
 #include "login_impl.h"
+#include "pending_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/random.h"
 #include "pgweir/config/hba.h"
@@ -203,6 +204,7 @@ worker_init(struct worker *w, struct house *house, unsigned index, struct error 
     w->index = index;
     w->config = house_config_hold(house->config);
     slab_init(&w->client_slab, sizeof(struct client));
+    slab_init(&w->pending_slab, sizeof(struct pending));
     list_init(&w->logins);
     list_init(&w->clients);
     list_init(&w->consoles);
@@ -307,6 +309,7 @@ worker_fini(struct worker *w)
     statement_cache_fini(&w->statements);
     free(w->spare_name);
     hold_free(w->hold);
+    pendings_fini(w);
     slab_fini(&w->client_slab);
     route_drop(w->last_route);
     house_config_drop(w->config);

@@ -16,16 +16,34 @@
 #include "login_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
+#include "pending_impl.h"
 #include "pgweir/wire/back.h"
 #include "pipe_impl.h"
 #include "relay_impl.h"
 #include "session_settings_impl.h"
 
+static void
+on_login_due(struct timer *timer)
+{
+    struct client *c = CONTAINER_OF(timer, struct login, timer)->client;
+    struct pg_error e;
+
+    pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION,
+                 "client_login_timeout: the login was not finished within %g s",
+                 (double)worker_settings(c->worker)->client_login_timeout_us / 1e6);
+    client_end(c, END_LOGIN_TIMEOUT, &e);
+}
+
 struct login *
-login_new(void)
+login_new(struct client *c)
 {
     struct login *l = mem_new(sizeof *l);
+    uint64_t bound_us = worker_settings(c->worker)->client_login_timeout_us;
 
+    l->client = c;
+    timer_init(&l->timer, on_login_due);
+    if (bound_us > 0)
+        loop_arm(c->worker->loop, &l->timer, bound_us);
     scram_init(&l->scram);
     buf_init(&l->reported);
     buf_init(&l->startup);
@@ -37,6 +55,7 @@ login_free(struct login *l)
 {
     if (l == NULL)
         return;
+    timer_cancel(&l->timer);
     scram_fini(&l->scram);
     buf_wipe(&l->last_word);
     buf_release(&l->reported);
@@ -548,11 +567,11 @@ login_settle(struct client *c)
 
     buf_init(&reported);
     if (welcome == NULL) { /* not known yet, or forgotten by a reload */
-        shard_await_welcome(c->shard, &c->waiter);
+        shard_await_welcome(c->shard, &pending_of(c)->waiter);
     } else if (snapshot_is_approved(c->worker->house->snapshots, c->settings, pool_approval_key(pool),
                                     &reported)) {
         login_greet(c, welcome, buf_slice(&reported));
-    } else if ((m = shard_take(c->shard, &c->waiter)) != NULL) {
+    } else if ((m = shard_take(c->shard, &pending_of(c)->waiter)) != NULL) {
         client_link(c, server_of_member(m));
     } else if (c->state != CLIENT_ENDED) {
         client_feed(c, EV_QUEUED);

@@ -8,7 +8,14 @@
 #include "pgweir/wire/secret.h"
 #include "secret_ask_impl.h"
 
+struct cancel_job;
+struct forward;
+
 struct login {
+    struct timer timer; /* client_login_timeout */
+    struct client *client;
+    struct cancel_job *cancel; /* CANCELLING; not ours: it looks at `requester` */
+    struct forward *forward;   /* CANCELLING, for a peer; likewise */
     char *user;
     char *database;
     struct scram scram;
@@ -36,7 +43,8 @@ struct login {
     bool is_for_console; /* it came after the doors were closed: anything else is refused */
 };
 
-struct login *login_new(void);
+/* Its time begins to run. */
+struct login *login_new(struct client *c);
 void login_free(struct login *login); /* NULL is fine */
 
 /* Input while STARTUP or AUTH: all of `in`; tells how much was consumed. May end the client. */

@@ -16,6 +16,7 @@
 #include <assert.h>
 
 #include "login_impl.h"
+#include "pending_impl.h"
 #include "server_impl.h"
 
 /* --- the server's side --- */
@@ -74,7 +75,7 @@ static const struct stream_handler piped = { .on_bytes = on_bytes,
 void
 pipe_await(struct client *c)
 {
-    struct member *m = shard_take(c->shard, &c->waiter);
+    struct member *m = shard_take(c->shard, &pending_of(c)->waiter);
 
     assert(m == NULL); /* nobody else has ever been there */
     (void)m;
@@ -95,10 +96,9 @@ void
 pipe_start(struct client *c)
 {
     c->server->stream.handler = &piped;
-    if (buf_len(&c->carry) == 0)
-        return;
-    pipe_from_client(c, buf_slice(&c->carry));
-    buf_release(&c->carry);
+    if (pending_bytes(c) > 0)
+        pipe_from_client(c, pending_input(c));
+    pending_free(c);
 }
 
 void

@@ -17,6 +17,7 @@
 #include "cancel_impl.h"
 #include "healing_impl.h"
 #include "login_impl.h"
+#include "pending_impl.h"
 #include "pgweir/wire/back.h"
 #include "pgweir/wire/front.h"
 #include "pgweir/wire/pg_error.h"
@@ -113,6 +114,7 @@ relay_flush_to_server(struct client *c)
 static enum progress
 message_without_server(struct client *c, enum front_kind kind)
 {
+    struct waiter *waiter;
     struct member *m;
 
     if (is_clogged(&c->stream)) { /* it does not read its answers: no new ones until it does */
@@ -135,8 +137,9 @@ message_without_server(struct client *c, enum front_kind kind)
     default:
         break;
     }
-    c->waiter.tag = c->settings;
-    m = shard_take(c->shard, &c->waiter);
+    waiter = &pending_of(c)->waiter;
+    waiter->tag = c->settings;
+    m = shard_take(c->shard, waiter);
     if (c->state == CLIENT_ENDED) /* refused at once */
         return OVER;
     if (m == NULL) {
@@ -410,8 +413,8 @@ relay_let_go(struct server *s)
 void
 relay_from_client(struct client *c, struct slice fresh)
 {
-    bool is_kept;
-    struct slice in = input_of(&c->carry, fresh, &is_kept);
+    bool is_kept = false;
+    struct slice in = c->pending == NULL ? fresh : input_of(&c->pending->carry, fresh, &is_kept);
 
     assert(c->worker->gather.count == 0);
     c->is_held = false;
@@ -466,8 +469,11 @@ relay_from_client(struct client *c, struct slice fresh)
         gather_made_up(c->server);
         flush_to_client(c->server);
     }
-    keep_rest(&c->carry, in, is_kept);
-    if (buf_len(&c->carry) > RELAY_CARRY_BYTES && (c->state == CLIENT_WAITING || c->is_held))
+    if (in.len > 0 || c->pending != NULL) {
+        keep_rest(&pending_of(c)->carry, in, is_kept);
+        pending_tidy(c);
+    }
+    if (pending_bytes(c) > RELAY_CARRY_BYTES && (c->state == CLIENT_WAITING || c->is_held))
         stream_read_stop(&c->stream);
     if (c->server != NULL && may_release(c->server))
         relay_release(c->server);
@@ -699,7 +705,7 @@ refuse_transaction_block(struct client *c)
 static bool
 goes_on(const struct client *c)
 {
-    return c->is_held && c->pins != 0 && buf_len(&c->carry) > 0;
+    return c->is_held && c->pins != 0 && pending_bytes(c) > 0;
 }
 
 /* After a piece of input: what the replies in it allow. */
@@ -748,7 +754,7 @@ server_look_again(struct server *s, bool was_ready)
         if (c->state == CLIENT_ENDED)
             return;
     }
-    if (buf_len(&c->carry) > 0 && (c->is_held || !c->stream.is_reading) && !is_clogged(&s->stream) &&
+    if (pending_bytes(c) > 0 && (c->is_held || !c->stream.is_reading) && !is_clogged(&s->stream) &&
         s->ledger.count < LEDGER_MOST / 2)
         relay_client_drained(c);
 }
@@ -833,7 +839,7 @@ relay_client_drained(struct client *c)
         stream_read_start(&c->server->stream);
     }
     stream_read_start(&c->stream);
-    if (buf_len(&c->carry) > 0 && (c->state == CLIENT_IDLE || c->state == CLIENT_ACTIVE))
+    if (pending_bytes(c) > 0 && (c->state == CLIENT_IDLE || c->state == CLIENT_ACTIVE))
         relay_from_client(c, slice_of(NULL, 0));
 }
 
@@ -845,6 +851,6 @@ relay_server_drained(struct server *s)
     if (c == NULL)
         return;
     stream_read_start(&c->stream);
-    if (buf_len(&c->carry) > 0)
+    if (pending_bytes(c) > 0)
         relay_from_client(c, slice_of(NULL, 0));
 }

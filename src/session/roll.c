@@ -17,6 +17,7 @@
 #include "console_impl.h"
 #include "forward_impl.h"
 #include "login_impl.h"
+#include "pending_impl.h"
 #include "pgweir/base/mem.h"
 #include "prepared_impl.h"
 
@@ -197,7 +198,7 @@ state_of(const struct client *c)
     case CLIENT_AUTH:
         return "login";
     case CLIENT_WELCOME:
-        return waiter_is_waiting(&c->waiter) ? "waiting" : "login";
+        return pending_is_waiting(c) ? "waiting" : "login";
     case CLIENT_WAITING:
         return "waiting";
     case CLIENT_IDLE:
@@ -243,7 +244,7 @@ write_client(struct part *part, const struct client *c)
                                           : c->born_us,
         .now_us = loop_now_us(part->worker->loop),
         .link_id = c->server != NULL ? c->server->id : 0,
-        .pending_in = buf_len(&c->carry),
+        .pending_in = pending_bytes(c),
         .pending_out = stream_backlog_bytes(&c->stream),
         .prepared_statements = prepared_client_count(c),
         .pins = c->pins,
@@ -251,8 +252,8 @@ write_client(struct part *part, const struct client *c)
         .is_console = c->console != NULL,
     };
 
-    if (waiter_is_waiting(&c->waiter))
-        row.wait_us = row.now_us - c->waiter.since_us;
+    if (pending_is_waiting(c))
+        row.wait_us = row.now_us - c->pending->waiter.since_us;
     request->on_client(request->arg, &part->clients, &row);
 }
 

@@ -22,6 +22,7 @@
 
 struct client_name;
 struct hold;
+struct pending;
 
 struct worker {
     struct house *house;
@@ -33,13 +34,15 @@ struct worker {
     bool has_drained;
 
     struct slab client_slab;
-    struct list logins;       /* client.in_worker, oldest first, until logged in */
-    struct list clients;      /* client.in_worker, logged in */
-    struct list consoles;     /* client.in_worker, logged in to the console */
-    struct list graveyard;    /* client.in_worker, ended; freed by the chore when the turn is over */
-    struct list dead_servers; /* server.in_worker */
-    struct list servers;      /* server.in_worker, all that live here */
-    struct list forwards;     /* forward.in_forwards: cancel requests on their way to peers */
+    struct slab pending_slab;
+    struct pending *spare_pending; /* pending.c's; NULL: none */
+    struct list logins;            /* client.in_worker, oldest first, until logged in */
+    struct list clients;           /* client.in_worker, logged in */
+    struct list consoles;          /* client.in_worker, logged in to the console */
+    struct list graveyard;         /* client.in_worker, ended; freed by the chore when the turn is over */
+    struct list dead_servers;      /* server.in_worker */
+    struct list servers;           /* server.in_worker, all that live here */
+    struct list forwards;          /* forward.in_forwards: cancel requests on their way to peers */
     struct chore burial;
     struct map cancel_keys; /* client.in_keys, by cancel pid */
     struct gather gather;
