@@ -28,7 +28,7 @@ MUST_CHECK enum err addresses_of(const char *listen_addr, unsigned port, struct 
 MUST_CHECK enum err listeners_new(struct loop *loop, const struct settings *settings, unsigned inherited,
                                   void (*on_accept)(void *arg, int fd, const struct address *peer), void *arg,
                                   struct listeners **out, struct error *why);
-/* TCP options for connections accepted from now on. Any thread; NULL is fine. */
+/* TCP options for connections accepted from now on. Any thread, as long as none is closed; NULL is fine. */
 void listeners_reconfigure(struct listeners *l, const struct settings *settings);
 
 /* All of these in the thread of their loop, or while that has none. */

@@ -232,7 +232,8 @@ put_in_force(struct program *p, struct house_config *config, struct buf *told)
     if (before->settings->max_client_conn != config->settings->max_client_conn)
         descriptors_tell(config->settings, house_worker_count(p->house));
     house_reconfigure(p->house, config);
-    listeners_reconfigure(p->listeners, config->settings);
+    if (p->state == PROGRAM_RUNNING) /* later their thread closes them */
+        listeners_reconfigure(p->listeners, config->settings);
     census_reconfigure(p->census, config);
     secrets_reconfigure(p->secrets, config);
     admin_reconfigure(p->admin, config);
