@@ -169,6 +169,7 @@ console_gone(struct client *c)
 
     if (c->console->waiting != NULL)
         c->console->waiting->client = NULL;
+    console_forget_rest(c->console);
     c->worker->console_count--;
     atomic_fetch_sub_explicit(&c->worker->house->console_count, 1, memory_order_relaxed);
     handler->cancel(handler->arg, c->id, true);

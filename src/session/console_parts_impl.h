@@ -37,6 +37,7 @@ struct console {
     struct portal *running;       /* is executed, or being sent; NULL: nothing is under way */
     struct console_home *waiting; /* for the answer of `running`; NULL: it is there */
     uint32_t rows_wanted;         /* of `running`; UINT32_MAX: all */
+    struct rest *rest;            /* console_run.c's: rows of `running` go out in the next turn; NULL: no */
 };
 
 /* --- console_cells.c --- */
@@ -63,6 +64,8 @@ void console_next_message(struct client *c);
 void console_fail(struct client *c, struct pg_error *e);
 /* Sends rows of what is under way, as many as are wanted and the client takes; then its end. */
 void console_send_rows(struct client *c);
+/* The client is gone. */
+void console_forget_rest(struct console *k);
 /* Runs P, of which at most ROWS rows are to be sent now. */
 void console_run(struct client *c, struct portal *p, uint32_t rows);
 

@@ -6,7 +6,12 @@
 #include "pgweir/base/mem.h"
 #include "pgweir/wire/back.h"
 
-#define PIECE_BYTES (32u * 1024u) /* of rows, sent at once */
+#define PIECE_BYTES (32u * 1024u) /* of rows, sent in one turn of the loop */
+
+struct rest { /* of an answer: the next turn goes on with it */
+    struct chore chore;
+    struct client *client; /* NULL: gone */
+};
 
 void
 console_call_free(struct console_call *call)
@@ -52,29 +57,65 @@ console_fail(struct client *c, struct pg_error *e)
     }
 }
 
+static void
+on_rest(struct chore *chore)
+{
+    struct rest *rest = CONTAINER_OF(chore, struct rest, chore);
+    struct client *c = rest->client;
+
+    free(rest);
+    if (c == NULL)
+        return;
+    c->console->rest = NULL;
+    console_drained(c);
+}
+
+/* Not all of a long answer at once: others live in this worker too. A client that does not read it calls console_drained() when it does. */
+static void
+send_rest_later(struct client *c)
+{
+    struct rest *rest;
+
+    if (c->console->rest != NULL || stream_backlog_bytes(&c->stream) > STREAM_HIGH_BYTES)
+        return;
+    rest = mem_new(sizeof *rest);
+    rest->chore.run = on_rest;
+    rest->client = c;
+    c->console->rest = rest;
+    loop_defer(c->worker->loop, &rest->chore);
+}
+
+void
+console_forget_rest(struct console *k)
+{
+    if (k->rest != NULL)
+        k->rest->client = NULL;
+    k->rest = NULL;
+}
+
 /* Sends rows of what is under way, as many as are wanted and the client takes; then its end. */
 void
 console_send_rows(struct client *c)
 {
     struct console *k = c->console;
     struct portal *p = k->running;
+    bool is_full = false;
     struct slice cells = slice_skip(buf_slice(&p->result->rows), p->at);
     struct buf out;
 
     buf_init(&out);
-    while (cells.len > 0 && k->rows_wanted > 0) {
-        if (buf_len(&out) >= PIECE_BYTES) {
-            console_hear(c, &out);
-            if (stream_backlog_bytes(&c->stream) > STREAM_HIGH_BYTES) {
-                p->at = buf_len(&p->result->rows) - cells.len;
-                return; /* console_drained() goes on */
-            }
-        }
+    while (cells.len > 0 && k->rows_wanted > 0 && !is_full) {
         console_add_row(&out, p, &cells);
         if (k->rows_wanted != UINT32_MAX)
             k->rows_wanted--;
+        is_full = buf_len(&out) >= PIECE_BYTES;
     }
     p->at = buf_len(&p->result->rows) - cells.len;
+    if (cells.len > 0 && k->rows_wanted > 0) {
+        console_hear(c, &out);
+        send_rest_later(c);
+        return;
+    }
     if (cells.len > 0)
         build_bare(&out, 's');
     else if (p->result->tag[0] == '\0')

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -265,17 +266,21 @@ the_running_value_of_restart_options_is_shown(void)
     weir_stop(w);
 }
 
-/* More than a worker lists in one turn of its loop. */
+/* Many more than a worker lists in one turn of its loop, and more rows than it sends in one. */
 static void
 every_client_of_a_crowd_is_listed_once(void)
 {
-    enum { CROWD = 140 };
-    struct weir *w = weir_get(&(struct weir_spec){ .settings = ROLES "workers = 1\n" });
+    enum { CROWD = 1000 };
+    struct weir *w = weir_get(
+        &(struct weir_spec){ .settings = ROLES "workers = 1\nauth_type = trust\nmax_client_conn = 2000\n" });
     PGconn *console = admin_of(w), *crowd[CROWD];
-    int count = WORK(CROWD), listed = 0;
+    struct rlimit files = { .rlim_cur = 1024 };
+    int count, listed = 0;
     bool is_seen[CROWD] = { false };
     PGresult *r;
 
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    count = files.rlim_cur < 2 * CROWD ? 300 : WORK(CROWD);
     for (int i = 0; i < count; i++)
         crowd[i] = dial(weir_port(w), "application_name=crowd_%d", i);
     r = PQexec(console, "SHOW CLIENTS");
