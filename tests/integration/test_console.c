@@ -266,6 +266,17 @@ the_running_value_of_restart_options_is_shown(void)
     weir_stop(w);
 }
 
+/* Works on all of them, which log in at the same time. */
+static bool
+are_open(PGconn *const *crowd, int count)
+{
+    int open = 0;
+
+    for (int i = 0; i < count; i++)
+        open += dial_is_open(crowd[i]);
+    return open == count;
+}
+
 /* Many more than a worker lists in one turn of its loop, and more rows than it sends in one. */
 static void
 every_client_of_a_crowd_is_listed_once(void)
@@ -282,7 +293,11 @@ every_client_of_a_crowd_is_listed_once(void)
     (void)getrlimit(RLIMIT_NOFILE, &files);
     count = files.rlim_cur < 2 * CROWD ? 300 : WORK(CROWD);
     for (int i = 0; i < count; i++)
-        crowd[i] = dial(weir_port(w), "application_name=crowd_%d", i);
+        crowd[i] = PQconnectStart(
+            text("host=127.0.0.1 port=%u dbname=app user=app_user application_name=crowd_%d "
+                 "sslmode=disable gssencmode=disable",
+                 weir_port(w), i));
+    EVENTUALLY(are_open(crowd, count));
     r = PQexec(console, "SHOW CLIENTS");
     for (int i = 0; i < PQntuples(r); i++) {
         const char *name = PQgetvalue(r, i, PQfnumber(r, "application_name"));
