@@ -21,15 +21,14 @@
 #include "pgweir/base/mem.h"
 #include "rows_impl.h"
 
-#define NAME_MATCHED_MOST 1024 /* bytes; longer names are shown to no pattern */
 
 enum { OVER_LOCAL = 1, OVER_PLAIN = 2, OVER_TLS = 4 };
 
 /* What a database or user must be. */
 struct name_test {
     enum { NAME_IS, NAME_ANY, NAME_SAME_USER, NAME_REPLICATION, NAME_MATCHES } kind;
-    const char *name; /* borrowed from the rows */
-    regex_t pattern;  /* NAME_MATCHES */
+    const char *name;       /* borrowed from the rows */
+    struct pattern pattern; /* NAME_MATCHES */
 };
 
 struct name_tests {
@@ -85,7 +84,7 @@ tests_fini(struct name_tests *tests)
 {
     for (size_t i = 0; i < tests->count; i++)
         if (tests->at[i].kind == NAME_MATCHES)
-            regfree(&tests->at[i].pattern);
+            pattern_free(&tests->at[i].pattern);
     free(tests->at);
 }
 
@@ -506,7 +505,7 @@ name_fits(const struct name_test *t, const char *name, const struct hba_question
     case NAME_IS:
         return strcmp(name, t->name) == 0;
     case NAME_MATCHES:
-        return strlen(name) <= NAME_MATCHED_MOST && regexec(&t->pattern, name, 0, NULL, 0) == 0;
+        return pattern_matches(&t->pattern, name);
     case NAME_REPLICATION:
         break;
     }

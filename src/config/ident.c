@@ -14,16 +14,14 @@
 #include "pgweir/base/mem.h"
 #include "rows_impl.h"
 
-#define NAME_MATCHED_MOST 1024 /* bytes; longer names are shown to no pattern */
-
 struct mapping {
     const char *map; /* texts are borrowed from the rows */
     const char *system;
     const char *user;
     bool is_any_user;
     bool has_system_pattern, has_user_pattern;
-    regex_t system_pattern, user_pattern; /* valid by the flags above */
-    const char *group;                    /* where \1 stands in user; NULL: it has none */
+    struct pattern system_pattern, user_pattern; /* valid by the flags above */
+    const char *group;                           /* where \1 stands in user; NULL: it has none */
 };
 
 struct ident {
@@ -36,9 +34,9 @@ static void
 mapping_fini(struct mapping *m)
 {
     if (m->has_system_pattern)
-        regfree(&m->system_pattern);
+        pattern_free(&m->system_pattern);
     if (m->has_user_pattern)
-        regfree(&m->user_pattern);
+        pattern_free(&m->user_pattern);
 }
 
 void
@@ -56,7 +54,7 @@ ident_free(struct ident *ident)
 /* ---- reading ---- */
 
 static bool
-compile(const struct word *word, struct place place, struct problems *problems, regex_t *pattern,
+compile(const struct word *word, struct place place, struct problems *problems, struct pattern *pattern,
         bool *is_pattern)
 {
     enum word_kind kind = word_compile(word, pattern, place, problems);
@@ -77,7 +75,7 @@ read_user(struct mapping *m, const struct word *word, struct place place, struct
         return false;
     }
     m->group = m->has_system_pattern ? strstr(word->text, "\\1") : NULL;
-    if (m->group != NULL && m->system_pattern.re_nsub == 0) {
+    if (m->group != NULL && m->system_pattern.first_group == 0) {
         problem_add(problems, place, "`%.60s` refers to a group, and `%.200s` has none", word->text,
                     m->system);
         return false;
@@ -130,7 +128,7 @@ user_fits(const struct mapping *m, const char *user)
     if (m->is_any_user)
         return true;
     if (m->has_user_pattern)
-        return strlen(user) <= NAME_MATCHED_MOST && regexec(&m->user_pattern, user, 0, NULL, 0) == 0;
+        return pattern_matches(&m->user_pattern, user);
     return strcmp(m->user, user) == 0;
 }
 
@@ -153,18 +151,14 @@ expanded_user_fits(const struct mapping *m, struct slice group, const char *user
 static bool
 mapping_allows(const struct mapping *m, const char *system_name, const char *user)
 {
-    regmatch_t at[2];
+    struct slice group;
 
     if (!m->has_system_pattern)
         return strcmp(m->system, system_name) == 0 && user_fits(m, user);
-    if (strlen(system_name) > NAME_MATCHED_MOST || regexec(&m->system_pattern, system_name, 2, at, 0) != 0)
-        return false;
     if (m->group == NULL)
-        return user_fits(m, user);
-    if (at[1].rm_so < 0) /* the group took no part in the match */
-        return false;
-    return expanded_user_fits(m, slice_of(system_name + at[1].rm_so, (size_t)(at[1].rm_eo - at[1].rm_so)),
-                              user);
+        return pattern_matches(&m->system_pattern, system_name) && user_fits(m, user);
+    return pattern_matches_group(&m->system_pattern, system_name, &group) &&
+           expanded_user_fits(m, group, user);
 }
 
 bool

@@ -62,22 +62,15 @@ word_is(const struct word *word, const char *keyword)
 }
 
 enum word_kind
-word_compile(const struct word *word, regex_t *pattern, struct place place, struct problems *problems)
+word_compile(const struct word *word, struct pattern *pattern, struct place place, struct problems *problems)
 {
-    char reason[128];
-    int failed;
+    struct error why;
 
     if (word->text[0] != '/')
         return WORD_NAME;
-    if (strlen(word->text) > PATTERN_BYTES_MOST) {
-        problem_add(problems, place, "a regular expression is longer than %d bytes", PATTERN_BYTES_MOST);
-        return WORD_BAD;
-    }
-    failed = regcomp(pattern, word->text + 1, REG_EXTENDED);
-    if (failed == 0)
+    if (pattern_compile(word->text + 1, pattern, &why) == ERR_NONE)
         return WORD_PATTERN;
-    regerror(failed, pattern, reason, sizeof(reason));
-    problem_add(problems, place, "invalid regular expression `%.200s`: %s", word->text + 1, reason);
+    problem_add(problems, place, "invalid regular expression `%.200s`: %s", word->text + 1, why.text);
     return WORD_BAD;
 }
 

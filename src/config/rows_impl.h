@@ -13,15 +13,14 @@
 #ifndef PGWEIR_CONFIG_ROWS_IMPL_H
 #define PGWEIR_CONFIG_ROWS_IMPL_H
 
-#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "file_impl.h"
+#include "pattern_impl.h"
 #include "problems_impl.h"
 
 #define ROWS_DEPTH_MOST 10 /* files open at once */
-#define PATTERN_BYTES_MOST 1000
 
 struct word {
     char *text;     /* without its quotes; owned */
@@ -56,11 +55,11 @@ void rows_fini(struct rows *rows); /* zeroed memory is fine */
 bool word_is(const struct word *word, const char *keyword);
 
 /*
- * A word that names something, or is a pattern: `/` and a POSIX extended regular expression, which is not
- * anchored. PATTERN is to be freed with regfree() when the answer is WORD_PATTERN.
+ * A word that names something, or is a pattern: `/` and a regular expression, which is not anchored. PATTERN is
+ * to be freed with pattern_free() when the answer is WORD_PATTERN.
  */
 enum word_kind { WORD_NAME, WORD_PATTERN, WORD_BAD };
-enum word_kind word_compile(const struct word *word, regex_t *pattern, struct place place,
+enum word_kind word_compile(const struct word *word, struct pattern *pattern, struct place place,
                             struct problems *problems);
 
 #endif

@@ -55,7 +55,8 @@ maps_say_who_may_be_whom(void)
                                "ops  /^(a|b(x))z$  \\1\n"
                                "ops  /^svc-  \"/^svc_\"\n"
                                "\"two words\"  \"J. Doe\"  \"all\"\n"
-                               "opt  /^(x)?y$  r\\1\n";
+                               "opt  /^(x)?y$  r\\1\n"
+                               "are  \"/^(?:svc|app)-(\\w+)\\d{2}$\"  \\1\n";
     static const struct {
         const char *map, *system, *user;
         bool allowed;
@@ -77,6 +78,8 @@ maps_say_who_may_be_whom(void)
         { "two words", "J. Doe", "anybody", false },
         { "opt", "xy", "rx", true },
         { "opt", "y", "r", false },
+        { "are", "svc-joe42", "joe", true },
+        { "are", "svc-joe4x", "joe", false },
     };
     struct buf told;
     struct ident *ident = read_text(text, &told);
