@@ -2,10 +2,13 @@
  * relay.c - bytes from clients to servers and back.
  *
  *     client bytes -> scanner -> ledger (what will be owed) -> gather -> one write to the server
- *     server bytes -> scanner -> ledger (what is paid)      -> gather -> one write to the client -> release, when nothing is owed
+ *     server bytes -> scanner -> ledger (what is paid)      -> gather -> one write to the client ->
+ *     release, when nothing is owed
  *
- * Both functions work through one piece of input, gather what leaves and write it once. Slices in the gather point into that input, so it
- * is flushed before the input is dropped, before a server is released (another client may be linked in the same breath and use the gather), and
+ * Both functions work through one piece of input, gather what leaves and write it once. Slices in the
+ * gather point into that input, so it
+ * is flushed before the input is dropped, before a server is released (another client may be linked in the
+ * same breath and use the gather), and
  * before anything ends.
  */
 #include "relay_impl.h"
@@ -192,7 +195,8 @@ bad_message(struct client *c, uint8_t type)
     return OVER;
 }
 
-/* What the message may leave behind in the session; Parse and Bind are looked at where they are rewritten. False: it was refused. */
+/* What the message may leave behind in the session; Parse and Bind are looked at where they are rewritten.
+ * False: it was refused. */
 static bool
 state_look(struct client *c, const struct scan_span *span, enum front_kind kind)
 {
@@ -392,7 +396,8 @@ gather_made_up(struct server *s)
     }
 }
 
-/* S could be released. It stays with its client while what that has left in the session is asked for, or cannot follow it. */
+/* S could be released. It stays with its client while what that has left in the session is asked for, or
+ * cannot follow it. */
 static void
 relay_release(struct server *s)
 {
@@ -586,7 +591,8 @@ is_done_with(const struct server *s)
            c->suspected == 0 && c->pins == 0;
 }
 
-/* True when the message goes to the client. *IS_READY: it was a ReadyForQuery; *IS_BROKEN: the server must be closed. */
+/* True when the message goes to the client. *IS_READY: it was a ReadyForQuery; *IS_BROKEN: the server must
+ * be closed. */
 static bool
 server_message(struct server *s, const struct scan_span *span, bool *is_ready, bool *is_broken)
 {
@@ -700,12 +706,15 @@ refuse_transaction_block(struct client *c)
     client_end(c, END_STATEMENT_MODE, &e);
 }
 
-/* C keeps its server, and a message of it has waited for the answers that are here now. It is sent before the session is
- * asked for anything: it is suspected itself, so that it would have to wait for that answer too, and for the next. */
+/* A message of C has waited for the answers that are here now, those for its settings perhaps. If it is
+ * suspected itself, or C
+ * keeps its server, it is sent before the session is asked for anything: else it would wait for that
+ * answer too, and on another
+ * server for the same again, without end. */
 static bool
 goes_on(const struct client *c)
 {
-    return c->is_held && c->pins != 0 && pending_bytes(c) > 0;
+    return c->is_held && (c->pins | c->suspected) != 0 && pending_bytes(c) > 0;
 }
 
 /* After a piece of input: what the replies in it allow. */

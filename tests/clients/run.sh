@@ -13,6 +13,8 @@
 #     DIRECT_URL    the same without pgweir
 #     PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE      the same as DATABASE_URL, for libpq
 #     CLIENTS       how many clients it shall be at once (30)
+#     SESSION_DATABASE, SESSION_URL   the same database by another name, of which pgweir has 3 servers only
+#     SESSION_STEPS session.steps
 #
 # It prints a line `ok WHAT` or `FAILED WHAT: why` per thing that it tries, and `N passed, N failed` at the end.
 # Here one line per program is left of that, and the logs in build/clients/. What is not installed is skipped, and
@@ -140,6 +142,8 @@ run_one()
     superuser_sql "CREATE DATABASE $database OWNER app_user" >"$work/$name.log" 2>&1
     export PGHOST=127.0.0.1 PGPORT="$CLIENT_PORT" PGUSER=app_user PGPASSWORD=app_user_pw PGDATABASE="$database"
     export DATABASE_URL="postgresql://app_user:app_user_pw@127.0.0.1:$CLIENT_PORT/$database"
+    export SESSION_DATABASE="$SESSION_PREFIX$name" SESSION_STEPS="$here/session.steps"
+    export SESSION_URL="postgresql://app_user:app_user_pw@127.0.0.1:$CLIENT_PORT/$SESSION_DATABASE"
     export DIRECT_URL="postgresql://app_user:app_user_pw@127.0.0.1:$DIRECT_PORT/$database"
     began=$(date +%s)
     command=$(column "$name" 3)
@@ -229,6 +233,9 @@ workers = 2
 $([ "$(id -u)" -ne 0 ] || echo 'user = postgres')
 
 [databases]
+$(for name in psycopg3 asyncpg pg jdbc; do
+    echo "session_$name = host=127.0.0.1 port=$DIRECT_PORT dbname=client_$name pool_size=3"
+done)
 * = host=127.0.0.1 port=$DIRECT_PORT
 END
     "$PGWEIR_BIN" "$dir/pgweir.ini" </dev/null >"$work/pgweir.log" 2>&1 &
@@ -283,12 +290,14 @@ main()
     DIRECT_PORT=$(sed -n 's/^port=//p' "$work/pg.env")
     libpq_headers=$(pkg-config --variable=includedir libpq 2>/dev/null || pg_config --includedir)
     PG_SOCKET=$(sed -n 's/^socket=//p' "$work/pg.env")
-    CLIENT_PORT=$DIRECT_PORT
+    superuser_sql 'CREATE ROLE hat; GRANT hat TO app_user' || finish 1
+    CLIENT_PORT=$DIRECT_PORT SESSION_PREFIX=client_
     if [ -z "$direct" ]; then
         CLIENT_PORT=$(sh "$pg_sh" freeport 16432)
+        SESSION_PREFIX=session_
         start_pgweir
     fi
-    export psql libpq_headers DIRECT_PORT PG_SOCKET CLIENT_PORT CLIENT_SECONDS
+    export psql libpq_headers DIRECT_PORT PG_SOCKET CLIENT_PORT SESSION_PREFIX CLIENT_SECONDS
 
     prepare_node
     # shellcheck disable=SC2086

@@ -328,6 +328,16 @@ pools_with_a_connect_query_are_not_looked_at(void)
          "s1 sends Complete 1 | Ready I", "c1 gets Complete 1 | Ready I", "s1 gets nothing");
 }
 
+/* Else it would be asked on this server, and on the next, what the message has not done yet. */
+static void
+what_waits_for_its_settings_is_sent_before_anything_is_asked(void)
+{
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", SET_A, "s1 is asked", A_IS_B,
+                "c2 sends Query prepare p as select 1", A_IS_SET_BACK, "s1 sends Complete RESET | Ready I",
+                "s1 gets Flush | Query prepare p as select 1", "s1 sends Complete PREPARE | Ready I",
+                "c2 gets Complete PREPARE | Ready I", "s1 is asked: pinned");
+}
+
 void
 suite_session_state(void)
 {
@@ -349,6 +359,7 @@ suite_session_state(void)
     CU_ADD_TEST(suite, a_prepared_text_that_asks_is_seen_when_it_is_parsed);
     CU_ADD_TEST(suite, who_asks_first_in_a_transaction_is_refused);
     CU_ADD_TEST(suite, who_has_asked_keeps_its_server_for_a_while);
+    CU_ADD_TEST(suite, what_waits_for_its_settings_is_sent_before_anything_is_asked);
     CU_ADD_TEST(suite, every_release_can_be_looked_at);
     CU_ADD_TEST(suite, what_no_text_shows_is_its_clients);
     CU_ADD_TEST(suite, what_was_there_before_anybody_looked_is_nobodys);

@@ -1,5 +1,7 @@
 import java.io.ByteArrayOutputStream;
 import java.io.StringReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.BatchUpdateException;
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -16,6 +18,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.postgresql.PGConnection;
+import org.postgresql.PGNotification;
 import org.postgresql.copy.CopyManager;
 import org.postgresql.largeobject.LargeObject;
 import org.postgresql.largeobject.LargeObjectManager;
@@ -383,6 +386,64 @@ public class UseJdbc {
         }
     }
 
+    static final int SESSION_CLIENTS = 20;
+
+    static void hears(Connection c, String wanted) throws SQLException {
+        PGConnection pg = c.unwrap(PGConnection.class);
+        PGNotification[] heard = pg.getNotifications();
+        for (int n = 0; n < 100 && (heard == null || heard.length == 0); n++) {
+            execute(c, "SELECT pg_sleep(0.05)");
+            heard = pg.getNotifications();
+        }
+        same(heard.length, 1);
+        same(heard[0].getName() + " " + heard[0].getParameter(), wanted);
+    }
+
+    /** Its first value as text; an empty text when there is no row. */
+    static String valueOf(Connection c, String sql, String[] parameters) throws SQLException {
+        try (PreparedStatement s = c.prepareStatement(sql.replaceAll(parameters.length > 0 ? "\\$[0-9]" : "$^", "?"))) {
+            for (int i = 0; i < parameters.length; i++) {
+                s.setString(i + 1, parameters[i]);
+            }
+            if (!s.execute()) {
+                return "";
+            }
+            ResultSet r = s.getResultSet();
+            return r.next() ? r.getString(1) : "";
+        }
+    }
+
+    /** All that a session can hold; see session.steps. */
+    static void wholeSession(int number) throws Exception {
+        try (Connection c = DriverManager.getConnection(
+                URL.substring(0, URL.lastIndexOf('/') + 1) + System.getenv("SESSION_DATABASE"),
+                System.getenv("PGUSER"), System.getenv("PGPASSWORD"))) {
+            for (String line : Files.readAllLines(Path.of(System.getenv("SESSION_STEPS")))) {
+                String step = line.strip().replace("{n}", Integer.toString(number));
+                if (step.isEmpty() || step.startsWith("#")) {
+                    continue;
+                }
+                if (step.startsWith("hears ")) {
+                    hears(c, step.substring("hears ".length()));
+                    continue;
+                }
+                String[] halves = step.split(" -> ", 2);
+                String[] parts = halves[0].split(" <- ", 2);
+                String wanted = halves.length > 1 ? halves[1] : null;
+                try {
+                    String found = valueOf(c, parts[0], parts.length > 1 ? parts[1].split(", ") : new String[0]);
+                    if (wanted != null && !wanted.equals("?")) {
+                        same(parts[0] + ": " + found, parts[0] + ": " + wanted);
+                    }
+                } catch (SQLException why) {
+                    if (!"?".equals(wanted)) {
+                        throw new SQLException(step, why);
+                    }
+                }
+            }
+        }
+    }
+
     public static void main(String[] arguments) {
         run("schema", () -> {
             try (Connection c = connect()) {
@@ -412,6 +473,17 @@ public class UseJdbc {
         run("metadata", () -> crowd(10, UseJdbc::metadata));
         run("schema changes", () -> crowd(CLIENTS, UseJdbc::schemaChanges));
         run("several statements in one", () -> crowd(CLIENTS, UseJdbc::severalStatements));
+        run("tables for the whole session", () -> {
+            try (Connection c = connect()) {
+                execute(c, "CREATE TABLE tenant_row (tenant text);"
+                        + "INSERT INTO tenant_row SELECT 'tenant' || n FROM generate_series(0, 30) n;"
+                        + "ALTER TABLE tenant_row ENABLE ROW LEVEL SECURITY;"
+                        + "ALTER TABLE tenant_row FORCE ROW LEVEL SECURITY;"
+                        + "CREATE POLICY own ON tenant_row USING (tenant = current_setting('app.tenant', true));"
+                        + "CREATE TABLE serial_row (id serial PRIMARY KEY, owner int)");
+            }
+        });
+        run("the whole session, 20 clients on 3 servers", () -> crowd(SESSION_CLIENTS, UseJdbc::wholeSession));
         System.out.println(passed + " passed, " + failed + " failed");
         System.exit(failed == 0 ? 0 : 1);
     }

@@ -1,5 +1,6 @@
 // What every Node client here shares: the list of things to try, and the crowd.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 
 export const url = process.env.DATABASE_URL;
 export const directUrl = process.env.DIRECT_URL;
@@ -47,6 +48,29 @@ export async function fails(sqlstate, body) {
 // The two accounts of a transfer, in the order in which they are locked.
 export function accounts(number, n) {
     return [(number + n) % 10, (number + 3 * n + 1) % 10].sort((a, b) => a - b);
+}
+
+export const sessionUrl = process.env.SESSION_URL;
+export const sessionClients = 20;
+export const sessionSchema = `
+    CREATE TABLE tenant_row (tenant text);
+    INSERT INTO tenant_row SELECT 'tenant' || n FROM generate_series(0, 30) n;
+    ALTER TABLE tenant_row ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE tenant_row FORCE ROW LEVEL SECURITY;
+    CREATE POLICY own ON tenant_row USING (tenant = current_setting('app.tenant', true));
+    CREATE TABLE serial_row (id serial PRIMARY KEY, owner int)`;
+
+// { sql, parameters, wanted } of each step of session.steps.
+export function sessionSteps(number) {
+    return readFileSync(process.env.SESSION_STEPS, 'utf8')
+        .split('\n')
+        .map((line) => line.trim().replaceAll('{n}', number))
+        .filter((line) => line !== '' && !line.startsWith('#'))
+        .map((line) => {
+            const [left, wanted] = line.split(' -> ');
+            const [sql, parameters] = left.split(' <- ');
+            return { sql, parameters: parameters?.split(', '), wanted };
+        });
 }
 
 export function finish() {

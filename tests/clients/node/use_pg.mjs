@@ -2,7 +2,7 @@
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import QueryStream from 'pg-query-stream';
-import { accounts, clients, crowd, directUrl, fails, finish, run, same, url } from './check.mjs';
+import { accounts, clients, crowd, directUrl, fails, finish, run, same, sessionClients, sessionSchema, sessionSteps, sessionUrl, url } from './check.mjs';
 
 async function withClient(body) {
     const client = new pg.Client(url);
@@ -167,5 +167,32 @@ await run('notices and settings', () => crowd((number) => withClient(async (c) =
     }
     same(heard, Array(5).fill(`to ${number}`));
 })));
+
+// All that a session can hold; see session.steps.
+async function wholeSession(number) {
+    const c = new pg.Client(sessionUrl);
+    const heard = [];
+    c.on('notification', (n) => heard.push(`${n.channel} ${n.payload}`));
+    await c.connect();
+    for (const { sql, parameters, wanted } of sessionSteps(number)) {
+        if (sql.startsWith('hears ')) {
+            for (let n = 0; n < 100 && heard.length === 0; n++) await c.query('SELECT pg_sleep(0.05)');
+            same(heard, [sql.slice('hears '.length)]);
+            continue;
+        }
+        let rows;
+        try {
+            ({ rows } = await c.query({ text: sql, values: parameters, rowMode: 'array' }));
+        } catch (why) {
+            if (wanted !== '?') throw new Error(sql, { cause: why });
+            continue;
+        }
+        if (wanted !== undefined && wanted !== '?') same([sql, rows[0][0]], [sql, wanted]);
+    }
+    await c.end();
+}
+
+await run('tables for the whole session', () => withClient((c) => c.query(sessionSchema)));
+await run('the whole session, 20 clients on 3 servers', () => crowd(wholeSession, sessionClients));
 
 finish();

@@ -8,6 +8,7 @@ import traceback
 
 URL = os.environ["DATABASE_URL"]
 DIRECT_URL = os.environ["DIRECT_URL"]
+SESSION_URL = os.environ["SESSION_URL"]
 CLIENTS = int(os.environ.get("CLIENTS", "30"))
 
 passed = 0
@@ -52,6 +53,29 @@ def crowd(body, clients=CLIENTS):
 def same(found, wanted):
     if found != wanted:
         raise AssertionError(f"found {found!r:.300}, wanted {wanted!r:.300}")
+
+
+SESSION_CLIENTS = 20
+SESSION_SCHEMA = """
+    CREATE TABLE tenant_row (tenant text);
+    INSERT INTO tenant_row SELECT 'tenant' || n FROM generate_series(0, 30) n;
+    ALTER TABLE tenant_row ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE tenant_row FORCE ROW LEVEL SECURITY;
+    CREATE POLICY own ON tenant_row USING (tenant = current_setting('app.tenant', true));
+    CREATE TABLE serial_row (id serial PRIMARY KEY, owner int);
+"""
+
+
+def session_steps(number):
+    """(SQL, parameters or None, the value that it must have or None) of each step of session.steps."""
+    with open(os.environ["SESSION_STEPS"], encoding="utf-8") as steps:
+        for line in steps:
+            line = line.strip().replace("{n}", str(number))
+            if not line or line.startswith("#"):
+                continue
+            sql, _, wanted = line.partition(" -> ")
+            sql, _, parameters = sql.partition(" <- ")
+            yield sql, parameters.split(", ") if parameters else None, wanted or None
 
 
 def finish():

@@ -6,7 +6,7 @@ import uuid
 
 import asyncpg
 
-from check import CLIENTS, DIRECT_URL, URL, finish, run, same
+from check import CLIENTS, DIRECT_URL, SESSION_CLIENTS, SESSION_SCHEMA, SESSION_URL, URL, finish, run, same, session_steps
 
 
 def crowd(body, clients=CLIENTS):
@@ -188,6 +188,44 @@ async def pool(_c, _number):
         await asyncio.gather(*[work(n) for n in range(200)])
 
 
+async def whole_session(number):
+    """All that a session can hold; see session.steps."""
+    c = await asyncpg.connect(SESSION_URL)
+    heard = []
+    try:
+        for sql, parameters, wanted in session_steps(number):
+            if sql.startswith("hears "):
+                for _ in range(100):
+                    if not heard:
+                        await c.execute("SELECT pg_sleep(0.05)")
+                same(heard, [sql.removeprefix("hears ")])
+                continue
+            if sql.startswith("LISTEN "):
+                await c.add_listener(sql.removeprefix("LISTEN "), lambda _c, _pid, channel, text: heard.append(f"{channel} {text}"))
+                continue
+            try:
+                if wanted in (None, "?") and not parameters:
+                    await c.execute(sql)
+                else:
+                    found = await c.fetchval(sql, *(parameters or []))
+            except asyncpg.PostgresError:
+                if wanted != "?":
+                    raise
+                continue
+            if wanted not in (None, "?"):
+                same((sql, found), (sql, wanted))
+    finally:
+        c.terminate()
+
+
+async def whole_sessions():
+    await asyncio.gather(*[whole_session(number) for number in range(SESSION_CLIENTS)])
+
+
+async def session_schema(c, _number):
+    await c.execute(SESSION_SCHEMA)
+
+
 run("schema", crowd, schema, 1)
 run("statements that it keeps prepared", crowd, prepared_statements)
 run("more texts than it keeps prepared", crowd, many_texts, 10)
@@ -205,4 +243,6 @@ run("errors", crowd, errors)
 run("schema changes", crowd, schema_changes)
 run("listeners", crowd, notifications, 5)
 run("its own pool", crowd, pool, 1)
+run("tables for the whole session", crowd, session_schema, 1)
+run("the whole session, 20 clients on 3 servers", lambda: asyncio.run(whole_sessions()))
 finish()

@@ -1,13 +1,14 @@
 """psycopg 3, with its defaults: prepares a statement when it is executed for the sixth time."""
 
 import asyncio
+import re
 import threading
 import time
 
 import psycopg
 from psycopg.rows import dict_row
 
-from check import CLIENTS, DIRECT_URL, URL, crowd, finish, run, same
+from check import CLIENTS, DIRECT_URL, SESSION_CLIENTS, SESSION_SCHEMA, SESSION_URL, URL, crowd, finish, run, same, session_steps
 
 
 def connect(**more):
@@ -299,6 +300,33 @@ def reconnects():
             same(c.execute("SELECT %s", (n,)).fetchone(), (n,))
 
 
+def whole_session(number):
+    """All that a session can hold; see session.steps."""
+    with psycopg.connect(SESSION_URL, autocommit=True) as c:
+        heard = []
+        c.add_notify_handler(lambda n: heard.append(f"{n.channel} {n.payload}"))
+        for sql, parameters, wanted in session_steps(number):
+            if sql.startswith("hears "):
+                for _ in range(100):
+                    if not heard:
+                        c.execute("SELECT pg_sleep(0.05)")
+                same(heard, [sql.removeprefix("hears ")])
+                continue
+            try:
+                cur = c.execute(re.sub(r"\$\d", "%s", sql) if parameters else sql, parameters)
+            except psycopg.Error:
+                if wanted != "?":
+                    raise
+                continue
+            if wanted not in (None, "?"):
+                same((sql, cur.fetchone()[0]), (sql, wanted))
+
+
+def session_schema():
+    with connect() as c:
+        c.execute(SESSION_SCHEMA)
+
+
 run("schema", schema)
 run("statements that it prepares by itself", crowd, prepared_statements)
 run("more texts than it keeps prepared", crowd, many_texts, 6)
@@ -321,5 +349,7 @@ run("locks of the session", crowd, locks_of_the_session, 5)
 run("notifications", notifications)
 run("notices", notices)
 run("async clients", lambda: asyncio.run(async_clients()))
+run("tables for the whole session", session_schema)
+run("the whole session, 20 clients on 3 servers", crowd, whole_session, SESSION_CLIENTS)
 run("connecting again and again", reconnects)
 finish()
