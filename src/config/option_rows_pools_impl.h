@@ -150,11 +150,11 @@
 { .name = "prepared_statements_memory",
   .type = OPT_BYTES,
   .preset = "256MB", .least = "1MB",
-  .scope = IN_GLOBAL, .when = OPT_RESTART,
+  .scope = IN_GLOBAL, .when = OPT_LIVE,
   .slot = SLOT(prepared_statements_memory),
   .group = POOLS,
   .text = "Bound on the memory for the texts of prepared statements, which all clients and servers share. A "
-          "Parse beyond it is refused." },
+          "Parse beyond it is refused. What is there stays when it is lowered." },
 
 { .name = "query_timeout",
   .type = OPT_DURATION, .unit = "s",

@@ -233,6 +233,12 @@ statement_cache_init(struct statement_cache *cache, struct registry *registry, s
     list_init(&cache->lru);
 }
 
+void
+statement_cache_set_bound(struct statement_cache *cache, size_t most_bytes)
+{
+    cache->most_bytes = most_bytes; /* the next statement that it meets pushes out what is too much */
+}
+
 static void
 forget_oldest(struct statement_cache *cache)
 {

@@ -197,6 +197,13 @@ worker_check_drained(struct worker *w)
         w->house->params.on_drained(w->house->params.arg);
 }
 
+/* A quarter of the registry's bound, over all workers. */
+static size_t
+cache_bytes(const struct house *h, const struct settings *s)
+{
+    return s->prepared_statements_memory / 4 / h->worker_count;
+}
+
 static enum err
 worker_init(struct worker *w, struct house *house, unsigned index, struct error *why)
 {
@@ -214,8 +221,7 @@ worker_init(struct worker *w, struct house *house, unsigned index, struct error 
     list_init(&w->forwards);
     map_init(&w->cancel_keys);
     buf_init(&w->scratch);
-    statement_cache_init(&w->statements, house->registry,
-                         house->config->settings->prepared_statements_memory / 4 / house->worker_count);
+    statement_cache_init(&w->statements, house->registry, cache_bytes(house, house->config->settings));
     w->burial.run = bury;
     random_secret(&w->jitter, sizeof w->jitter);
     w->jitter |= 1; /* never 0 */
@@ -415,6 +421,7 @@ on_notice(struct letter *letter, void *recipient)
         w->config = n->config;
         route_drop(w->last_route); /* it holds the settings from before */
         w->last_route = NULL;
+        statement_cache_set_bound(&w->statements, cache_bytes(w->house, w->config->settings));
         resolver_set_ttl(w->resolver, w->config->settings->dns_max_ttl_us,
                          w->config->settings->dns_nxdomain_ttl_us);
     }
@@ -438,6 +445,7 @@ house_reconfigure(struct house *h, struct house_config *config)
 {
     house_config_drop(h->config);
     h->config = house_config_hold(config);
+    registry_set_bound(h->registry, config->settings->prepared_statements_memory);
     tell_workers(h, config);
     pools_reload(h->pools, config->settings);
 }

@@ -709,6 +709,36 @@ settings_change_by_set_and_by_reload(void)
     weir_stop(w);
 }
 
+/* A bound that is changed while the process runs. */
+static void
+memory_for_prepared_statements_is_bounded_anew(void)
+{
+    struct weir *w = weir_get(&(struct weir_spec){ .settings = ROLES "prepared_statements_memory = 4MB\n" });
+    PGconn *console = admin_of(w), *c = weir_dial(w);
+    PGresult *r;
+
+    for (int i = 0; i < 2; i++) {
+        char name[16];
+        char *sql = malloc(1200100);
+
+        snprintf(name, sizeof name, "large_%d", i);
+        snprintf(sql, 1200100, "select length('%01200000d')", i);
+        r = PQprepare(c, name, sql, 0, NULL);
+        CU_ASSERT_EQUAL(PQresultStatus(r), i == 0 ? PGRES_COMMAND_OK : PGRES_FATAL_ERROR);
+        if (i == 1)
+            CONTAINS(PQresultErrorMessage(r), "prepared_statements_memory is used up");
+        PQclear(r);
+        if (i == 0)
+            SAYS(ask(console, "SET prepared_statements_memory = '2MB'"),
+                 "SET prepared_statements_memory=2MB");
+        free(sql);
+    }
+    SAYS(ask(console, "SET prepared_statements_memory = '4MB'"), "SET prepared_statements_memory=4MB");
+    SAYS(ask(c, "select 'goes on'"), "goes on");
+    PQfinish(c);
+    PQfinish(console);
+}
+
 static void
 shutdown_waits_for_clients_or_servers_or_nobody(void)
 {
@@ -778,6 +808,7 @@ suite_console(void)
         TEST(the_process_may_end_while_commands_wait),
         TEST(databases_are_disabled_reconnected_and_killed),
         TEST(settings_change_by_set_and_by_reload),
+        TEST(memory_for_prepared_statements_is_bounded_anew),
         TEST(shutdown_waits_for_clients_or_servers_or_nobody),
     };
 

@@ -53,6 +53,7 @@ void registry_free(struct registry *r); /* every statement must have been droppe
 void registry_set_bound(struct registry *r, size_t most_bytes);
 
 void statement_cache_init(struct statement_cache *cache, struct registry *registry, size_t most_bytes);
+void statement_cache_set_bound(struct statement_cache *cache, size_t most_bytes);
 void statement_cache_fini(struct statement_cache *cache);
 
 /* The statement of TAIL (as above) in SCOPE (whatever makes plans of one text differ between sessions; may be empty), with a reference for the
