@@ -37,11 +37,19 @@ add_login(struct logins *l, const char *user, const char *password, const char *
     };
 }
 
+/* Where the question can be asked. Physical replication names no database, but an entry called `replication`, and mostly there is no such
+ * database; the server's limits are the same everywhere. */
+static const char *
+database_of(const struct route *r)
+{
+    return strcmp(r->server_database, "replication") == 0 ? "postgres" : r->server_database;
+}
+
 static void
 add_control_user(struct logins *l, const struct settings *s, const struct route *r)
 {
     if (s->control_user[0] != '\0')
-        add_login(l, s->control_user, plain_of(settings_auth_secret(s, s->control_user)), r->server_database);
+        add_login(l, s->control_user, plain_of(settings_auth_secret(s, s->control_user)), database_of(r));
 }
 
 static void
@@ -51,7 +59,7 @@ add_entry_user(struct logins *l, const struct settings *s, const struct route *r
 
     (void)s;
     if (password != NULL)
-        add_login(l, r->user, password, r->server_database);
+        add_login(l, r->user, password, database_of(r));
 }
 
 static void
@@ -60,14 +68,14 @@ add_file_user(struct logins *l, const struct settings *s, const struct route *r)
     const char *password = plain_of(settings_auth_secret(s, r->user));
 
     if (password != NULL)
-        add_login(l, r->user, password, r->server_database);
+        add_login(l, r->user, password, database_of(r));
 }
 
 static void
 add_bare_user(struct logins *l, const struct settings *s, const struct route *r)
 {
     (void)s;
-    add_login(l, r->user, NULL, r->server_database);
+    add_login(l, r->user, NULL, database_of(r));
 }
 
 static void

@@ -20,9 +20,8 @@ weir(void)
         "create role repl_user login replication password 'repl_user_pw'; grant connect on database app to repl_user; end if; end $$");
     return weir_get(&(struct weir_spec){
         .settings = "max_user_connections = 3\nclient_login_timeout = 10\n",
-        .databases =
-            "app = host=127.0.0.1 port=$PORT\n"
-            "replication = host=127.0.0.1 port=$PORT dbname=app\n", /* what physical replication asks for */
+        .databases = "app = host=127.0.0.1 port=$PORT\n"
+                     "replication = host=127.0.0.1 port=$PORT\n", /* what physical replication asks for */
         .userlist = "\"repl_user\" \"repl_user_pw\"\n\"app_user\" \"app_user_pw\"\n",
     });
 }

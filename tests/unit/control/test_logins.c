@@ -19,11 +19,12 @@ void suite_logins(void);
     "\"verified\" \"" SCRAM "\"\n"                         \
     "\"boss\" \"boss_secret\"\n"
 
-#define DATABASES                               \
-    "[databases]\n"                             \
-    "app = host=h1,h2 port=1,2\n"               \
-    "other = host=h1,h2 port=1,2 dbname=real\n" \
-    "forced = host=h1,h2 port=1,2 user=robot password=robot_secret\n"
+#define DATABASES                                                     \
+    "[databases]\n"                                                   \
+    "app = host=h1,h2 port=1,2\n"                                     \
+    "other = host=h1,h2 port=1,2 dbname=real\n"                       \
+    "forced = host=h1,h2 port=1,2 user=robot password=robot_secret\n" \
+    "replication = host=h1,h2 port=1,2\n"
 
 struct door { /* who comes in where */
     const char *database, *user;
@@ -74,6 +75,7 @@ the_most_promising_come_first(void)
         { "", { { NULL, NULL } }, "" },
         { "", { { "app", "plain" } }, "plain/secret@app" },
         { "", { { "other", "plain" } }, "plain/secret@real" },
+        { "", { { "replication", "plain" } }, "plain/secret@postgres" }, /* there is none of that name */
         { "", { { "app", "bare" } }, "bare/-@app" },
         { "", { { "app", "hashed" } }, "hashed/-@app" },
         { "", { { "app", "verified" } }, "verified/-@app" },
