@@ -144,7 +144,7 @@ job_at_client(struct letter *letter, void *recipient)
             return;
         }
         /* What runs is a query of ours, which must not be hit; the client's, if it has sent one, comes behind it. */
-        c->is_cancel_due = true;
+        c->server->turn.is_cancel_due = true;
     }
     job_go_home(job);
 }

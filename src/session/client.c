@@ -437,21 +437,14 @@ client_link(struct client *c, struct server *s)
     c->server = s;
     s->client = c;
     c->active_us = loop_now_us(c->worker->loop);
-    c->query_us = 0;
-    c->xact_us = 0;
     if (c->login == NULL) /* else it only has its settings tried */
         c->counters->server_assignment_count++;
-    c->link_stamp = c->stamp;
-    c->wipes_owed = 0;
-    c->has_wiping_portal = false;
-    c->has_ddl_portal = false;
+    s->turn = (struct turn){ .link_stamp = c->stamp, .bound_portal = PORTAL_NONE };
     s->segment_stamp = 0;
     s->kept_stamp = 0;
     s->is_keeping = false;
     s->keeping = slice_of(NULL, 0);
     buf_drop(&s->kept_back, buf_len(&s->kept_back));
-    c->is_unsure = false;
-    c->is_cancel_due = false;
     s->has_foreign_sequences = false;
     if (s->sequence_client != c->id) {
         s->has_foreign_sequences = s->sequence_client != 0 && c->pool_mode != POOL_SESSION &&

@@ -80,22 +80,15 @@ struct client {
     struct client_names *names;    /* prepared statements by name; NULL: none; owned */
     struct client_name *unnamed;   /* its unnamed statement; a reference; NULL: none, or too long to keep */
     struct client_name
-        *bound; /* what it bound last, so that a Describe of that portal can be told whose it is; held */
-    uint64_t bound_portal;  /* hash of that portal's name; 0: the unnamed one */
-    uint64_t stamp;         /* messages sent, for prepared.c: stamps tell which came first */
-    uint64_t link_stamp;    /* when it got its server */
-    uint64_t local_path;    /* see scope_impl.h; 0: its search_path is that of its settings */
-    uint64_t unnamed_stamp; /* when `unnamed` changed last */
+        *bound;     /* what it bound last, so that a Describe of that portal can be told whose it is; held */
+    uint64_t stamp; /* messages sent, for prepared.c: stamps tell which came first */
+    uint64_t local_path; /* see scope_impl.h; 0: its search_path is that of its settings */
     /* since when statements must have been parsed for it, up to the end of its transaction: 0: no matter;
      * see healing_impl.h */
     uint64_t healed_stamp;
-    uint64_t removed_stamp; /* when a name was closed last */
-    uint64_t removed_since; /* when the first of those was that are perhaps not certain yet */
     uint64_t id;
     uint64_t born_us;
     uint64_t active_us;                  /* since when it has its server, or last had one */
-    uint64_t query_us;                   /* since when a query of it runs; 0: none does */
-    uint64_t xact_us;                    /* since when it is in a transaction; 0: it is in none */
     struct tally *of_database, *of_user; /* where it is counted; NULL before it enters a pool */
     uint32_t cancel_pid;
     uint8_t cancel_secret[CANCEL_SECRET_BYTES];
@@ -105,25 +98,18 @@ struct client {
     bool is_unix;
     bool is_tls_asked; /* SSLRequest or GSSENCRequest were answered already: once each */
     bool is_gss_asked;
-    bool is_counted;     /* in house->client_count */
-    bool is_dropping;    /* the current message is not forwarded (COPY data that nobody waits for) */
-    uint32_t wipes_owed; /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
-    bool is_held;        /* the message at the front of carry waits for an answer to an earlier one */
-    bool is_warned;      /* in this transaction it was told that a statement is stale */
-    bool has_ddl_portal; /* a Bind of what may be DDL was sent since it has its server */
+    bool is_counted;  /* in house->client_count */
+    bool is_dropping; /* the current message is not forwarded (COPY data that nobody waits for) */
+    bool is_held;     /* the message at the front of carry waits for an answer to an earlier one */
+    bool is_warned;   /* in this transaction it was told that a statement is stale */
     /* enum sql_flag: what its texts may have done to the session since the last read-back; see
      * state_impl.h */
     uint32_t suspected;
-    uint16_t pins;            /* PIN_BITs: why it keeps its server between transactions */
-    bool asks_sequences;      /* it has asked for currval() or lastval() */
-    bool is_cancel_due;       /* it has sent a cancel request while its server ran a query of ours */
-    bool is_unsure;           /* since then: something has failed, or a transaction block was open */
-    bool has_odd_strings;     /* standard_conforming_strings is off */
-    bool has_odd_encoding;    /* client_encoding is one of those in which letters hold ASCII bytes */
-    bool hears_settings;      /* what the server reports when its settings are brought next is for it */
-    uint64_t suspected_stamp; /* `stamp` of the message suspected last */
-    uint64_t pinned_us;       /* since when `pins` is not 0 */
-    bool has_wiping_portal; /* a Bind of what may be DEALLOCATE or DISCARD was sent since it has its server */
+    uint16_t pins;          /* PIN_BITs: why it keeps its server between transactions */
+    bool asks_sequences;    /* it has asked for currval() or lastval() */
+    bool has_odd_strings;   /* standard_conforming_strings is off */
+    bool has_odd_encoding;  /* client_encoding is one of those in which letters hold ASCII bytes */
+    bool hears_settings;    /* what the server reports when its settings are brought next is for it */
     uint8_t pool_mode;      /* enum pool_mode; its pool's when it logged in */
     uint32_t query_flags;   /* enum sql_flag: what was found in the Query at hand, see QUERY_HAS_NO_END */
     bool is_pqexec_refused; /* disable_pqexec: Query is refused */

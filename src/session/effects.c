@@ -12,7 +12,7 @@ static void
 forget_wipe(struct server *s, const struct owed *o)
 {
     if (o->may_wipe && s->client != NULL)
-        s->client->wipes_owed--;
+        s->turn.wipes_owed--;
 }
 
 static void

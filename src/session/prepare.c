@@ -34,24 +34,26 @@ is_known(const struct server *s, uint64_t server_stamp)
 uint64_t
 stamp_on_server(const struct client *c, uint64_t client_stamp)
 {
-    return client_stamp <= c->link_stamp ? 0 : client_stamp - c->stamp + c->server->stamp;
+    return client_stamp <= c->server->turn.link_stamp ? 0 : client_stamp - c->stamp + c->server->stamp;
 }
 
 void
 note_removal(struct client *c)
 {
-    if (stamp_on_server(c, c->removed_stamp) <= c->server->known_stamp)
-        c->removed_since = c->stamp;
-    c->removed_stamp = c->stamp;
+    struct turn *turn = &c->server->turn;
+
+    if (stamp_on_server(c, turn->removed_stamp) <= c->server->known_stamp)
+        turn->removed_since = c->stamp;
+    turn->removed_stamp = c->stamp;
 }
 
 bool
 are_removals_known(const struct client *c)
 {
     const struct server *s = c->server;
-    uint64_t since = stamp_on_server(c, c->removed_since);
+    uint64_t since = stamp_on_server(c, s->turn.removed_since);
 
-    return stamp_on_server(c, c->removed_stamp) <= s->known_stamp || since > s->sync_stamp ||
+    return stamp_on_server(c, s->turn.removed_stamp) <= s->known_stamp || since > s->sync_stamp ||
            !is_sync_owed_since(&s->ledger, since);
 }
 
@@ -212,7 +214,8 @@ parsed_find(struct server *s, const struct statement *st)
 static bool
 is_since_healing(const struct client *c, const struct parsed *parsed)
 {
-    uint64_t since = c->healed_stamp > c->link_stamp ? c->healed_stamp : c->link_stamp;
+    const struct turn *turn = &c->server->turn;
+    uint64_t since = c->healed_stamp > turn->link_stamp ? c->healed_stamp : turn->link_stamp;
 
     return c->healed_stamp == 0 || parsed->stamp > c->server->stamp - (c->stamp - since);
 }

@@ -127,7 +127,7 @@ on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice ta
     o = enter(c, OWED_PARSE, OWED_FORWARD, EFFECT_UNNAMED_SET);
     o->of_client = c->unnamed;
     c->unnamed = st == NULL ? NULL : name_new_unnamed(c->worker, st, schema_epoch(c->server->schema));
-    c->unnamed_stamp = c->stamp;
+    c->server->turn.unnamed_stamp = c->stamp;
     server_set_unnamed(c->server, st, c->id);
     if (st == said) {
         gather_add(&c->worker->gather, &c->server->stream, span->bytes);
@@ -319,12 +319,13 @@ note_strays(struct client *c, uint32_t flags, bool is_seen)
 static void
 note_bind(struct client *c, struct client_name *n, struct slice portal)
 {
+    struct turn *turn = &c->server->turn;
     uint32_t findings = n == NULL ? SQL_DDL : n->statement->findings;
 
     note_strays(c, findings, true);
-    c->has_ddl_portal = c->has_ddl_portal || (findings & (SQL_DDL | SQL_OPAQUE)) != 0;
-    c->has_wiping_portal = c->has_wiping_portal || (findings & WIPING) != 0;
-    c->bound_portal = portal_hash(portal);
+    turn->has_ddl_portal = turn->has_ddl_portal || (findings & (SQL_DDL | SQL_OPAQUE)) != 0;
+    turn->has_wiping_portal = turn->has_wiping_portal || (findings & WIPING) != 0;
+    turn->bound_portal = portal_hash(portal);
     if (c->bound == n)
         return;
     name_drop(c->bound);
@@ -418,7 +419,7 @@ on_describe_portal(struct client *c, const struct scan_span *span, struct slice 
     struct owed *o = enter(c, OWED_DESCRIBE, OWED_FORWARD, EFFECT_NONE);
 
     gather_add(&c->worker->gather, &s->stream, span->bytes);
-    if (n == NULL || c->bound_portal != portal_hash(portal) ||
+    if (n == NULL || c->server->turn.bound_portal != portal_hash(portal) ||
         (n->rows != SHAPE_NONE && n->epoch == schema_epoch(s->schema)))
         return;
     parsed = parsed_find(s, n->name[0] == '\0' ? NULL : n->statement);
@@ -438,7 +439,7 @@ on_close(struct client *c, const struct scan_span *span, struct slice name)
         o = enter(c, OWED_CLOSE, OWED_FORWARD, EFFECT_UNNAMED_CLOSED);
         o->of_client = c->unnamed;
         c->unnamed = NULL;
-        c->unnamed_stamp = c->stamp;
+        c->server->turn.unnamed_stamp = c->stamp;
         server_set_unnamed(c->server, NULL, 0);
         gather_add(&c->worker->gather, &c->server->stream, span->bytes);
         return;
@@ -536,8 +537,8 @@ prepared_must_wait(struct client *c, const struct scan_span *span, enum front_ki
     name = kind == FRONT_BIND ? names.second : names.first;
     if (name.len == 1)
         return (kind == FRONT_BIND || kind == FRONT_DESCRIBE) &&
-               !is_known(c->server, stamp_on_server(c, c->unnamed_stamp));
-    if (c->wipes_owed > 0) {
+               !is_known(c->server, stamp_on_server(c, c->server->turn.unnamed_stamp));
+    if (c->server->turn.wipes_owed > 0) {
         send_flush(c); /* or else the Sync may stand behind this */
         return true;
     }
@@ -549,7 +550,7 @@ prepared_must_wait(struct client *c, const struct scan_span *span, enum front_ki
 static struct client_name *
 bound_to(const struct client *c, struct slice portal)
 {
-    return c->bound_portal == portal_hash(portal) ? c->bound : NULL;
+    return c->server->turn.bound_portal == portal_hash(portal) ? c->bound : NULL;
 }
 
 /* The same, for its entry: its text names another statement, which errors may tell. */
@@ -574,7 +575,7 @@ prepared_execute(struct client *c, const struct scan_span *span)
     enum effect effect = EFFECT_NONE;
     struct owed *o;
 
-    if (c->has_wiping_portal || (c->bound != NULL && c->bound->target != NULL)) {
+    if (c->server->turn.has_wiping_portal || (c->bound != NULL && c->bound->target != NULL)) {
         struct names names;
 
         switch (names_read(body_of(span), span->is_last, 1, &names)) {
@@ -591,11 +592,11 @@ prepared_execute(struct client *c, const struct scan_span *span)
     }
     o = enter(c, OWED_EXECUTE, OWED_FORWARD, effect);
     o->of_client = of_client;
-    o->may_wipe = c->has_wiping_portal && (n == NULL || (n->statement->findings & WIPING) != 0);
-    o->is_own_ddl = !c->has_ddl_portal;
-    o->is_ddl = UNLIKELY(c->has_ddl_portal) && c->bound != NULL &&
+    o->may_wipe = c->server->turn.has_wiping_portal && (n == NULL || (n->statement->findings & WIPING) != 0);
+    o->is_own_ddl = !c->server->turn.has_ddl_portal;
+    o->is_ddl = UNLIKELY(c->server->turn.has_ddl_portal) && c->bound != NULL &&
                 (c->bound->statement->findings & SQL_DDL) != 0;
-    c->wipes_owed += o->may_wipe;
+    c->server->turn.wipes_owed += o->may_wipe;
     gather_add(&c->worker->gather, &c->server->stream, span->bytes);
     return PREPARED_SENT;
 }
@@ -628,10 +629,10 @@ prepared_query(struct client *c, const struct scan_span *span)
     o->may_wipe = has_names(c) && (!is_whole || (flags & (WIPING | QUERY_HAS_NO_END)) != 0);
     o->is_ddl = (flags & SQL_DDL) != 0;
     o->is_own_ddl = is_whole && (flags & SQL_TEMP) != 0 && !o->is_ddl;
-    c->wipes_owed += o->may_wipe;
+    c->server->turn.wipes_owed += o->may_wipe;
     o->of_client = c->unnamed;
     c->unnamed = NULL;
-    c->unnamed_stamp = c->stamp;
+    c->server->turn.unnamed_stamp = c->stamp;
     server_set_unnamed(c->server, NULL, 0);
     if (names == NULL)
         gather_add(&c->worker->gather, &c->server->stream, span->bytes);

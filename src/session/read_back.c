@@ -238,7 +238,7 @@ read_back_ask(struct server *s)
     state->asked_flags = c->suspected;
     state->is_audit = false;
     c->suspected = 0;
-    c->is_unsure = false;
+    c->server->turn.is_unsure = false;
     ask(s, state);
     s->is_in_question = leads_to_floor(c, state);
 }

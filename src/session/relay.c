@@ -68,14 +68,16 @@ keep_rest(struct buf *kept, struct slice rest, bool is_kept)
 static void
 count_request(struct client *c, size_t bytes)
 {
+    struct turn *turn = &c->server->turn;
+
     c->counters->received_bytes += bytes;
-    if (c->query_us != 0)
+    if (turn->query_us != 0)
         return;
-    c->query_us = loop_now_us(c->worker->loop);
+    turn->query_us = loop_now_us(c->worker->loop);
     c->counters->query_count++;
-    if (c->xact_us != 0)
+    if (turn->xact_us != 0)
         return;
-    c->xact_us = c->query_us;
+    turn->xact_us = turn->query_us;
     c->counters->xact_count++;
 }
 
@@ -83,16 +85,17 @@ count_request(struct client *c, size_t bytes)
 static void
 count_answer(struct client *c, char status)
 {
+    struct turn *turn = &c->server->turn;
     uint64_t now_us = loop_now_us(c->worker->loop);
 
-    if (c->query_us == 0)
+    if (turn->query_us == 0)
         return;
-    c->counters->query_time_us += now_us - c->query_us;
-    c->query_us = 0;
+    c->counters->query_time_us += now_us - turn->query_us;
+    turn->query_us = 0;
     if (status != 'I')
         return;
-    c->counters->xact_time_us += now_us - c->xact_us;
-    c->xact_us = 0;
+    c->counters->xact_time_us += now_us - turn->xact_us;
+    turn->xact_us = 0;
 }
 
 /* --- client to server --- */
@@ -508,7 +511,7 @@ note_error(struct server *s, struct slice message)
         }
     }
     if (c != NULL)
-        c->is_unsure = true;
+        c->server->turn.is_unsure = true;
     if (e.severity != PG_FATAL)
         return;
     s->is_fatal = true;
@@ -574,8 +577,8 @@ own_query_is_done(struct server *s, const struct owed *o)
 
     if (o->own == OWN_READ_BACK && state_is_asking(s))
         state_answered(s);
-    if (c->is_cancel_due && !server_is_swallowing(s)) {
-        c->is_cancel_due = false;
+    if (c->server->turn.is_cancel_due && !server_is_swallowing(s)) {
+        c->server->turn.is_cancel_due = false;
         if (!ledger_is_empty(&s->ledger))
             cancel_dispatch(s, NULL);
     }
@@ -647,7 +650,7 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         *is_ready = true;
         healing_note_ready(s);
         if (status != 'I' && s->client != NULL)
-            s->client->is_unsure = true;
+            s->turn.is_unsure = true;
         is_refused = status != 'I' && s->client != NULL && s->client->pool_mode == POOL_STATEMENT;
         break;
     case BACK_DATA:

@@ -239,16 +239,16 @@ write_client(struct part *part, const struct client *c)
         .link_fd = c->server != NULL ? c->server->stream.fd : -1,
         .stream = &c->stream,
         .connect_us = c->born_us,
-        .request_us = c->query_us != 0    ? c->query_us
-                      : c->active_us != 0 ? c->active_us
-                                          : c->born_us,
+        .request_us = c->server != NULL && c->server->turn.query_us != 0 ? c->server->turn.query_us
+                      : c->active_us != 0                                ? c->active_us
+                                                                         : c->born_us,
         .now_us = loop_now_us(part->worker->loop),
         .link_id = c->server != NULL ? c->server->id : 0,
         .pending_in = pending_bytes(c),
         .pending_out = stream_backlog_bytes(&c->stream),
         .prepared_statements = prepared_client_count(c),
         .pins = c->pins,
-        .pinned_us = c->pinned_us,
+        .pinned_us = c->server == NULL ? 0 : c->server->turn.pinned_us,
         .is_console = c->console != NULL,
     };
 

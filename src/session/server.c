@@ -123,7 +123,7 @@ transaction_left_us(const struct server *s)
 {
     uint64_t bound_us = route_of(s)->transaction_timeout_us;
     uint64_t now_us = loop_now_us(s->worker->loop);
-    uint64_t began_us = s->client->xact_us != 0 ? s->client->xact_us : now_us;
+    uint64_t began_us = s->turn.xact_us != 0 ? s->turn.xact_us : now_us;
 
     if (bound_us == 0)
         return TIMERS_NEVER;

@@ -75,6 +75,26 @@ struct parsed {           /* one Parse, as it stands there */
     uint64_t calls; /* times it was used there */
 };
 
+/* What a client is at while it has its server. Nothing of it outlives the link, and clients that have none are many: so it
+ * lives here. Stamps count in client->stamp; 0: never since it has this server. */
+struct turn {
+    uint64_t link_stamp;      /* when it got its server */
+    uint64_t query_us;        /* since when a query of it runs; 0: none does */
+    uint64_t xact_us;         /* since when it is in a transaction; 0: it is in none */
+    uint64_t bound_portal;    /* hash of the portal that client->bound is bound to; 0: the unnamed one */
+    uint64_t unnamed_stamp;   /* when client->unnamed changed last */
+    uint64_t removed_stamp;   /* when a name was closed last */
+    uint64_t removed_since;   /* when the first of those was that are perhaps not certain yet */
+    uint64_t suspected_stamp; /* of the message suspected last */
+    uint64_t pinned_us;       /* since when client->pins is not 0 */
+    uint32_t wipes_owed;      /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
+    bool has_ddl_portal;      /* a Bind of what may be DDL was sent */
+    bool has_wiping_portal;   /* likewise of what may be DEALLOCATE or DISCARD */
+    bool is_unsure;     /* since client->suspected: something has failed, or a transaction block was open */
+    bool is_cancel_due; /* it has sent a cancel request while its server ran a query of ours */
+};
+#define PORTAL_NONE UINT64_MAX /* in bound_portal: none was bound yet */
+
 #define SEQUENCES_OF_MANY UINT64_MAX
 
 struct server {
@@ -82,6 +102,7 @@ struct server {
     struct member member;
     struct worker *worker;
     struct client *client;  /* exactly while ACTIVE */
+    struct turn turn;       /* and what that is at */
     struct scanner scanner; /* messages from the server */
     struct ledger ledger;
     struct buf carry;                /* an incomplete message that must be seen whole */

@@ -221,7 +221,7 @@ sql_names_must_wait(struct client *c, const struct sql_findings *f)
 bool
 sql_names_parse_must_wait(struct client *c, const struct statement *st)
 {
-    bool must_wait = c->wipes_owed > 0 || !are_removals_known(c);
+    bool must_wait = c->server->turn.wipes_owed > 0 || !are_removals_known(c);
     struct sql_findings f;
 
     if ((st->findings & SQL_NAMING) == 0 || c->server->ledger.is_copy_in_open)

@@ -54,7 +54,7 @@ state_pin(struct client *c, unsigned pins)
     if (c->pins == pins)
         return;
     if (c->pins == 0)
-        c->pinned_us = loop_now_us(c->worker->loop);
+        c->server->turn.pinned_us = loop_now_us(c->worker->loop);
     shard_change_pins(c->shard, c->pins, pins);
     c->pins = (uint16_t)pins;
 }
@@ -148,7 +148,7 @@ state_is_settled_slowly(struct server *s)
         return false;
     }
     if ((flags & SQL_RESETS_ALL) != 0) {
-        if (c->is_unsure || (s->session != NULL && buf_len(&s->session->touched) > 0)) {
+        if (c->server->turn.is_unsure || (s->session != NULL && buf_len(&s->session->touched) > 0)) {
             read_back_ask(s);
             return false;
         }
@@ -171,7 +171,7 @@ state_discarded(struct server *s, const struct owed *o)
 {
     struct client *c = s->client;
 
-    if (c->suspected_stamp <= o->client_stamp) {
+    if (c->server->turn.suspected_stamp <= o->client_stamp) {
         c->suspected = 0;
         if (s->session != NULL) {
             buf_release(&s->session->touched);

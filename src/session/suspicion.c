@@ -198,7 +198,7 @@ suspect(struct client *c, uint32_t flags)
         state->prepared_flags |= (flags & TELLING) |
                                  ((flags & SQL_SET_CONFIG) != 0 ? (uint32_t)SQL_OPAQUE : 0);
     c->suspected |= flags;
-    c->suspected_stamp = c->stamp + 1;
+    c->server->turn.suspected_stamp = c->stamp + 1;
 }
 
 /* Whether C must not be pinned, because too many are. */

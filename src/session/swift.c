@@ -26,9 +26,10 @@ client_is_plain(const struct client *c)
     const struct server *s = c->server;
 
     return s != NULL && scanner_is_between_messages(&c->scanner) && !ledger_is_empty(&s->ledger) &&
-           !s->ledger.is_skipping && !s->ledger.is_copy_in_open && c->query_us != 0 && prepared_is_on(c) &&
-           settings_are_in_place(c) && c->wipes_owed == 0 && !c->has_wiping_portal && !c->has_odd_encoding &&
-           c->healed_stamp == 0 && (c->bound == NULL || c->bound->target == NULL);
+           !s->ledger.is_skipping && !s->ledger.is_copy_in_open && s->turn.query_us != 0 &&
+           prepared_is_on(c) && settings_are_in_place(c) && s->turn.wipes_owed == 0 &&
+           !s->turn.has_wiping_portal && !c->has_odd_encoding && c->healed_stamp == 0 &&
+           (c->bound == NULL || c->bound->target == NULL);
 }
 
 static bool
@@ -66,7 +67,7 @@ name_at(struct client *c, struct slice text)
 static bool
 is_plain_name(const struct client *c, const struct client_name *n)
 {
-    uint64_t stamp = n->name[0] == '\0' ? c->unnamed_stamp : n->stamp;
+    uint64_t stamp = n->name[0] == '\0' ? c->server->turn.unnamed_stamp : n->stamp;
 
     return n->statement->findings == 0 && n->target == NULL &&
            slice_equal(statement_scope(n->statement), scope_of(c)) &&
@@ -131,7 +132,7 @@ try_bind(struct client *c, struct slice message, const uint8_t **sent)
         name_drop(c->bound);
         c->bound = name_hold(n);
     }
-    c->bound_portal = 0;
+    c->server->turn.bound_portal = 0;
     o = enter_plain(c, s, OWED_BIND);
     o->effect = EFFECT_NAME_USED;
     o->of_client = n;
@@ -159,7 +160,7 @@ try_describe(struct client *c, struct slice message)
 
     if (message.len != SCAN_HEADER + 2 || memcmp(message.at + SCAN_HEADER, "P", 2) != 0)
         return false;
-    if (n != NULL && c->bound_portal == 0 &&
+    if (n != NULL && c->server->turn.bound_portal == 0 &&
         (n->rows == SHAPE_NONE ||
          n->epoch != schema_epoch(c->server->schema))) /* its answer is of interest */
         return false;
@@ -170,7 +171,7 @@ try_describe(struct client *c, struct slice message)
 static bool
 try_execute(struct client *c, struct slice message)
 {
-    if (message.len != SCAN_HEADER + 5 || message.at[SCAN_HEADER] != '\0' || c->has_ddl_portal)
+    if (message.len != SCAN_HEADER + 5 || message.at[SCAN_HEADER] != '\0' || c->server->turn.has_ddl_portal)
         return false;
     enter_plain(c, c->server, OWED_EXECUTE)->is_own_ddl = true;
     return true;
