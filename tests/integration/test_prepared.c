@@ -3,10 +3,13 @@
  * pgweir, and around it.
  */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness.h"
+#include "raw.h"
+#include "script.h"
 
 void suite_prepared(void);
 
@@ -424,6 +427,101 @@ a_prepared_deallocate_can_be_used_again(void)
     PQfinish(c);
 }
 
+/* --- very many --- */
+
+#define AT_ONCE 250u
+
+/* COUNT texts that nobody has said before, parsed as NAME (with their number in place of a # at its end), and closed again where SHALL_CLOSE. How
+ * many were accepted. */
+static unsigned
+parse_many(struct raw *r, const char *name, unsigned count, bool shall_close)
+{
+    struct buf out = { 0 };
+    unsigned accepted = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        const char *called = strchr(name, '#') == NULL ? name
+                                                       : text("%.*s%u", (int)strcspn(name, "#"), name, i);
+
+        script_add(&out, text("P %s select %u as text_of_a_client_that_says_nothing_twice", called, i));
+        if (shall_close)
+            script_add(&out, text("C S %s", called));
+        script_add(&out, "S");
+        if (i % AT_ONCE != AT_ONCE - 1 && i + 1 < count)
+            continue;
+        CU_ASSERT(raw_send_buf(r, &out));
+        for (unsigned n = i % AT_ONCE + 1; n > 0;) {
+            int type = raw_message(r);
+
+            accepted += type == '1';
+            n -= type == 'Z';
+            if (type == RAW_GONE || type == RAW_SILENCE)
+                return accepted;
+        }
+    }
+    return accepted;
+}
+
+static unsigned
+texts_from_env(void)
+{
+    const char *value = getenv("PGWEIR_TEST_TEXTS");
+
+    return value != NULL ? (unsigned)strtoul(value, NULL, 10) : WORK(20000u);
+}
+
+static int
+registry_bytes(PGconn *console)
+{
+    PGresult *r = PQexec(console, "SHOW MEM");
+    int at = PQfnumber(r, "memtotal"), bytes = -1;
+
+    for (int i = 0; i < PQntuples(r) && at >= 0; i++)
+        if (strcmp(PQgetvalue(r, i, 0), "statement_cache") == 0)
+            bytes = number(PQgetvalue(r, i, at));
+    PQclear(r);
+    return bytes;
+}
+
+/* The registry is bounded by its bytes, a server by its number of statements, and what nobody has is forgotten. */
+static void
+distinct_texts_without_end_cost_no_memory(void)
+{
+    struct weir *w = weir("default_pool_size = 1\nworkers = 1\nprepared_statements_memory = 1MB\n"
+                          "max_prepared_statements = 50\nadmin_users = app_user\n");
+    PGconn *console = dial(weir_port(w), "dbname=pgbouncer");
+    struct raw *r = raw_open(weir_port(w));
+    unsigned count = texts_from_env();
+    unsigned before_kb;
+
+    CU_ASSERT_EQUAL(parse_many(r, "mine", 1, false), 1); /* it stays the client's */
+    CU_ASSERT_EQUAL(parse_many(r, "warm", 2000, true), 2000);
+    before_kb = weir_rss_kb(w);
+    CU_ASSERT_EQUAL(parse_many(r, "name#", count, true), count);
+    CU_ASSERT_EQUAL(parse_many(r, "-", count, false), count);
+    if (!HARNESS_SANITIZED)
+        CU_ASSERT(weir_rss_kb(w) < before_kb + 4096);
+    CU_ASSERT(registry_bytes(console) > 0 && registry_bytes(console) <= 1024 * 1024);
+    CU_ASSERT_EQUAL(parse_many(r, "mine", 1, false), 0); /* in use, still */
+    SAYS(raw_error(r)->sqlstate, "42P05");
+    raw_close(r);
+    PQfinish(console);
+}
+
+static void
+a_client_has_ten_thousand_names_and_no_more(void)
+{
+    struct weir *w = weir("default_pool_size = 1\nworkers = 1\n");
+    struct raw *r = raw_open(weir_port(w));
+
+    CU_ASSERT_EQUAL(parse_many(r, "n#", 10200, false), 10000);
+    SAYS(raw_error(r)->sqlstate, "53400");
+    CU_ASSERT_EQUAL(parse_many(r, "n#", 1, true), 0);
+    SAYS(raw_error(r)->sqlstate, "42P05");
+    CU_ASSERT_EQUAL(parse_many(r, "-", 1, false), 1);
+    raw_close(r);
+}
+
 static const struct test_case cases[] = {
     TEST(select_star_outlives_changes_that_pass_through),
     TEST(select_star_outlives_changes_around_us),
@@ -438,6 +536,8 @@ static const struct test_case cases[] = {
     TEST(so_they_do_in_the_extended_protocol),
     TEST(a_prepared_deallocate_can_be_used_again),
     TEST(a_crowd_does_not_notice_changes),
+    TEST(distinct_texts_without_end_cost_no_memory),
+    TEST(a_client_has_ten_thousand_names_and_no_more),
 };
 
 void
