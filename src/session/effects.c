@@ -49,9 +49,13 @@ prepared_paid(struct server *s, struct owed *o)
     case EFFECT_ASKED:
         end_asking(s, o);
         break;
+    case EFFECT_DESCRIBED:
+        if (o->of_client != NULL)
+            name_meant(o->of_client)->told_owed--;
+        name_drop(o->of_client);
+        break;
     case EFFECT_NAME_REMOVED:
     case EFFECT_NAME_USED:
-    case EFFECT_DESCRIBED:
     case EFFECT_UNNAMED_SET:
     case EFFECT_UNNAMED_CLOSED:
     case EFFECT_DEALLOCATES:
@@ -98,8 +102,10 @@ undo_described(struct owed *o)
 {
     struct client_name *n = name_meant(o->of_client);
 
-    if (n != NULL)
+    if (n != NULL) {
+        n->told_owed--;
         n->epoch = SCHEMA_LONG_AGO;
+    }
     name_drop(o->of_client);
 }
 

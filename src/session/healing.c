@@ -38,6 +38,12 @@ ask(struct client *c, struct client_name *n, struct parsed *parsed)
     send_flush(c);
 }
 
+bool
+healing_has_parameters(const struct client_name *n, const struct parsed *parsed)
+{
+    return !is_missing(n->parameters, parsed->parameters) && !is_other(n->parameters, parsed->parameters);
+}
+
 enum proof
 healing_prove(struct client *c, struct client_name *n, struct parsed *parsed)
 {
@@ -46,10 +52,8 @@ healing_prove(struct client *c, struct client_name *n, struct parsed *parsed)
             ask(c, n, parsed);
         return PROOF_OWED;
     }
-    if (is_other(n->parameters, parsed->parameters))
+    if (is_other(n->parameters, parsed->parameters) || is_other(n->rows, parsed->rows))
         return PROOF_FAILED;
-    if (is_other(n->rows, parsed->rows))
-        return PROOF_OPEN;
     n->epoch = parsed->epoch;
     return PROVED;
 }

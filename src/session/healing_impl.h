@@ -33,14 +33,31 @@
 /* --- proof --- */
 
 enum proof {
-    PROVED,     /* what the client knows holds, or it knows nothing */
-    PROOF_OWED, /* the server was asked */
-    PROOF_OPEN, /* the result has another shape than the client was told: it must be told before it gets any */
-    PROOF_FAILED, /* its parameters have other types than the client was told */
+    PROVED,       /* what the client knows holds, or it knows nothing */
+    PROOF_OWED,   /* the server was asked */
+    PROOF_FAILED, /* it does not */
 };
 
-/* Whether what C was told of N, in an older epoch, holds for N as it is PARSED on its server. */
+/* Whether TOLD, a shape that a client was told, can be what PRESENT is, one in the same epoch. */
+static inline bool
+is_same_shape(uint64_t told, uint64_t present)
+{
+    return told == present || told == SHAPE_NONE || told == SHAPE_ODD || present == SHAPE_ODD;
+}
+
+/* Whether what its client was told of N certainly holds for N as it is PARSED on its server. A server that lacked N may have parsed it after a
+ * change that nobody has noticed yet; of the unnamed statement, which is bound right after it was described, that is not asked. */
+static inline bool
+healing_is_told_right(const struct client_name *n, const struct parsed *parsed)
+{
+    return n->epoch == parsed->epoch &&
+           ((is_same_shape(n->rows, parsed->rows) && is_same_shape(n->parameters, parsed->parameters)) ||
+            n->told_owed > 0 || n->name[0] == '\0');
+}
+/* If not, whether that may hold yet. */
 enum proof healing_prove(struct client *c, struct client_name *n, struct parsed *parsed);
+/* Whether its parameters are known there, and those that C was told, if any: then only the columns are in question. */
+bool healing_has_parameters(const struct client_name *n, const struct parsed *parsed);
 /* "cached plan must not change result type", for the client's message. */
 void healing_refuse(struct client *c);
 /* MESSAGE (ParameterDescription, RowDescription, NoData) answers the Describe O. */

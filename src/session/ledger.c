@@ -102,7 +102,8 @@ open_copy_in(struct ledger *l)
         }
         if (o.kind != OWED_COPY_END)
             l->is_open = is_extended(o.kind);
-        is_ended = true; /* by its mark, or by an error: nothing else is read during COPY IN */
+        if (o.action != OWED_SYNTHESISE)
+            is_ended = true; /* by its mark, or by an error: nothing else is read during COPY IN */
         *ledger_entry(l, kept++) = o;
     }
     l->count = kept;

@@ -20,6 +20,7 @@ struct client_name {
     uint64_t epoch; /* of the schema: in this one, the client's picture of it (below) is certainly right */
     uint64_t rows;  /* shape of the last RowDescription or NoData that the client was told for it */
     uint64_t parameters;       /* the same of ParameterDescription */
+    unsigned told_owed;        /* Describes under way whose answers will tell both, or the first */
     struct client_name *meant; /* held: this is only another spelling of that one; NULL: it is itself */
     struct client_name
         *target; /* held: what its text deallocates or executes, see sql_names_impl.h; NULL: nothing */

@@ -163,6 +163,10 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
     struct owed *o;
     struct pg_error e;
 
+    if (s->ledger.is_copy_in_open) { /* which ends with the session then */
+        send_as_it_is(c, span, OWED_PARSE);
+        return PREPARED_SENT;
+    }
     if (name_is_misspelt(c, name, &e)) {
         send_failure(c, &e);
         return PREPARED_SENT;
@@ -263,30 +267,25 @@ is_described_next(struct slice after, struct slice portal)
     return after.at[0] == 'P' && memcmp(after.at + 1, portal.at, portal.len) == 0 ? PARSE_DONE : PARSE_BAD;
 }
 
-static enum prepared
-refuse_bind(struct client *c)
+/* The same of a Bind, SPAN, as far as it has come. A very long one is taken for one that is not followed by it. */
+static enum parse
+will_be_described(const struct scan_span *span, struct slice after, struct slice portal)
 {
-    healing_refuse(c);
-    return PREPARED_SENT;
+    if (span->is_last)
+        return is_described_next(after, portal);
+    return span->body_len > RELAY_CARRY_BYTES ? PARSE_BAD : PARSE_MORE;
 }
 
-/* The schema has changed since C was told what it knows of N. *IS_GOOD: its Bind may go on; else: what is to become of it. */
+/* Whether what C was told of N holds there is not known. *IS_GOOD: its Bind may go on; else: what is to become of it. */
 static enum prepared
 prove_bind(struct client *c, struct client_name *n, struct parsed *parsed, const struct scan_span *span,
            struct slice portal, struct slice after, bool *is_good)
 {
     *is_good = false;
-    switch (healing_prove(c, n, parsed)) {
-    case PROVED:
-        *is_good = true;
-        return PREPARED_SENT;
-    case PROOF_OWED:
-        return PREPARED_IS_HELD;
-    case PROOF_OPEN:
-        if (!span->is_last)
-            return span->body_len > RELAY_CARRY_BYTES ? refuse_bind(c) : PREPARED_WANTS_MORE;
-        switch (is_described_next(after, portal)) {
+    if (n->rows != SHAPE_NONE && healing_has_parameters(n, parsed)) {
+        switch (will_be_described(span, after, portal)) {
         case PARSE_DONE:
+            n->epoch = SCHEMA_LONG_AGO; /* so that what it tells is noted */
             *is_good = true;
             return PREPARED_SENT;
         case PARSE_MORE:
@@ -294,11 +293,18 @@ prove_bind(struct client *c, struct client_name *n, struct parsed *parsed, const
         case PARSE_BAD:
             break;
         }
-        return refuse_bind(c);
+    }
+    switch (healing_prove(c, n, parsed)) {
+    case PROVED:
+        *is_good = true;
+        return PREPARED_SENT;
+    case PROOF_OWED:
+        return PREPARED_IS_HELD;
     case PROOF_FAILED:
         break;
     }
-    return refuse_bind(c);
+    healing_refuse(c);
+    return PREPARED_SENT;
 }
 
 static uint64_t
@@ -343,6 +349,7 @@ note_use(struct client *c, struct owed *o, struct client_name *n, const char *na
         (n->epoch != parsed->epoch || n->rows == SHAPE_NONE || n->parameters == SHAPE_NONE)) {
         o->effect = EFFECT_DESCRIBED;
         n->epoch = parsed->epoch;
+        n->told_owed++;
     } else {
         o->effect = EFFECT_NAME_USED;
     }
@@ -377,7 +384,7 @@ on_use(struct client *c, const struct scan_span *span, enum owed_kind kind, stru
         state_prepare(c, n->statement);
     sql_names_need(c, n);
     parsed = need(c, n, &is_fresh);
-    if (kind == OWED_BIND && n->epoch != parsed->epoch) {
+    if (kind == OWED_BIND && !healing_is_told_right(n, parsed)) {
         bool is_good;
         enum prepared p = prove_bind(c, n, parsed, span, before, after, &is_good);
 
@@ -425,6 +432,7 @@ on_describe_portal(struct client *c, const struct scan_span *span, struct slice 
     parsed = parsed_find(s, n->name[0] == '\0' ? NULL : n->statement);
     o->effect = EFFECT_DESCRIBED;
     o->of_client = name_hold(n);
+    n->told_owed++;
     n->epoch = parsed == NULL ? SCHEMA_LONG_AGO : parsed->epoch;
 }
 
@@ -442,6 +450,10 @@ on_close(struct client *c, const struct scan_span *span, struct slice name)
         c->server->turn.unnamed_stamp = c->stamp;
         server_set_unnamed(c->server, NULL, 0);
         gather_add(&c->worker->gather, &c->server->stream, span->bytes);
+        return;
+    }
+    if (c->server->ledger.is_copy_in_open) {
+        send_as_it_is(c, span, OWED_CLOSE);
         return;
     }
     if (name_is_misspelt(c, (const char *)name.at, &e)) {

@@ -25,7 +25,7 @@ struct statement_set; /* what a server holds; NULL until the first */
 #define PREPARED_MOST_NAME 65536u
 #define PREPARED_WHOLE_QUERY 16384u /* bytes of a simple Query up to which it is seen whole */
 #define PREPARED_MOST_NAMES 10000u
-#define PREPARED_MOST_NAME_BYTES (1024u * 1024u)
+#define PREPARED_MOST_NAME_BYTES (2048u * 1024u)
 
 enum prepared {
     PREPARED_SENT,       /* entered and gathered, or its answer is due from us */

@@ -91,7 +91,7 @@ plain_parsed(struct client *c, const struct client_name *n)
     } else if (s->unnamed != n->statement) {
         return NULL;
     }
-    return parsed->epoch == n->epoch && parsed->epoch == schema_epoch(s->schema) &&
+    return healing_is_told_right(n, parsed) && parsed->epoch == schema_epoch(s->schema) &&
                    is_certain(s, parsed->stamp)
                ? parsed
                : NULL;

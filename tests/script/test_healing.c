@@ -148,6 +148,24 @@ a_result_of_another_shape_fails_as_it_would_directly(void)
         "c1 sends Bind - s1 | " RUN, "s1 gets Bind - pgweir_1 | " RUN, "s1 sends " DONE, "c1 gets " DONE);
 }
 
+/* Nobody has noticed a change yet, but this server has parsed what it has now. */
+static void
+a_server_that_lacked_the_statement_is_asked_for_its_shape(void)
+{
+    PLAY_SPLITS(&two, ENTER, PREPARE_AND_DESCRIBE, "c2 sends Query begin", "s1 gets Query begin",
+                "s1 sends Complete BEGIN | Ready T", "c2 gets Complete BEGIN | Ready T",
+                "c1 sends Bind - s1 | " RUN, "s2 gets Parse pgweir_1 select 1 | Describe S pgweir_1 | Flush",
+                "s2 sends ParseComplete | Parameters | Columns a b", "s2 gets Bind - pgweir_1 | " RUN,
+                "s2 sends " DONE, "c1 gets " DONE, "c1 sends Bind - s1 | " RUN,
+                "s2 gets Bind - pgweir_1 | " RUN, "s2 sends " DONE, "c1 gets " DONE);
+    PLAY_SPLITS(&two, ENTER, PREPARE_AND_DESCRIBE, "c2 sends Query begin", "s1 gets Query begin",
+                "s1 sends Complete BEGIN | Ready T", "c2 gets Complete BEGIN | Ready T",
+                "c1 sends Bind - s1 | " RUN, "s2 gets Parse pgweir_1 select 1 | Describe S pgweir_1 | Flush",
+                "s2 sends ParseComplete | Parameters | Columns a b x",
+                "s2 gets Describe S pgweir_does_not_exist | " RUN, "s2 sends Error ERROR 26000 no | Ready I",
+                "c1 hears Refusal ERROR 0A000 cached plan must not change result type", "c1 gets Ready I");
+}
+
 static void
 a_client_that_asks_for_the_shape_gets_another_one(void)
 {
@@ -360,9 +378,9 @@ static void
 behind_a_text_that_may_do_anything_names_are_freed_first(void)
 {
     PLAY(&one, ENTER, "c2 sends Query do 'x'", "s1 gets Query do 'x'", "s1 sends Complete DO | Ready I",
-         "c2 gets Complete DO | Ready I", "s1 is asked: nothing", "c1 sends Parse s1 select 1 | Sync",
+         "c2 gets Complete DO | Ready I", "s1 is asked: nothing", "c2 sends Parse s1 select 1 | Sync",
          "s1 gets " ANEW " | Sync", "s1 sends CloseComplete | ParseComplete | Ready I",
-         "c1 gets ParseComplete | Ready I");
+         "c2 gets ParseComplete | Ready I");
 }
 
 static void
@@ -483,6 +501,7 @@ suite_healing(void)
     CU_ADD_TEST(suite, a_clients_own_parse_reaches_the_server_after_a_change);
     CU_ADD_TEST(suite, a_result_of_the_same_shape_goes_on_unnoticed);
     CU_ADD_TEST(suite, a_result_of_another_shape_fails_as_it_would_directly);
+    CU_ADD_TEST(suite, a_server_that_lacked_the_statement_is_asked_for_its_shape);
     CU_ADD_TEST(suite, a_client_that_asks_for_the_shape_gets_another_one);
     CU_ADD_TEST(suite, the_shape_that_a_portal_told_counts_too);
     CU_ADD_TEST(suite, parameters_of_other_types_are_refused);

@@ -164,6 +164,35 @@ names_pass_untouched_when_tracking_is_off(void)
                 "c1 gets ParseComplete | " DONE);
 }
 
+#define COPY_BEGINS                                                                     \
+    "c1 enters", "c1 sends Parse - copy t from stdin | Bind - - | Execute - 0 | Flush", \
+        "s1 gets Parse - copy t from stdin | Bind - - | Execute - 0 | Flush",           \
+        "s1 sends ParseComplete | BindComplete | CopyIn", "c1 gets ParseComplete | BindComplete | CopyIn"
+
+/* PostgreSQL ends the session of a client that says such things during COPY. */
+static void
+during_copy_names_are_the_servers_matter(void)
+{
+    PLAY_SPLITS(&one, COPY_BEGINS, "c1 sends Close S s1", "s1 gets Close S s1",
+                "s1 sends Error FATAL 08P01 lost", "s1 closes", "c1 gets Error FATAL 08P01 lost",
+                "c1 is closed");
+    PLAY_SPLITS(&one, COPY_BEGINS, "c1 sends Parse s1 select 1", "s1 gets Parse s1 select 1",
+                "s1 sends Error FATAL 08P01 lost", "s1 closes", "c1 gets Error FATAL 08P01 lost",
+                "c1 is closed");
+}
+
+/* The server has not heard of the Close, and still waits for data. */
+static void
+a_close_that_we_answer_does_not_end_copy(void)
+{
+    PLAY(&one, "c1 enters",
+         "c1 sends Parse - copy t from stdin | Bind - - | Execute - 0 | Close S s1 | Flush",
+         "s1 gets Parse - copy t from stdin | Bind - - | Execute - 0 | Flush",
+         "s1 sends ParseComplete | BindComplete | CopyIn", "c1 gets ParseComplete | BindComplete | CopyIn",
+         "c1 sends CopyData x | CopyDone | Sync", "s1 gets CopyData x | CopyDone | Sync",
+         "s1 sends Complete COPY 1 | Ready I", "c1 gets Complete COPY 1 | CloseComplete | Ready I");
+}
+
 static void
 what_is_not_terminated_is_the_servers_to_refuse(void)
 {
@@ -235,6 +264,8 @@ suite_prepared(void)
     CU_ADD_TEST(suite, the_statement_used_longest_ago_makes_room);
     CU_ADD_TEST(suite, deallocate_all_forgets_what_was_there_before_it);
     CU_ADD_TEST(suite, settings_and_a_rewritten_name_leave_in_one_write);
+    CU_ADD_TEST(suite, during_copy_names_are_the_servers_matter);
+    CU_ADD_TEST(suite, a_close_that_we_answer_does_not_end_copy);
     CU_ADD_TEST(suite, what_is_not_terminated_is_the_servers_to_refuse);
     CU_ADD_TEST(suite, what_one_client_prepares_is_bounded);
     CU_ADD_TEST(suite, names_pass_untouched_when_tracking_is_off);
