@@ -18,10 +18,12 @@
 #include "harness.h"
 #include "pgweir/base/random.h"
 #include "pipeline.h"
+#include "session_words.h"
 
 void suite_differential(void);
 
-#define TURNS 1800u       /* of a run */
+#define TURNS 1800u /* of a run */
+#define SESSION_TURNS 600u
 #define EPISODE_TURNS 60u /* with the same connections */
 #define SHRINK_MS 20000u
 #define MOST_CLOSES 3u /* in a row: more of them are the mark of pipeline.c */
@@ -170,6 +172,7 @@ struct author {
     struct buf out; /* the turn at hand */
     unsigned closes;
     bool is_copying;
+    bool is_about_sessions; /* half of what is said */
 };
 
 static unsigned
@@ -430,6 +433,34 @@ phrase_function(struct author *a)
     say(a, "F %s", calls[1 + below(a, COUNT_OF(calls) - 1)]);
 }
 
+/* By one protocol or the other; the prepared one may stay prepared under a name. */
+static void
+phrase_session(struct author *a)
+{
+    const char *query = session_query(below(a, 10000), a->client);
+    const char *name = ANY_OF(a, names);
+
+    if (chance(a, 60) || strstr(query, "s1") != NULL) { /* a statement that names itself is too much */
+        say(a, "Q %s", query);
+        return;
+    }
+    say(a, "P %s - %s", name, query);
+    say(a, "B - %s - - -", name);
+    say(a, "E - 0");
+    if (chance(a, 80))
+        say(a, "S");
+}
+
+static void
+phrase_bound_setting(struct author *a)
+{
+    say(a, "P - - select set_config($1, $2, $3)");
+    say(a, "B - - - app.who|g%u|%s -", a->client, chance(a, 70) ? "f" : "t");
+    say(a, "E - 0");
+    if (chance(a, 80))
+        say(a, "S");
+}
+
 static const struct {
     void (*say)(struct author *a);
     unsigned weight;
@@ -453,7 +484,10 @@ say_phrase(struct author *a)
         say(a, chance(a, 80) ? "f enough" : chance(a, 50) ? "Q select 1" : "F 481 5");
         a->is_copying = false;
     }
-    phrases[i].say(a);
+    if (a->is_about_sessions && chance(a, 60))
+        (chance(a, 95) ? phrase_session : phrase_bound_setting)(a);
+    else
+        phrases[i].say(a);
 }
 
 static struct turn
@@ -593,9 +627,10 @@ number_from_env(const char *name, unsigned otherwise)
 
 /* One conversation from its beginning; false when the sides differed. */
 static bool
-run_episode(struct talk *t, uint64_t seed, unsigned episode)
+run_episode(struct talk *t, uint64_t seed, unsigned episode, bool is_about_sessions)
 {
-    struct author a = { .state = seed * UINT64_C(0x9e3779b97f4a7c15) + episode + 1 };
+    struct author a = { .state = seed * UINT64_C(0x9e3779b97f4a7c15) + episode + 1,
+                        .is_about_sessions = is_about_sessions };
     struct turn turns[EPISODE_TURNS];
     size_t count = 0;
     bool same = true;
@@ -614,15 +649,15 @@ run_episode(struct talk *t, uint64_t seed, unsigned episode)
 }
 
 static void
-run_seed(const char *settings, uint64_t seed)
+run_seed(const char *settings, uint64_t seed, unsigned turns, bool is_about_sessions)
 {
     struct talk *t = talk_new(weir(settings));
-    unsigned episodes = (number_from_env("PGWEIR_TEST_TURNS", TURNS) + EPISODE_TURNS - 1) / EPISODE_TURNS;
+    unsigned episodes = (number_from_env("PGWEIR_TEST_TURNS", turns) + EPISODE_TURNS - 1) / EPISODE_TURNS;
     unsigned different = 0;
 
     printf("(seed %llu) ", (unsigned long long)seed);
     for (unsigned i = number_from_env("PGWEIR_TEST_EPISODE", 0); i < episodes && different < 3; i++)
-        different += !run_episode(t, seed, i);
+        different += !run_episode(t, seed, i, is_about_sessions);
     CU_ASSERT_EQUAL(different, 0);
     talk_free(t);
 }
@@ -746,13 +781,19 @@ nothing_waits_for_an_answer_that_copy_holds_back(void)
 static void
 few_statements_fit_on_a_server(void)
 {
-    run_seed(few_statements, number_from_env("PGWEIR_TEST_SEED", 1));
+    run_seed(few_statements, number_from_env("PGWEIR_TEST_SEED", 1), TURNS, false);
 }
 
 static void
 many_statements_fit_on_a_server(void)
 {
-    run_seed(many_statements, number_from_env("PGWEIR_TEST_SEED", 2));
+    run_seed(many_statements, number_from_env("PGWEIR_TEST_SEED", 2), TURNS, false);
+}
+
+static void
+sessions_are_what_they_are_directly(void)
+{
+    run_seed(many_statements, number_from_env("PGWEIR_TEST_SEED", 3), SESSION_TURNS, true);
 }
 
 void
@@ -771,6 +812,7 @@ suite_differential(void)
         TEST(nothing_waits_for_an_answer_that_copy_holds_back),
         TEST(few_statements_fit_on_a_server),
         TEST(many_statements_fit_on_a_server),
+        TEST(sessions_are_what_they_are_directly),
     };
 
     SUITE("differential", cases);
