@@ -130,8 +130,8 @@ act(struct crowd *crowd, struct mind *m)
         break;
     }
     *m = then;
-    snprintf(m->expected, sizeof m->expected, "%s %s %u %u %u", m->who, roles[m->role], m->channels, m->locks,
-             m->has_table);
+    snprintf(m->expected, sizeof m->expected, "%s",
+             text("%s %s %u %u %u", m->who, roles[m->role], m->channels, m->locks, m->has_table));
     m->may_fail = behind[0] != '\0';
     PQsendQuery(m->c, text("%s" CHECK "%s", before, behind));
 }
