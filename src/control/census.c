@@ -2,10 +2,16 @@
  * census.c - one census_host for each host that pools have wanted; it rests, or one question is under way.
  *
  *     census_want() --letter--> look() --+-- server_connections = N: that is the limit --> rest
- *                                 ^      +-- auto: capacity_ask() with the first login
- *     timer `again` --------------+            |-- facts: limits set, rest for capacity_check_period
- *     census_reconfigure() -------+            |-- login refused: the next one; no more: a guess, rest
- *                                              +-- not reached, or full (53300): limits stay, back-off
+ *                                 ^      +-- auto: capacity_ask() of the first host with the first login
+ *     timer `again` --------------+            |-- facts                  \
+ *     census_reconfigure() -------+            |-- login refused: the next one; no more  }  the next host of the list
+ *                                              +-- not reached, or full (53300)         /
+ *         no more hosts --+-- facts of any: the least limit is set, rest for capacity_check_period
+ *                         +-- logins refused: a guess, rest for the period
+ *                         +-- nothing reached: limits stay, back-off
+ *
+ *     Any host of a list may be the one that all connections lead to, so the least limit is that of the list. The first that is told is
+ *     in force at once where none was known, so that nobody waits for a host that does not answer.
  *
  *     A failure is told when it begins and when it changes its words, not at each repetition, and so is its
  *     end. The budget keeps the limit; what is kept here is what was last said, to say only what is new.
@@ -42,7 +48,11 @@ struct census_host {
     struct timer again;
     struct logins logins; /* of the round under way */
     unsigned login;       /* index of the one that asks */
+    unsigned asked;       /* index of the host that is asked */
     struct error refusal; /* of the first login of this round, the one that was meant to do */
+    struct error missed;  /* why the first host that told nothing in this round did not; ERR_NONE: all have */
+    unsigned least;       /* limit of those that have answered in this round; 0: none has */
+    char least_why[160];
     uint64_t asked_us;    /* when the last round began */
     unsigned failures;    /* rounds in a row without an answer */
     struct error trouble; /* the failure that was told last; ERR_NONE: none */
@@ -233,19 +243,39 @@ limits_of(const struct capacity_facts *facts, const struct login *asker)
     return limits;
 }
 
+static void ask(struct census_host *h);
+static void ask_next_host(struct census_host *h);
+
+/* Whose limit it is, where that is not clear. */
+static void
+explain(const struct census_host *h, const char *sum, char *out, size_t size)
+{
+    const struct route *r = h->logins.route;
+
+    if (r->host_count == 1)
+        snprintf(out, size, "%s", sum);
+    else
+        snprintf(out, size, "%.60s:%u: %.90s", r->hosts[h->asked].host, r->hosts[h->asked].port, sum);
+}
+
 static void
 on_answer(void *arg, const struct capacity_facts *facts)
 {
     struct census_host *h = arg;
-    char why[sizeof(h->why)];
-    unsigned limit = capacity_for_pools(facts, settings_of(h)->direct_reserve, why, sizeof(why));
+    char sum[sizeof(h->why)], why[sizeof(h->why)];
+    unsigned limit = capacity_for_pools(facts, settings_of(h)->direct_reserve, sum, sizeof(sum));
 
     h->query = NULL;
-    forget_trouble(h);
-    /* Before the host's own limit, which lets connections begin. */
-    set_limits(h, limits_of(facts, &h->logins.at[h->login]), facts->limit_count);
-    set_limit(h, limit, why);
-    rest_for_the_period(h);
+    explain(h, sum, why, sizeof(why));
+    if (h->least == 0) /* before the host's own limit, which lets connections begin */
+        set_limits(h, limits_of(facts, &h->logins.at[h->login]), facts->limit_count);
+    if (h->least == 0 || limit < h->least) {
+        h->least = limit;
+        snprintf(h->least_why, sizeof(h->least_why), "%s", why);
+    }
+    if (h->limit == 0)
+        set_limit(h, limit, why);
+    ask_next_host(h);
 }
 
 /* No login is left to try. What was known stays known; if nothing was, somebody has to say a number. */
@@ -266,7 +296,35 @@ go_blind(struct census_host *h)
     rest_for_the_period(h);
 }
 
-static void ask(struct census_host *h);
+/* All hosts of the list were asked. */
+static void
+end_round(struct census_host *h)
+{
+    if (h->least > 0) {
+        if (h->missed.code == ERR_NONE)
+            forget_trouble(h);
+        else
+            tell_trouble(h, &h->missed, "the other hosts of the list have told theirs");
+        h->failures = 0;
+        set_limit(h, h->least, h->least_why);
+        rest_for_the_period(h);
+    } else if (h->missed.code == ERR_AUTH) {
+        go_blind(h);
+    } else {
+        tell_trouble(h, &h->missed, h->limit == 0 ? "clients wait" : "the limit stays as it is");
+        rest_for_the_back_off(h);
+    }
+}
+
+static void
+ask_next_host(struct census_host *h)
+{
+    h->login = 0;
+    if (++h->asked < h->logins.route->host_count)
+        ask(h);
+    else
+        end_round(h);
+}
 
 static void
 on_failure(void *arg, const struct error *why)
@@ -279,12 +337,11 @@ on_failure(void *arg, const struct error *why)
     if (why->code == ERR_AUTH && h->login + 1 < h->logins.count) {
         h->login++;
         ask(h);
-    } else if (why->code == ERR_AUTH) {
-        go_blind(h);
-    } else {
-        tell_trouble(h, why, h->limit == 0 ? "clients wait" : "the limit stays as it is");
-        rest_for_the_back_off(h);
+        return;
     }
+    if (h->missed.code == ERR_NONE)
+        h->missed = *why;
+    ask_next_host(h);
 }
 
 /* --- the questions --- */
@@ -295,8 +352,8 @@ ask(struct census_host *h)
     static const struct capacity_handler handler = { .on_answer = on_answer, .on_failure = on_failure };
     uint64_t timeout_us = settings_of(h)->server_connect_timeout_us;
 
-    h->query = login_ask(h->census->loop, &h->logins, h->login, timeout_us > 0 ? timeout_us : ANSWER_MOST_US,
-                         &handler, h);
+    h->query = login_ask(h->census->loop, &h->logins, h->asked, h->login,
+                         timeout_us > 0 ? timeout_us : ANSWER_MOST_US, &handler, h);
 }
 
 struct pool_list {
@@ -350,7 +407,8 @@ look(struct census_host *h)
 
     capacity_cancel(h->query);
     h->query = NULL;
-    h->login = 0;
+    h->login = h->asked = h->least = 0;
+    h->missed.code = ERR_NONE;
     h->asked_us = loop_now_us(h->census->loop);
     if (given > 0) {
         char why[64];

@@ -94,7 +94,7 @@ ask_with(struct inspection *in, const struct logins *logins, unsigned login)
 {
     static const struct capacity_handler handler = { .on_answer = on_answer, .on_failure = on_failure };
 
-    (void)login_ask(in->loop, logins, login, in->params->timeout_us, &handler, in);
+    (void)login_ask(in->loop, logins, ANY_HOST, login, in->params->timeout_us, &handler, in);
     loop_run(in->loop);
 }
 

@@ -78,23 +78,6 @@ add_bare_user(struct logins *l, const struct settings *s, const struct route *r)
     add_login(l, r->user, NULL, database_of(r));
 }
 
-static void
-add_hosts(struct logins *l, const struct route *r)
-{
-    struct buf hosts, ports;
-
-    buf_init(&hosts);
-    buf_init(&ports);
-    for (unsigned i = 0; i < r->host_count; i++) {
-        buf_add_format(&hosts, "%s%s", i == 0 ? "" : ",", r->hosts[i].host);
-        buf_add_format(&ports, "%s%u", i == 0 ? "" : ",", r->hosts[i].port);
-    }
-    l->hosts = mem_text_of(buf_slice(&hosts));
-    l->ports = mem_text_of(buf_slice(&ports));
-    buf_release(&hosts);
-    buf_release(&ports);
-}
-
 void
 logins_of(struct logins *out, const struct settings *settings, struct route *const *routes,
           unsigned route_count)
@@ -109,7 +92,6 @@ logins_of(struct logins *out, const struct settings *settings, struct route *con
     *out = (struct logins){ .count = 0 };
     if (route_count == 0)
         return;
-    add_hosts(out, routes[0]);
     out->route = route_hold(routes[0]);
     for (size_t p = 0; p < COUNT_OF(passes); p++)
         for (unsigned i = 0; i < route_count; i++)
@@ -124,23 +106,46 @@ logins_fini(struct logins *l)
         mem_free_secret(l->at[i].password);
         free(l->at[i].database);
     }
-    free(l->hosts);
-    free(l->ports);
     route_drop(l->route);
     *l = (struct logins){ .count = 0 };
 }
 
+/* "h1,h2" and "1,2", as libpq has them; or one of them. */
+static void
+add_hosts(const struct route *r, unsigned host, struct buf *hosts, struct buf *ports)
+{
+    for (unsigned i = 0; i < r->host_count; i++) {
+        const char *comma = buf_len(hosts) == 0 ? "" : ",";
+
+        if (host != ANY_HOST && host != i)
+            continue;
+        buf_add_format(hosts, "%s%s", comma, r->hosts[i].host);
+        buf_add_format(ports, "%s%u", comma, r->hosts[i].port);
+    }
+    buf_add_u8(hosts, 0);
+    buf_add_u8(ports, 0);
+}
+
 struct capacity_query *
-login_ask(struct loop *loop, const struct logins *l, unsigned number, uint64_t timeout_us,
+login_ask(struct loop *loop, const struct logins *l, unsigned host, unsigned number, uint64_t timeout_us,
           const struct capacity_handler *handler, void *arg)
 {
     const struct login *login = &l->at[number];
+    struct capacity_query *query;
     struct conninfo info;
+    struct buf hosts, ports;
 
-    conninfo_fill(&info, &l->route->server_tls, l->hosts, l->ports);
+    buf_init(&hosts);
+    buf_init(&ports);
+    add_hosts(l->route, host, &hosts, &ports);
+    conninfo_fill(&info, &l->route->server_tls, (const char *)buf_slice(&hosts).at,
+                  (const char *)buf_slice(&ports).at);
     conninfo_set_login(&info, login->user, login->password, login->database);
-    return capacity_ask(loop,
-                        &(struct capacity_params){
-                            .keywords = info.keywords, .values = info.values, .timeout_us = timeout_us },
-                        handler, arg);
+    query = capacity_ask(loop,
+                         &(struct capacity_params){
+                             .keywords = info.keywords, .values = info.values, .timeout_us = timeout_us },
+                         handler, arg);
+    buf_release(&hosts);
+    buf_release(&ports);
+    return query;
 }

@@ -5,6 +5,7 @@
 #ifndef PGWEIR_CONTROL_LOGINS_IMPL_H
 #define PGWEIR_CONTROL_LOGINS_IMPL_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "pgweir/config/route.h"
@@ -21,9 +22,8 @@ struct login {
 struct logins {
     struct login at[LOGINS_MOST];
     unsigned count;
-    char *hosts; /* comma lists as libpq has them; NULL while there is no route */
-    char *ports;
-    struct route *route; /* held: the first of them, for its TLS settings; NULL while there is none */
+    struct route
+        *route; /* held: the first of them, for its hosts and TLS settings; NULL while there is none */
 };
 
 /* The logins that ROUTES, all of one host, allow, in this order: control_user; database entries with a user
@@ -33,8 +33,9 @@ void logins_of(struct logins *out, const struct settings *settings, struct route
                unsigned route_count);
 void logins_fini(struct logins *l); /* wipes the passwords; zeroed memory is fine */
 
-/* capacity_ask() with login NUMBER of L, which may go meanwhile. */
-struct capacity_query *login_ask(struct loop *loop, const struct logins *l, unsigned number,
+#define ANY_HOST UINT_MAX /* the first of the list that answers */
+/* capacity_ask() of host number HOST in the list, or of ANY_HOST, with login NUMBER of L, which may go meanwhile. */
+struct capacity_query *login_ask(struct loop *loop, const struct logins *l, unsigned host, unsigned number,
                                  uint64_t timeout_us, const struct capacity_handler *handler, void *arg);
 
 #endif

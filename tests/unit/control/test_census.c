@@ -13,6 +13,7 @@ struct fixture {
     struct clock clock;
     struct loop *loop; /* main's */
     struct backend backend;
+    struct backend second; /* of a list of two hosts */
     struct house_config *config;
     struct house *house;
     struct census *census;
@@ -61,10 +62,11 @@ config_of(struct fixture *f, const char *more_ini)
     struct house_config *config;
     struct error why;
 
-    snprintf(ini, sizeof(ini),
-             "[pgweir]\nauth_file = %%s\nserver_tls_sslmode = disable\n%s\n"
-             "[databases]\napp = host=127.0.0.1 port=%u\n",
-             more_ini, f->backend.port);
+    snprintf(
+        ini, sizeof(ini),
+        "[pgweir]\nauth_file = %%s\nserver_tls_sslmode = disable\n%s\n"
+        "[databases]\napp = host=127.0.0.1 port=%u\nlist = host=127.0.0.1,127.0.0.1 port=%u,%u dbname=app\n",
+        more_ini, f->backend.port, f->backend.port, f->second.port);
     settings = load_settings(ini,
                              "\"plain\" \"secret\"\n\"hashed\" \"md5e8a48653851e28c69d0506508fb27fc5\"\n");
     CU_ASSERT_EQUAL_FATAL(house_config_new(settings, &config, &why), ERR_NONE);
@@ -74,7 +76,7 @@ config_of(struct fixture *f, const char *more_ini)
 
 /* A house with one pool, that of USER. */
 static void
-fixture_init(struct fixture *f, const char *more_ini, const char *user)
+fixture_init_in(struct fixture *f, const char *more_ini, const char *database, const char *user)
 {
     struct error why;
     struct house_params params = { .clock = &f->clock,
@@ -90,12 +92,19 @@ fixture_init(struct fixture *f, const char *more_ini, const char *user)
     f->loop = loop_new(&f->clock, f, &why);
     CU_ASSERT_PTR_NOT_NULL_FATAL(f->loop);
     backend_init(&f->backend, f->loop);
+    backend_init(&f->second, f->loop);
     params.config = f->config = config_of(f, more_ini);
     CU_ASSERT_EQUAL_FATAL(house_new(&params, &f->house, &why), ERR_NONE);
     f->census = census_new(f->loop, f->house, f->config);
-    route = settings_route(f->config->settings, "app", user);
+    route = settings_route(f->config->settings, database, user);
     f->pool = pools_get(house_pools(f->house), route);
     route_drop(route);
+}
+
+static void
+fixture_init(struct fixture *f, const char *more_ini, const char *user)
+{
+    fixture_init_in(f, more_ini, "app", user);
 }
 
 static void
@@ -105,6 +114,7 @@ fixture_fini(struct fixture *f)
     census_free(f->census);
     house_config_drop(f->config);
     backend_fini(&f->backend);
+    backend_fini(&f->second);
     (void)loop_turn(f->loop);
     loop_free(f->loop);
     log_close();
@@ -160,12 +170,18 @@ nobody_asks(struct fixture *f)
 }
 
 static void
+tells(struct backend *b, const char *const (*rows)[3])
+{
+    backend_accept(b);
+    backend_let_in(b);
+    backend_await_query(b);
+    backend_answer(b, rows);
+}
+
+static void
 backend_tells(struct fixture *f, const char *const (*rows)[3])
 {
-    backend_accept(&f->backend);
-    backend_let_in(&f->backend);
-    backend_await_query(&f->backend);
-    backend_answer(&f->backend, rows);
+    tells(&f->backend, rows);
 }
 
 static void
@@ -359,6 +375,50 @@ a_reload_takes_effect_at_once_and_breaks_off_a_question(void)
 }
 
 static void
+the_least_of_a_list_of_hosts_counts(void)
+{
+    struct fixture f;
+    char why[200];
+
+    fixture_init_in(&f, "capacity_check_period = 100", "list", "plain");
+    fixture_want(&f);
+    backend_tells(&f, facts);
+    CU_ASSERT(limit_becomes(&f, 86)); /* nobody waits for the second one */
+    tells(&f.second, fewer_facts);
+    CU_ASSERT(limit_becomes(&f, 41));
+    snprintf(why, sizeof(why), "127.0.0.1:%u: max_connections 50", f.second.port);
+    CU_ASSERT_PTR_NOT_NULL(strstr(fixture_look(&f).why, why));
+    clock_advance_us(&f.clock, 120 * US_PER_S);
+    backend_tells(&f, fewer_facts); /* the other way round */
+    tells(&f.second, facts);
+    (void)limit_becomes(&f, 1);
+    CU_ASSERT_EQUAL(fixture_look(&f).limit, 41);
+    snprintf(why, sizeof(why), "127.0.0.1:%u: max_connections 50", f.backend.port);
+    CU_ASSERT_PTR_NOT_NULL(strstr(fixture_look(&f).why, why));
+    fixture_fini(&f);
+}
+
+static void
+a_host_of_a_list_that_is_down_does_not_count(void)
+{
+    struct fixture f;
+
+    fixture_init_in(&f, "capacity_check_period = 100", "list", "plain");
+    fixture_want(&f);
+    backend_accept(&f.backend);
+    backend_refuse(&f.backend, "57P03");
+    tells(&f.second, fewer_facts);
+    CU_ASSERT(limit_becomes(&f, 41));
+    nobody_asks(&f); /* until the period is over */
+    clock_advance_us(&f.clock, 120 * US_PER_S);
+    backend_tells(&f, facts);
+    backend_accept(&f.second);
+    backend_refuse(&f.second, "57P03");
+    CU_ASSERT(limit_becomes(&f, 86));
+    fixture_fini(&f);
+}
+
+static void
 a_census_may_end_in_the_middle_of_a_question(void)
 {
     struct fixture f;
@@ -386,5 +446,7 @@ suite_census(void)
     CU_ADD_TEST(suite, the_next_login_is_tried);
     CU_ADD_TEST(suite, without_a_login_the_limit_is_a_guess_until_there_is_one);
     CU_ADD_TEST(suite, a_reload_takes_effect_at_once_and_breaks_off_a_question);
+    CU_ADD_TEST(suite, the_least_of_a_list_of_hosts_counts);
+    CU_ADD_TEST(suite, a_host_of_a_list_that_is_down_does_not_count);
     CU_ADD_TEST(suite, a_census_may_end_in_the_middle_of_a_question);
 }
