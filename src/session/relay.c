@@ -172,7 +172,7 @@ relay_enter(struct client *c, enum owed_kind kind, enum owed_action action)
     c->stamp++;
     s->stamp++;
     if (o != NULL)
-        relay_stamp(c, s, o);
+        relay_stamp(c, s, o, kind, action);
     if (was_empty && o != NULL) {
         s->request_us = loop_now_us(s->worker->loop);
         server_watch(s);

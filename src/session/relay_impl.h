@@ -18,37 +18,22 @@ void relay_from_server(struct server *s, struct slice fresh);
 /* Enters a message that goes to C's server (or would have gone); NULL when it will have no answer. */
 struct owed *relay_enter(struct client *c, enum owed_kind kind, enum owed_action action);
 /* O, the entry just made for C's server S, gets its stamps, and S knows what it was sent last. */
-static inline void
-relay_stamp(struct client *c, struct server *s, struct owed *o)
+static ALWAYS_INLINE void
+relay_stamp(struct client *c, struct server *s, struct owed *o, enum owed_kind kind, enum owed_action action)
 {
     o->client_stamp = c->stamp;
     o->server_stamp = s->stamp;
-    switch ((enum owed_kind)o->kind) {
-    case OWED_SYNC:
+    if (kind == OWED_SYNC)
         s->sync_stamp = s->stamp;
+    if (kind == OWED_SYNC || kind == OWED_QUERY || kind == OWED_FUNCTION || kind == OWED_EXECUTE)
         s->act_stamp = s->stamp;
+    if (kind == OWED_SYNC || kind == OWED_QUERY || kind == OWED_FUNCTION)
         s->segment_stamp = 0;
-        return;
-    case OWED_QUERY:
-    case OWED_FUNCTION:
-        s->act_stamp = s->stamp;
-        s->segment_stamp = 0;
-        return;
-    case OWED_EXECUTE:
-        s->act_stamp = s->stamp;
-        break;
-    case OWED_PARSE: /* it has no effect that an error could undo */
-        return;
-    case OWED_BIND:
-    case OWED_DESCRIBE:
-    case OWED_CLOSE:
-    case OWED_COPY_END:
-    case OWED_NOTHING:
-        break;
-    }
-    if (s->segment_stamp == 0 && o->action != OWED_HIDE && o->action != OWED_SYNTHESISE)
+    else if (kind != OWED_PARSE /* it has no effect that an error could undo */ && s->segment_stamp == 0 &&
+             action != OWED_HIDE && action != OWED_SYNTHESISE)
         s->segment_stamp = s->stamp;
 }
+
 /* Gives S back if its client needs it no longer. */
 void relay_let_go(struct server *s);
 /* Sends what has been gathered for C's server. */
