@@ -40,6 +40,12 @@ struct client_names {
 #define NAME_SIGNIFICANT 63u /* bytes; PostgreSQL (NAMEDATALEN) does not tell names apart by what follows */
 
 struct client_name *name_find(const struct client *c, const char *name); /* NULL: none */
+/* enum sql_flag of what runs when N is executed: its text, and the statement that this executes by name. */
+static inline uint32_t
+name_findings(const struct client_name *n)
+{
+    return n->statement->findings | (n->target == NULL ? 0 : n->target->statement->findings);
+}
 bool has_names(const struct client *c);
 
 /* One reference; ST's moves in. The client knows nothing of it yet, in EPOCH. */

@@ -326,7 +326,7 @@ static void
 note_bind(struct client *c, struct client_name *n, struct slice portal)
 {
     struct turn *turn = &c->server->turn;
-    uint32_t findings = n == NULL ? SQL_DDL : n->statement->findings;
+    uint32_t findings = n == NULL ? SQL_DDL : name_findings(n);
 
     note_strays(c, findings, true);
     turn->has_ddl_portal = turn->has_ddl_portal || (findings & (SQL_DDL | SQL_OPAQUE)) != 0;
@@ -604,7 +604,7 @@ prepared_execute(struct client *c, const struct scan_span *span)
     }
     o = enter(c, OWED_EXECUTE, OWED_FORWARD, effect);
     o->of_client = of_client;
-    o->may_wipe = c->server->turn.has_wiping_portal && (n == NULL || (n->statement->findings & WIPING) != 0);
+    o->may_wipe = c->server->turn.has_wiping_portal && (n == NULL || (name_findings(n) & WIPING) != 0);
     o->is_own_ddl = !c->server->turn.has_ddl_portal;
     o->is_ddl = UNLIKELY(c->server->turn.has_ddl_portal) && c->bound != NULL &&
                 (c->bound->statement->findings & SQL_DDL) != 0;
@@ -631,6 +631,7 @@ prepared_query(struct client *c, const struct scan_span *span)
         if (sql_names_must_wait(c, &f))
             return PREPARED_IS_HELD;
         names = sql_names_rewrite(c, text, &f, &said);
+        flags |= names == NULL ? 0 : sql_names_findings(names);
         note_strays(c, flags, (flags & SQL_PREPARE) == 0 || !f.named_are_partial);
     } else {
         note_strays(c, flags, is_whole);

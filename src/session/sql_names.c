@@ -26,6 +26,7 @@ struct sql_names {
     unsigned deallocate_count;
     unsigned done;     /* tags that have come */
     bool has_executes; /* errors may tell places in the text of what is executed */
+    uint32_t findings; /* enum sql_flag of what is executed */
     unsigned count;
     struct replaced replaced[SQL_NAMED_MOST];
 };
@@ -156,7 +157,10 @@ choose(struct client *c, struct sql_names *names, const struct sql_findings *f, 
         put_stand_in(c, name, OWED_SWALLOW);
         write_name(r, name);
     } else {
-        names->has_executes = names->has_executes || d->verb == SQL_BY_EXECUTE;
+        if (d->verb == SQL_BY_EXECUTE) {
+            names->has_executes = true;
+            names->findings |= name_findings(n);
+        }
         need_for_text(c, n->statement);
         write_name(r, n->statement->name);
     }
@@ -179,7 +183,8 @@ sql_names_rewrite(struct client *c, struct slice text, const struct sql_findings
     struct sql_names *names;
     size_t done = 0;
     uint64_t stamp = c->server->stamp;
-    bool was_open = c->server->ledger.is_open;
+    /* A Sync would end what is open; a transaction that has failed it leaves as it is, and there what goes ahead fails. */
+    bool may_sync = !c->server->ledger.is_open || c->server->status == 'E';
 
     if ((f->flags & SQL_NAMING) == 0 || f->named_are_partial || c->server->ledger.is_copy_in_open ||
         !is_any_ours(c, f))
@@ -190,11 +195,17 @@ sql_names_rewrite(struct client *c, struct slice text, const struct sql_findings
             replace(names, text, &f->named[i], &done, out);
     buf_add(out, slice_skip(text, done));
     if (c->server->stamp != stamp &&
-        !was_open) { /* an error in what went ahead must not make the server skip the Query */
+        may_sync) { /* an error in what went ahead must not make the server skip the Query */
         (void)enter(c, OWED_SYNC, OWED_SWALLOW, EFFECT_NONE);
         gather_copy(&c->worker->gather, &c->server->stream, slice_of(sync, sizeof sync));
     }
     return names;
+}
+
+uint32_t
+sql_names_findings(const struct sql_names *names)
+{
+    return names->findings;
 }
 
 /* Whether the server still has to answer anything: what is made up is certain, and the end of a COPY has no answer. */

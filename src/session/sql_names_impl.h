@@ -42,6 +42,8 @@ bool sql_names_parse_must_wait(struct client *c, const struct statement *st);
  * OUT is empty. */
 struct sql_names *sql_names_rewrite(struct client *c, struct slice text, const struct sql_findings *f,
                                     struct buf *out);
+/* enum sql_flag of the statements that the text executes by name. */
+uint32_t sql_names_findings(const struct sql_names *names);
 /* The same for a Parse with TAIL: the statement to parse in place of ST, whose text it is (ST's reference is
  * dropped then), and whose name in it was replaced (a reference; NULL: none that this client has). ST itself
  * when there is nothing to do, or no room for another. */

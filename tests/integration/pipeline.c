@@ -33,8 +33,7 @@
 #include "pgweir/wire/front.h"
 #include "script.h"
 
-#define SILENCE_MS \
-    (HARNESS_SANITIZED ? 8000u : 1500u) /* a server that says nothing for so long has nothing to say */
+#define SILENCE_MS 8000u /* a server that says nothing for so long has nothing to say */
 #define MARK_CLOSES 4u
 
 struct side { /* one connection, and what it has answered to the turn at hand */
