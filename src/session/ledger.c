@@ -111,6 +111,18 @@ open_copy_in(struct ledger *l)
     l->is_head_copying = true;
 }
 
+enum owed_kind
+ledger_send_unsent(struct ledger *l)
+{
+    for (uint32_t i = 1; i < l->count; i++)
+        if (ledger_entry(l, i)->action != OWED_SYNTHESISE)
+            return OWED_NOTHING;
+    if (l->count < 2)
+        return OWED_NOTHING;
+    ledger_entry(l, 1)->action = OWED_FORWARD;
+    return (enum owed_kind)ledger_entry(l, 1)->kind;
+}
+
 /* COPY IN of the head is over: the mark of its end, if it was sent, has served. A simple Query may open another. */
 static void
 close_copy_in(struct ledger *l, bool has_failed)

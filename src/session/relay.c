@@ -594,6 +594,19 @@ is_done_with(const struct server *s)
            c->suspected == 0 && c->pins == 0;
 }
 
+/* S has opened COPY IN. PostgreSQL refuses another message by its type and does not read the rest of it. */
+static void
+send_unsent(struct server *s)
+{
+    static const uint8_t types[] = {
+        [OWED_PARSE] = 'P', [OWED_BIND] = 'B', [OWED_DESCRIBE] = 'D', [OWED_EXECUTE] = 'E', [OWED_CLOSE] = 'C'
+    };
+    enum owed_kind kind = ledger_send_unsent(&s->ledger);
+
+    if (kind <= OWED_CLOSE)
+        stream_send(&s->stream, slice_of((const uint8_t[]){ types[kind], 0, 0, 0, 4 }, 5));
+}
+
 /* True when the message goes to the client. *IS_READY: it was a ReadyForQuery; *IS_BROKEN: the server must
  * be closed. */
 static bool
@@ -678,6 +691,8 @@ server_message(struct server *s, const struct scan_span *span, bool *is_ready, b
         *is_broken = true;
         return false;
     }
+    if (UNLIKELY(kind == BACK_COPY_IN))
+        send_unsent(s);
     if (is_reworded)
         is_forwarded = false;
     if (owed.kind != OWED_NOTHING) {

@@ -707,6 +707,32 @@ names_are_told_apart_by_63_bytes(void)
 }
 
 static void
+what_executes_a_deallocate_all_takes_all_names_away(void)
+{
+    CONVERSE(many_statements, { 2, 0, "P s1 - deallocate all\nP s2 - select 1\nS\n" },
+             { 2, 0, "Q execute s1\nP s2 - select 2\nB - s2 - - -\nE - 0\nS\n" },
+             { 2, 0, "P s1 - deallocate all\nP s3 - execute s1\nS\nB - s3 - - -\nE - 0\nS\n" },
+             { 2, 0, "P s2 - select 3\nB - s2 - - -\nE - 0\nS\n" });
+}
+
+static void
+names_in_sql_are_heard_of_in_a_failed_transaction(void)
+{
+    CONVERSE(many_statements, { 0, 0, "P s1 - select 1\nS\nQ begin; select 1 / 0\n" },
+             { 1, 0, "Q discard all\n" }, { 0, 0, "C S -\nQ execute s1\n" },
+             { 0, 0, "C S -\nQ deallocate s1\nS\n" }, { 0, 0, "Q rollback; execute s1\n" });
+}
+
+static void
+copy_in_is_ended_by_what_has_stayed_here(void)
+{
+    CONVERSE(
+        many_statements,
+        { 0, 0,
+          "P s3 - copy w (owner, v) from stdin\nB - s3 - - -\nE - 0\nC S nobody\nQ deallocate s2\nS\n" });
+}
+
+static void
 a_parse_in_a_failed_transaction_fails(void)
 {
     CONVERSE(many_statements, { 0, 0, "P s1 - select 'a'\n" }, { 0, 0, "C S s1\nQ begin; select 1 / 0\n" },
@@ -803,6 +829,9 @@ suite_differential(void)
         TEST(an_error_tells_the_name_that_the_client_gave),
         TEST(settings_are_reset_ahead_of_a_message_that_is_rewritten),
         TEST(names_are_told_apart_by_63_bytes),
+        TEST(what_executes_a_deallocate_all_takes_all_names_away),
+        TEST(names_in_sql_are_heard_of_in_a_failed_transaction),
+        TEST(copy_in_is_ended_by_what_has_stayed_here),
         TEST(a_parse_in_a_failed_transaction_fails),
         TEST(what_an_error_has_skipped_is_not_believed_behind_the_sync),
         TEST(the_unnamed_statement_survives_what_is_skipped),

@@ -125,6 +125,11 @@ ledger_head(const struct ledger *l)
     return &l->ring[l->first & (l->size - 1)];
 }
 
+/* COPY IN has just opened at the head. PostgreSQL ends a session that then sends anything but data; what the
+ * client did send may have stayed here, because its answer is made up. The kind of that message, which counts
+ * as sent from now on; OWED_NOTHING: there is none, or the server has one that comes to the same. */
+enum owed_kind ledger_send_unsent(struct ledger *l);
+
 /* The client is gone: whatever still comes is swallowed, nothing is made up any more. The owner has dealt
  * with what the entries hold of the client. */
 void ledger_swallow_all(struct ledger *l);
