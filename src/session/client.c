@@ -445,10 +445,13 @@ client_link(struct client *c, struct server *s)
     s->is_keeping = false;
     s->keeping = slice_of(NULL, 0);
     buf_drop(&s->kept_back, buf_len(&s->kept_back));
-    s->has_foreign_sequences = false;
+    s->foreign = 0;
+    if (UNLIKELY(s->seed_client != 0) && s->seed_client != c->id && c->pool_mode != POOL_SESSION)
+        s->foreign = FOREIGN_SEED;
     if (s->sequence_client != c->id) {
-        s->has_foreign_sequences = s->sequence_client != 0 && c->pool_mode != POOL_SESSION &&
-                                   (c->asks_sequences || shard_asks_sequences(c->shard, c->active_us));
+        if (s->sequence_client != 0 && c->pool_mode != POOL_SESSION &&
+            (c->asks_sequences || shard_asks_sequences(c->shard, c->active_us)))
+            s->foreign |= FOREIGN_SEQUENCES;
         s->sequence_client = s->sequence_client == 0 ? c->id : SEQUENCES_OF_MANY;
     }
     state_begin(s);

@@ -8,6 +8,10 @@
  * another has had; and a client that has asked keeps its server for a while when it may have advanced one.
  * Pools in which nobody asks pay
  * nothing.
+ *
+ * setseed() is alike: random() goes on from it on that server only. Its client keeps the server for a
+ * while, as
+ * long as it comes again within sequence_pin_timeout; the next one gets another seed, which nobody knows.
  */
 #include <string.h>
 
@@ -43,7 +47,7 @@ are_sequences_own(struct client *c)
         return true;
     if (!is_between(s))
         return false;
-    s->has_foreign_sequences = true;
+    s->foreign |= FOREIGN_SEQUENCES;
     settings_bring(c);
     return true;
 }
@@ -88,14 +92,22 @@ sequences_settle(struct server *s)
     struct client *c = s->client;
     const struct route *route = shard_route(c->shard);
     uint32_t flags = c->suspected & SEQUENCES;
-    unsigned pins = c->pins & ~PIN_BIT(PIN_SEQUENCE);
+    unsigned pins = c->pins;
+    bool may_pin;
 
     if (flags == 0)
         return;
     c->suspected &= ~SEQUENCES;
-    if ((flags & SQL_CURRVAL) == 0 && route->sequence_pin_timeout_us > 0 &&
-        (c->pins != 0 || route->max_pinned == 0 || shard_pinned_in_pool(c->shard) < route->max_pinned))
-        pins |= PIN_BIT(PIN_SEQUENCE);
+    may_pin = route->sequence_pin_timeout_us > 0 &&
+              (c->pins != 0 || route->max_pinned == 0 || shard_pinned_in_pool(c->shard) < route->max_pinned);
+    if ((flags & (uint32_t)SQL_SETSEED) != 0) {
+        s->seed_client = c->id;
+        pins |= may_pin ? PIN_BIT(PIN_SEED) : 0;
+    }
+    if ((flags & (uint32_t)SQL_CURRVAL) != 0)
+        pins &= ~PIN_BIT(PIN_SEQUENCE);
+    else if ((flags & (uint32_t)SQL_NEXTVAL) != 0)
+        pins = may_pin ? pins | PIN_BIT(PIN_SEQUENCE) : pins & ~PIN_BIT(PIN_SEQUENCE);
     state_pin(c, pins);
     server_watch(s);
 }

@@ -75,7 +75,8 @@ struct parsed {           /* one Parse, as it stands there */
     uint64_t calls; /* times it was used there */
 };
 
-/* What a client is at while it has its server. Nothing of it outlives the link, and clients that have none are many: so it
+/* What a client is at while it has its server. Nothing of it outlives the link, and clients that have none
+ * are many: so it
  * lives here. Stamps count in client->stamp; 0: never since it has this server. */
 struct turn {
     uint64_t link_stamp;      /* when it got its server */
@@ -97,6 +98,9 @@ struct turn {
 
 #define SEQUENCES_OF_MANY UINT64_MAX
 
+#define FOREIGN_SEQUENCES 1u /* DISCARD SEQUENCES */
+#define FOREIGN_SEED 2u      /* setseed() */
+
 struct server {
     struct stream stream;
     struct member member;
@@ -109,6 +113,7 @@ struct server {
     const struct snapshot *settings; /* what it was brought to; held; NULL: as it was born */
     struct buf reported;           /* ParameterStatus messages since it has its client: settings to follow */
     uint64_t last_client;          /* id of the one that made it dirty */
+    uint64_t seed_client;          /* the last one that has called setseed() here; 0: nobody */
     uint64_t sequence_client;      /* the only one that has left values of sequences here; 0: nobody */
     struct session_state *session; /* session_state_impl.h; NULL: nothing was ever suspected here; owned */
     struct statement_set *statements; /* what is prepared there; NULL: nothing; owned */
@@ -165,7 +170,7 @@ struct server {
     bool is_in_question;
     bool is_capturing; /* the message begun last is a row that read_back.c wants */
     bool is_loaded;    /* its client has used LOAD, which nothing undoes: closed when it comes back */
-    bool has_foreign_sequences; /* DISCARD SEQUENCES is due before its client's first message */
+    uint8_t foreign; /* FOREIGN_: what others have left here is due to go before its client's first message */
     /* its session was known when it got its client: what is found in the end is that client's */
     bool is_watched;
     bool is_attentive; /* its client's texts are noted, or held against what was learnt: see audit.c */

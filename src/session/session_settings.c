@@ -4,12 +4,24 @@
 #include <string.h>
 
 #include "login_impl.h"
+#include "pgweir/base/random.h"
 #include "pgweir/base/text.h"
 #include "pgweir/wire/back.h"
 #include "pgweir/wire/front.h"
 #include "state_impl.h"
 
-/* A client's message follows behind this in the same write, and must not be run with settings that are not its own. So if this fails, the session stays
+/* Nobody knows what random() will say. */
+static void
+write_new_seed(struct buf *sql)
+{
+    uint32_t seed;
+
+    random_secret(&seed, sizeof seed);
+    buf_add_format(sql, "SELECT pg_catalog.setseed(0.%010u);", seed);
+}
+
+/* A client's message follows behind this in the same write, and must not be run with settings that are not
+ * its own. So if this fails, the session stays
  * in a failed transaction, in which nothing that follows has an effect. A trial has nothing behind it. */
 void
 settings_bring(struct client *c)
@@ -28,9 +40,14 @@ settings_bring(struct client *c)
         server_take_settings(s, NULL);
         s->is_dirty = false;
     }
-    if (s->has_foreign_sequences && !is_trial) {
+    if ((s->foreign & FOREIGN_SEED) != 0 && !is_trial) {
+        write_new_seed(&sql);
+        s->foreign &= (uint8_t)~FOREIGN_SEED;
+        s->seed_client = 0;
+    }
+    if ((s->foreign & FOREIGN_SEQUENCES) != 0 && !is_trial) {
         buf_add_text(&sql, "DISCARD SEQUENCES;");
-        s->has_foreign_sequences = false;
+        s->foreign &= (uint8_t)~FOREIGN_SEQUENCES;
         s->sequence_client = c->id;
     }
     snapshot_write_change(s->settings, c->settings, &sql);

@@ -21,7 +21,7 @@ settings_are_in_place(const struct client *c)
     const struct server *s = c->server;
 
     return s->settings == c->settings && (!s->is_dirty || s->last_client == c->id) && !s->is_in_question &&
-           !s->has_foreign_sequences;
+           s->foreign == 0;
 }
 
 /* Whether they can be brought now: not inside a transaction, nor between messages that belong together. */

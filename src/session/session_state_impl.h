@@ -20,8 +20,11 @@
 #define ENDERS                                                                                        \
     ((uint32_t)(SQL_UNLISTEN | SQL_EXECUTE | SQL_DEALLOCATE | SQL_DEALLOCATE_ALL | SQL_CLOSE_CURSOR | \
                 SQL_ADVISORY_UNLOCK | SQL_DISCARDS | SQL_DISCARDS_ALL | SQL_DDL))
-#define SEQUENCES ((uint32_t)(SQL_CURRVAL | SQL_NEXTVAL))
+/* What no read-back can ask for. */
+#define SEQUENCES ((uint32_t)(SQL_CURRVAL | SQL_NEXTVAL | SQL_SETSEED))
 #define TELLING (SEQUENCES | SETTERS | MAKERS | ENDERS | (uint32_t)SQL_OPAQUE)
+/* Pins that only time ends. */
+#define PIN_SET_BOUND (PIN_BIT(PIN_SEQUENCE) | PIN_BIT(PIN_SEED))
 #define PINNING (MAKERS | (uint32_t)SQL_LOAD)
 
 #define MOST_TOUCHED SNAPSHOT_MOST_SETTINGS

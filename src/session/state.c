@@ -64,7 +64,7 @@ state_pin_bound_us(const struct client *c)
 {
     uint64_t bound_us = shard_route(c->shard)->sequence_pin_timeout_us;
 
-    if ((c->pins & PIN_BIT(PIN_SEQUENCE)) == 0)
+    if ((c->pins & PIN_SET_BOUND) == 0)
         return 0;
     return bound_us > 0 ? bound_us : 1; /* 0: it was reloaded meanwhile */
 }
@@ -72,7 +72,7 @@ state_pin_bound_us(const struct client *c)
 void
 state_pin_is_over(struct server *s)
 {
-    state_pin(s->client, s->client->pins & ~PIN_BIT(PIN_SEQUENCE));
+    state_pin(s->client, s->client->pins & ~PIN_SET_BOUND);
 }
 
 /* --- release --- */
@@ -205,6 +205,9 @@ state_orphan(struct server *s)
     struct client *c = s->client;
     uint32_t flags = c->suspected & ~SEQUENCES; /* s->sequence_client knows */
 
+    if ((c->suspected & (uint32_t)SQL_SETSEED) != 0)
+        s->seed_client = c->id;
+
     if (s->is_watched) /* nobody asks any more what its texts have done */
         flags |= SQL_OPAQUE;
     if (s->session != NULL) {
@@ -216,7 +219,7 @@ state_orphan(struct server *s)
     }
     c->suspected = 0;
     s->is_in_question = false;
-    if ((c->pins & ~PIN_BIT(PIN_SEQUENCE)) != 0 || (flags & ~SETTERS) != 0)
+    if ((c->pins & ~PIN_SET_BOUND) != 0 || (flags & ~SETTERS) != 0)
         s->scrub = SCRUB_ALL;
     else if (flags != 0)
         settings_lose_track(s, 0);

@@ -28,7 +28,7 @@ client_is_plain(const struct client *c)
     return s != NULL && scanner_is_between_messages(&c->scanner) && !ledger_is_empty(&s->ledger) &&
            !s->ledger.is_skipping && !s->ledger.is_copy_in_open && s->turn.query_us != 0 &&
            prepared_is_on(c) && settings_are_in_place(c) && s->turn.wipes_owed == 0 &&
-           !s->turn.has_wiping_portal && !c->has_odd_encoding && c->healed_stamp == 0 &&
+           !s->turn.has_wiping_portal && !s->is_attentive && !c->has_odd_encoding && c->healed_stamp == 0 &&
            (c->bound == NULL || c->bound->target == NULL);
 }
 

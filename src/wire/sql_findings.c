@@ -362,11 +362,18 @@ on_alter_or_drop(struct look *l)
         look_flag(l, SQL_DDL);
 }
 
-/* CREATE TABLE name … AS EXECUTE statement: the first AS outside of parentheses. */
+/* CREATE TABLE name … [ON COMMIT DROP] [AS EXECUTE statement]: the first AS outside of parentheses. A temporary
+ * table that its transaction drops is not one that the session keeps. */
 static void
-on_create_table(struct look *l)
+on_create_table(struct look *l, bool is_temp)
 {
+    bool was_temp = (l->out->flags & (uint32_t)SQL_TEMP) != 0; /* by another statement */
+
+    if (is_temp)
+        look_flag(l, SQL_TEMP);
     for (; !is_at_end(l); step(l)) {
+        if (l->depth == 0 && is_at(l, "drop") && sql_token_is(&l->prev, "commit") && !was_temp)
+            l->out->flags &= ~(uint32_t)SQL_TEMP;
         if (l->depth > 0 || !is_at(l, "as"))
             continue;
         step(l);
@@ -407,13 +414,15 @@ on_create(struct look *l)
     l->watch = WATCH_CREATE;
     for (step(l); is_at_one_of(l, adjectives, COUNT_OF(adjectives)); step(l))
         is_temp = is_temp || is_at(l, "temp") || is_at(l, "temporary");
+    if (!is_temp && !is_at_one_of(l, shapeless, COUNT_OF(shapeless)))
+        look_flag(l, SQL_DDL);
+    if (is_at(l, "table")) {
+        on_create_table(l, is_temp);
+        return;
+    }
     if (is_temp)
         look_flag(l, SQL_TEMP);
-    else if (!is_at_one_of(l, shapeless, COUNT_OF(shapeless)))
-        look_flag(l, SQL_DDL);
-    if (is_at(l, "table"))
-        on_create_table(l);
-    else if (is_at(l, "function") || is_at(l, "procedure"))
+    if (is_at(l, "function") || is_at(l, "procedure"))
         on_create_routine(l);
 }
 

@@ -498,6 +498,8 @@ too_many_pins_are_refused(void)
     CONTAINS(ask(other, "select 1"), "ERROR 25P02");
     SAYS(ask(other, "rollback"), "ROLLBACK");
     SAYS(ask(other, "select 1"), "1");
+    SAYS(ask(other, "begin; create temp table own () on commit drop"), "CREATE TABLE"); /* keeps nothing */
+    SAYS(ask(other, "commit"), "COMMIT");
     PQfinish(c);
     EVENTUALLY(BEGINS(ask(other, "listen news"), "LISTEN"));
     PQfinish(other);
@@ -542,6 +544,27 @@ a_sequence_tells_its_own_client_only(void)
     pg_ask(pg_main(), "drop table filled");
 }
 
+/* The seed of one is not that of the next; within its time it goes on. */
+static void
+a_seed_is_its_clients_own(void)
+{
+    struct weir *w = weir_get(&(struct weir_spec){
+        .settings = "pool_mode = transaction\ndefault_pool_size = 1\nworkers = 1\nquery_wait_timeout = 60\n"
+                    "sequence_pin_timeout = 60\n" });
+    PGconn *a = weir_dial(w);
+    PGconn *b = weir_dial(w);
+    const char *direct = pg_ask(pg_main(), "select setseed(0.25); select random()");
+
+    SAYS(ask(a, "begin; select setseed(0.25); select random()"), direct);
+    SAYS(ask(a, "select setseed(0.25)"), "");
+    SAYS(ask(a, "commit"), "COMMIT");
+    SAYS(ask(a, "select random()"), direct);
+    SAYS(ask(a, "select setseed(0.25)"), "");
+    PQfinish(a);
+    CU_ASSERT_STRING_NOT_EQUAL(ask(b, "select random()"), direct);
+    PQfinish(b);
+}
+
 static void
 the_loss_of_a_kept_server_is_told(void)
 {
@@ -574,6 +597,7 @@ suite_state(void)
         TEST(a_library_loaded_by_a_client_costs_its_server),
         TEST(too_many_pins_are_refused),
         TEST(a_sequence_tells_its_own_client_only),
+        TEST(a_seed_is_its_clients_own),
         TEST(the_loss_of_a_kept_server_is_told),
     };
 

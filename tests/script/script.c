@@ -788,6 +788,20 @@ hear_refusal(struct actor *a, const char *words)
     return true;
 }
 
+/* One message, whatever it says. */
+static void
+hear_something(struct actor *a)
+{
+    struct slice in = buf_slice(&a->in);
+    size_t before = in.len;
+    struct slice message;
+
+    if (message_take(&in, &message))
+        buf_drop(&a->in, before - in.len);
+    else
+        script_fail(a->script, "s%u has got nothing", a->number);
+}
+
 static void
 hear(struct actor *a, const char *words)
 {
@@ -798,6 +812,10 @@ hear(struct actor *a, const char *words)
     while (!a->script->has_failed && message_next(&words, one)) {
         struct slice want;
 
+        if (strcmp(one, "something") == 0) {
+            hear_something(a);
+            continue;
+        }
         if (strncmp(one, "Refusal ", 8) == 0) {
             if (!hear_refusal(a, one))
                 fail_showing(a->script, a, slice_of_text(one));

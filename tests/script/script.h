@@ -7,6 +7,7 @@
  *     c1 sends Query select 1       messages (message.h), `|` between them
  *     s1 gets Query select 1        exactly these bytes are what it has read and not yet heard of
  *     s1 hears Query select 1       the same, but more may follow
+ *     s1 hears something            one message, whatever it says
  *     c1 gets Refusal FATAL 53300 words     an ErrorResponse of pgweir's making: severity, SQLSTATE, part of its message
  *     c1 gets nothing               c1 is closed   (everything was heard of)   c1 hangs up    c1 half-closes
  *     c1 stops reading              c1 reads on

@@ -247,6 +247,24 @@ who_has_asked_keeps_its_server_for_a_while(void)
          "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
+/* --- setseed() --- */
+
+static void
+a_seed_keeps_its_server_for_a_while(void)
+{
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query select setseed(0.5)",
+         "s1 gets Query select setseed(0.5)", "s1 sends Complete SELECT 1 | Ready I",
+         "c1 gets Complete SELECT 1 | Ready I", "c2 sends Query two", "time 4 s", "s1 gets nothing",
+         WORKS("c1"), "time 4 s", "s1 gets nothing", "time 2 s", "s1 hears something", "s1 gets Query two",
+         "s1 sends Complete SELECT 1 | Ready I | Complete 2 | Ready I", "c2 gets Complete 2 | Ready I",
+         WORKS("c1"), "s1 gets nothing");
+    PLAY(&one_server, "c1 enters", "c2 enters", "c1 sends Query set seed to 0.5",
+         "s1 gets Query set seed to 0.5", "s1 sends Complete SET | Ready I", "c1 gets Complete SET | Ready I",
+         "s1 is asked: nothing", "c1 sends Terminate", "c2 sends Query two", "s1 hears something",
+         "s1 gets Query two", "s1 sends Complete SELECT 1 | Ready I | Complete 2 | Ready I",
+         "c2 gets Complete 2 | Ready I");
+}
+
 /* --- what no text shows --- */
 
 static const struct scene always = { .limit = 1, .settings = "session_audit = 1\n" };
@@ -359,6 +377,7 @@ suite_session_state(void)
     CU_ADD_TEST(suite, a_prepared_text_that_asks_is_seen_when_it_is_parsed);
     CU_ADD_TEST(suite, who_asks_first_in_a_transaction_is_refused);
     CU_ADD_TEST(suite, who_has_asked_keeps_its_server_for_a_while);
+    CU_ADD_TEST(suite, a_seed_keeps_its_server_for_a_while);
     CU_ADD_TEST(suite, what_waits_for_its_settings_is_sent_before_anything_is_asked);
     CU_ADD_TEST(suite, every_release_can_be_looked_at);
     CU_ADD_TEST(suite, what_no_text_shows_is_its_clients);

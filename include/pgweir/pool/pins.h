@@ -23,6 +23,7 @@
     X(PIN_PREPARE,     prepare,       "a statement prepared by SQL PREPARE")                  \
     X(PIN_LOAD,        load,          "LOAD")                                                 \
     X(PIN_SEQUENCE,    sequence,      "a sequence's value, which it may ask for (currval)")   \
+    X(PIN_SEED,        seed,          "setseed(), from which random() goes on")                \
     X(PIN_SETTINGS,    settings,      "more settings than can be followed")
 
 /* clang-format on */

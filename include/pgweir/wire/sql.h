@@ -114,7 +114,7 @@ enum sql_flag {
     SQL_DEALLOCATE_ALL  = 1 << 12, /* DEALLOCATE ALL */
     SQL_HOLD_CURSOR     = 1 << 13, /* DECLARE … CURSOR WITH HOLD */
     SQL_CLOSE_CURSOR    = 1 << 14, /* CLOSE, of one or of ALL */
-    SQL_TEMP            = 1 << 15, /* CREATE TEMP …, SELECT INTO TEMP, CREATE … pg_temp.x */
+    SQL_TEMP            = 1 << 15, /* CREATE TEMP …, SELECT INTO TEMP, CREATE … pg_temp.x; not ON COMMIT DROP */
     SQL_ADVISORY_LOCK   = 1 << 16, /* pg_advisory_lock(), pg_try_advisory_lock_shared(), …; not the _xact_ ones */
     SQL_ADVISORY_UNLOCK = 1 << 17, /* pg_advisory_unlock(), _shared, _all */
     SQL_LOAD            = 1 << 18, /* LOAD */

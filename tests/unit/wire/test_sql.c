@@ -826,7 +826,10 @@ static const struct look_row session_state[] = {
     { "close c", SQL_CLOSE_CURSOR },
     { "close all", SQL_CLOSE_CURSOR },
     { "create temp table t (a int)", SQL_TEMP },
-    { "create temporary table if not exists t (a int) on commit drop", SQL_TEMP },
+    { "create temporary table if not exists t (a int) on commit preserve rows", SQL_TEMP },
+    { "create temporary table if not exists t (a int) on commit drop", 0 },
+    { "create temp table t on commit drop as select 1", 0 },
+    { "create temp table t (a int default drop) on commit delete rows", SQL_TEMP },
     { "create local temp table t (a int)", SQL_TEMP },
     { "create local temporary table t (a int)", SQL_TEMP },
     { "create global temporary table t (a int)", SQL_TEMP },
@@ -1017,6 +1020,21 @@ static void
 other_state_of_the_session_is_found(void)
 {
     check_looks(session_state, COUNT_OF(session_state));
+}
+
+static void
+a_table_that_its_transaction_drops_hides_no_other(void)
+{
+    static const char *const texts[] = {
+        "create temp table t as select 1; create temp table u (a int) on commit drop",
+        "create temp table u (a int) on commit drop; create temp table t as select 1",
+    };
+    struct sql_findings f;
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        sql_look(slice_of_text(texts[i]), true, &f);
+        CU_ASSERT_EQUAL(f.flags, SQL_TEMP);
+    }
 }
 
 static void
@@ -1593,6 +1611,7 @@ suite_sql(void)
     CU_ADD_TEST(suite, most_statements_leave_nothing_behind);
     CU_ADD_TEST(suite, settings_that_outlive_the_transaction_are_found);
     CU_ADD_TEST(suite, other_state_of_the_session_is_found);
+    CU_ADD_TEST(suite, a_table_that_its_transaction_drops_hides_no_other);
     CU_ADD_TEST(suite, begins_and_ends_of_transactions_are_found);
     CU_ADD_TEST(suite, what_changes_the_shape_of_results_is_found);
     CU_ADD_TEST(suite, case_blanks_and_comments_change_nothing);
