@@ -234,6 +234,8 @@ on_suspended(void *arg)
     struct admin *a = arg;
     struct job *j = a->suspending;
 
+    a->program.hold_listeners(a->program.arg,
+                              true); /* not before: a Ctrl-C comes by a connection of its own */
     a->suspending = NULL;
     if (j != NULL)
         job_answer(j);
@@ -251,7 +253,6 @@ run_suspend(struct job *j)
     } else if (!house_suspend(a->house, a->config->settings->suspend_timeout_us, on_suspended, a)) {
         (void)is_refused(j, POOLS_ALREADY);
     } else {
-        a->program.hold_listeners(a->program.arg, true);
         a->suspender = j->call->client_id;
         a->suspending = j;
     }

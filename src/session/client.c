@@ -392,7 +392,6 @@ client_new(struct worker *w, int fd, bool is_unix)
     list_push_last(&w->logins, &c->in_worker);
     w->login_count++;
     stream_open_accepted(&c->stream, w->loop, fd);
-    c->stream.may_be_held = true;
     stream_read_start(&c->stream);
     crowd_out(w);
     return c;

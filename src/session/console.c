@@ -146,7 +146,6 @@ console_start(struct client *c)
     w->console_counters.client_login_count++;
     scanner_init(&c->scanner, &front_login_rules, CONSOLE_MOST_COMMAND, CONSOLE_MOST_COMMAND);
     c->active_us = loop_now_us(w->loop);
-    c->stream.may_be_held = false; /* RESUME comes this way */
     stream_read_start(&c->stream);
     if (worker_settings(w)->log_connections)
         client_log(c, LOG_NOTICE_LEVEL, "login attempt: db=%s user=%s tls=%s", c->console->database,

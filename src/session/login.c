@@ -352,6 +352,7 @@ on_startup(struct client *c, const struct startup *packet)
         return;
     if (!console_is_wanted(c) && !is_room_for(c))
         return;
+    c->stream.may_be_held = !console_is_wanted(c); /* not before: it may have been a cancel request */
     client_feed(c, EV_LOGIN_ASKED);
 }
 

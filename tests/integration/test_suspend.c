@@ -87,7 +87,7 @@ nothing_is_read_until_resume(void)
 }
 
 static void
-it_ends_with_its_console_or_by_signal_or_ctrl_c(void)
+it_ends_with_its_console_or_by_signal(void)
 {
     struct weir *w = weir_start(&spec);
     PGconn *console = admin_of(w), *other = admin_of(w), *c = weir_dial(w);
@@ -149,6 +149,40 @@ who_takes_nothing_is_closed(void)
     weir_stop(w);
 }
 
+/* One that waits without limit for such a client. */
+static void
+ctrl_c_undoes_it_while_it_waits(void)
+{
+    struct weir *w = weir_start(
+        &(struct weir_spec){ .settings = "admin_users = app_user\nsuspend_timeout = 0\n" });
+    PGconn *console = admin_of(w), *other = admin_of(w), *c = weir_dial(w);
+    PGconn *deaf = dial(weir_port(w), "application_name=deaf");
+    PGcancel *cancel = PQgetCancel(console);
+    char why[256] = "";
+
+    PQsendQuery(deaf, "select repeat('x', 1000000) from generate_series(1, 64)");
+    EVENTUALLY(strcmp(unsent(other), "0") != 0);
+    CU_ASSERT(PQsendQuery(console, "SUSPEND"));
+    EVENTUALLY(strcmp(state_of(other, "suspended"), "yes") == 0);
+    CU_ASSERT(!has_answered(console));
+    CU_ASSERT(PQcancel(cancel, why, sizeof why));
+    CONTAINS(answer(console), "ERROR 57014");
+    SAYS(state_of(other, "suspended"), "no");
+    CU_ASSERT(PQsendQuery(console, "SUSPEND"));
+    EVENTUALLY(strcmp(state_of(other, "suspended"), "yes") == 0);
+    CU_ASSERT(PQsendQuery(c, "select 'goes on'"));
+    PQfinish(deaf); /* now there is nothing to wait for */
+    SAYS(answer(console), "SUSPEND");
+    CU_ASSERT(!has_answered(c));
+    SAYS(ask(console, "RESUME"), "RESUME");
+    SAYS(answer(c), "goes on");
+    PQfreeCancel(cancel);
+    PQfinish(c);
+    PQfinish(other);
+    PQfinish(console);
+    weir_stop(w);
+}
+
 static void
 shutdown_does_not_hang_on_it(void)
 {
@@ -172,9 +206,8 @@ shutdown_does_not_hang_on_it(void)
 }
 
 static const struct test_case cases[] = {
-    TEST(nothing_is_read_until_resume),
-    TEST(it_ends_with_its_console_or_by_signal_or_ctrl_c),
-    TEST(who_takes_nothing_is_closed),
+    TEST(nothing_is_read_until_resume), TEST(it_ends_with_its_console_or_by_signal),
+    TEST(who_takes_nothing_is_closed),  TEST(ctrl_c_undoes_it_while_it_waits),
     TEST(shutdown_does_not_hang_on_it),
 };
 
