@@ -28,7 +28,7 @@
 
 #define CHUNK_BYTES_LEAST ((size_t)16 * 1024)
 #define CHUNK_BYTES_MOST ((size_t)64 * 1024) /* unless a single object is larger */
-#define CHUNK_OBJECTS_WANTED 32
+#define CHUNK_OBJECTS_WANTED 128             /* what is never used costs nothing */
 #define OBJECT_ALIGN _Alignof(max_align_t)
 
 struct free_object {

@@ -288,7 +288,7 @@ static void
 on_closed(void *owner, const struct error *why)
 {
     struct client *c = owner;
-    bool is_probe = c->state == CLIENT_STARTUP && pending_bytes(c) == 0 && !c->is_tls_asked;
+    bool is_probe = c->state == CLIENT_STARTUP && pending_bytes(c) == 0 && !c->login->is_tls_asked;
 
     if (c->state == CLIENT_WAITING && has_said_goodbye(c))
         return; /* what it asked for before is still to be done, as on a direct connection; then its Terminate ends it */
@@ -383,7 +383,7 @@ client_new(struct worker *w, int fd, bool is_unix)
 
     c->worker = w;
     c->id = atomic_fetch_add_explicit(&w->house->last_client_id, 1, memory_order_relaxed) + 1;
-    c->born_us = loop_now_us(w->loop);
+    c->born_s = (uint32_t)(loop_now_us(w->loop) / US_PER_S);
     c->is_unix = is_unix;
     c->state = CLIENT_STARTUP;
     c->login = login_new(c);
@@ -411,7 +411,7 @@ start_relay(struct client *c)
     scanner_init(&c->scanner, &front_relay_rules, worker_most_body(w), RELAY_CARRY_BYTES);
     c->is_pqexec_refused = worker_settings(w)->disable_pqexec;
     c->active_us = loop_now_us(w->loop);
-    c->counters->client_login_count++;
+    shard_counters(c->shard)->client_login_count++;
     watch_idleness(c);
     stream_read_start(&c->stream);
     if (worker_settings(w)->log_connections)
@@ -437,7 +437,7 @@ client_link(struct client *c, struct server *s)
     s->client = c;
     c->active_us = loop_now_us(c->worker->loop);
     if (c->login == NULL) /* else it only has its settings tried */
-        c->counters->server_assignment_count++;
+        shard_counters(c->shard)->server_assignment_count++;
     s->turn = (struct turn){ .link_stamp = c->stamp, .bound_portal = PORTAL_NONE };
     s->segment_stamp = 0;
     s->kept_stamp = 0;
@@ -661,7 +661,7 @@ client_end(struct client *c, enum end_reason reason, const struct pg_error *why)
     }
     if (settings->log_disconnections || reason == END_LOGIN_FAILED)
         client_log(c, end_reasons[reason].level, "closing because: %s (age=%llus)", end_reasons[reason].words,
-                   (unsigned long long)((loop_now_us(c->worker->loop) - c->born_us) / US_PER_S));
+                   (unsigned long long)(loop_now_us(c->worker->loop) / US_PER_S - c->born_s));
     if (c->pins != 0 && s == NULL) /* it was lost */
         state_pin(c, 0);
     if (s != NULL) {

@@ -268,7 +268,7 @@ healing_tell_kept_back(struct server *s)
     if (buf_len(&s->kept_back) == 0)
         return;
     if (s->client != NULL) {
-        s->client->counters->sent_bytes += buf_len(&s->kept_back);
+        shard_counters(s->client->shard)->sent_bytes += buf_len(&s->kept_back);
         gather_copy(&s->worker->gather, &s->client->stream, buf_slice(&s->kept_back));
     }
     buf_drop(&s->kept_back, buf_len(&s->kept_back));
@@ -338,5 +338,5 @@ healing_send_again(struct server *s)
     c->pending->carry = again;
     c->is_held = true;
     c->healed_stamp = c->stamp;
-    c->counters->prepared_heal_count++;
+    shard_counters(c->shard)->prepared_heal_count++;
 }

@@ -101,7 +101,7 @@ login_send(struct client *c, struct buf *out)
 static void
 answer_encryption(struct client *c, bool is_ssl, size_t extra)
 {
-    bool *asked = is_ssl ? &c->is_tls_asked : &c->is_gss_asked;
+    bool *asked = is_ssl ? &c->login->is_tls_asked : &c->login->is_gss_asked;
 
     if (*asked || stream_is_tls(&c->stream)) {
         login_refuse(c, END_STARTUP_BAD, SQLSTATE_PROTOCOL_VIOLATION, "unexpected encryption request");
@@ -511,7 +511,6 @@ login_enter_pool(struct client *c)
                ? pools_get(house_pools(w->house), route)
                : pools_get_private(house_pools(w->house), route, buf_slice(&l->startup));
     c->shard = pool_shard(pool, w->index);
-    c->counters = shard_counters(c->shard);
     shard_client_came(c->shard);
     c->pool_mode = (uint8_t)(c->replication == REPLICATION_NONE ? route->pool_mode : POOL_SESSION);
     route_drop(route);

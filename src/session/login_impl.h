@@ -27,8 +27,10 @@ struct login {
     char *service;          /* PAM: likewise */
     struct secret_ask *ask; /* on its way; NULL: none */
     char *response;         /* what the client answered, while a newer secret is asked for; owned, wiped */
-    bool is_from_query;     /* stored came from auth_query */
-    bool is_remembered;     /* and from its memory: asking again may tell another */
+    bool is_tls_asked;      /* SSLRequest or GSSENCRequest were answered already: once each */
+    bool is_gss_asked;
+    bool is_from_query; /* stored came from auth_query */
+    bool is_remembered; /* and from its memory: asking again may tell another */
     uint8_t md5_salt[4];
     enum { LOGIN_NOTHING, LOGIN_PLAIN, LOGIN_MD5, LOGIN_SASL_FIRST, LOGIN_SASL_FINAL } expects;
     bool is_known; /* the user exists and its secret fits the method: else every proof fails */

@@ -35,7 +35,7 @@ on_bytes(void *owner, struct slice fresh)
 
     if (c == NULL) /* it is closing */
         return;
-    c->counters->sent_bytes += fresh.len;
+    shard_counters(c->shard)->sent_bytes += fresh.len;
     stream_send(&c->stream, fresh);
     if (is_clogged(&c->stream))
         stream_read_stop(&s->stream);
@@ -106,7 +106,7 @@ pipe_from_client(struct client *c, struct slice fresh)
 {
     if (c->server == NULL)
         return;
-    c->counters->received_bytes += fresh.len;
+    shard_counters(c->shard)->received_bytes += fresh.len;
     stream_send(&c->server->stream, fresh);
     if (is_clogged(&c->server->stream))
         stream_read_stop(&c->stream);

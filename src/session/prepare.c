@@ -176,7 +176,7 @@ evict(struct client *c)
 
         send_close(c, e->statement, e);
         set_remove(set, e);
-        c->counters->prepared_eviction_count++;
+        shard_counters(c->shard)->prepared_eviction_count++;
     }
 }
 
@@ -191,7 +191,7 @@ send_parse_named(struct client *c, struct statement *st, enum owed_action action
         send_close(c, st, e);
     o = enter(c, OWED_PARSE, action, effect);
     o->of_server = statement_hold(st);
-    c->counters->server_parse_count++;
+    shard_counters(c->shard)->server_parse_count++;
     send_parse(c, st, server_name(st));
     set_add(s, st, o->server_stamp, schema_epoch(s->schema));
     return o;
@@ -229,7 +229,7 @@ need_named(struct client *c, struct statement *st, bool *is_fresh)
     if (e != NULL && e->parsed.epoch == schema_epoch(s->schema) && is_known(s, e->parsed.stamp) &&
         is_since_healing(c, &e->parsed)) {
         set_touch(s, e);
-        c->counters->prepared_hit_count++;
+        shard_counters(c->shard)->prepared_hit_count++;
         *is_fresh = false;
         return &e->parsed;
     }

@@ -210,7 +210,7 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
     n->target = target;
     n->stamp = c->stamp;
     name_put(c, n);
-    c->counters->client_parse_count++;
+    shard_counters(c->shard)->client_parse_count++;
     c->is_dropping = true;
     if (may_make_up_parse(s, st)) {
         o = enter(c, OWED_PARSE, OWED_SYNTHESISE, EFFECT_NAME_ADDED);
@@ -353,7 +353,7 @@ note_use(struct client *c, struct owed *o, struct client_name *n, const char *na
     } else {
         o->effect = EFFECT_NAME_USED;
     }
-    c->counters->bind_count += o->kind == OWED_BIND && n->name[0] != '\0';
+    shard_counters(c->shard)->bind_count += o->kind == OWED_BIND && n->name[0] != '\0';
 }
 
 /* Bind and Describe(statement): BEFORE is what stands in front of the name. */
@@ -619,7 +619,7 @@ prepared_query(struct client *c, const struct scan_span *span)
     struct slice text = slice_of(body_of(span).at,
                                  strnlen((const char *)body_of(span).at, body_of(span).len));
     bool is_whole = span->is_last && text.len + 1 == span->body_len;
-    uint32_t flags = c->query_flags;
+    uint32_t flags = c->server->turn.query_flags;
     struct sql_names *names = NULL;
     struct sql_findings f;
     struct owed *o;

@@ -70,15 +70,15 @@ count_request(struct client *c, size_t bytes)
 {
     struct turn *turn = &c->server->turn;
 
-    c->counters->received_bytes += bytes;
+    shard_counters(c->shard)->received_bytes += bytes;
     if (turn->query_us != 0)
         return;
     turn->query_us = loop_now_us(c->worker->loop);
-    c->counters->query_count++;
+    shard_counters(c->shard)->query_count++;
     if (turn->xact_us != 0)
         return;
     turn->xact_us = turn->query_us;
-    c->counters->xact_count++;
+    shard_counters(c->shard)->xact_count++;
 }
 
 /* All that was asked for is answered. */
@@ -90,11 +90,11 @@ count_answer(struct client *c, char status)
 
     if (turn->query_us == 0)
         return;
-    c->counters->query_time_us += now_us - turn->query_us;
+    shard_counters(c->shard)->query_time_us += now_us - turn->query_us;
     turn->query_us = 0;
     if (status != 'I')
         return;
-    c->counters->xact_time_us += now_us - turn->xact_us;
+    shard_counters(c->shard)->xact_time_us += now_us - turn->xact_us;
     turn->xact_us = 0;
 }
 
@@ -228,10 +228,10 @@ prepared_or_not(struct client *c, const struct scan_span *span, enum front_kind 
         break;
     case PREPARED_IS_HELD:
         c->is_held = true;
-        c->counters->received_bytes -= span->bytes.len; /* it comes again */
+        shard_counters(c->shard)->received_bytes -= span->bytes.len; /* it comes again */
         return KEEP;
     case PREPARED_WANTS_MORE:
-        c->counters->received_bytes -= span->bytes.len;
+        shard_counters(c->shard)->received_bytes -= span->bytes.len;
         return KEEP;
     case PREPARED_IS_BAD:
         return bad_message(c, span->type);
@@ -444,7 +444,7 @@ relay_from_client(struct client *c, struct slice fresh)
                 healing_keep(c->server, span.bytes);
             if (!c->is_dropping) { /* so it has a server: message_without_server() drops all that it lets by */
                 assert(c->server != NULL);
-                c->counters->received_bytes += span.bytes.len;
+                shard_counters(c->shard)->received_bytes += span.bytes.len;
                 gather_add(&c->worker->gather, &c->server->stream, span.bytes);
             }
             break;
@@ -822,7 +822,7 @@ relay_from_server(struct server *s, struct slice fresh)
         if (UNLIKELY(state_refusal(s) != NULL)) /* what follows is not for this client */
             break;
         if (s->is_forwarding) {
-            s->client->counters->sent_bytes += span.bytes.len;
+            shard_counters(s->client->shard)->sent_bytes += span.bytes.len;
             gather_add(&s->worker->gather, &s->client->stream, span.bytes);
         }
         if (span.is_last)

@@ -238,10 +238,10 @@ write_client(struct part *part, const struct client *c)
         .pool = c->shard != NULL ? shard_pool(c->shard) : NULL,
         .link_fd = c->server != NULL ? c->server->stream.fd : -1,
         .stream = &c->stream,
-        .connect_us = c->born_us,
+        .connect_us = c->born_s * US_PER_S,
         .request_us = c->server != NULL && c->server->turn.query_us != 0 ? c->server->turn.query_us
                       : c->active_us != 0                                ? c->active_us
-                                                                         : c->born_us,
+                                                                         : c->born_s * US_PER_S,
         .now_us = loop_now_us(part->worker->loop),
         .link_id = c->server != NULL ? c->server->id : 0,
         .pending_in = pending_bytes(c),

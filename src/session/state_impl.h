@@ -30,7 +30,7 @@ void state_begin_notes(struct server *s);
 
 struct session_state; /* a server's; NULL until something was suspected there */
 
-/* In client->query_flags, a flag of no finding: a string or a comment runs into the end of the text. */
+/* In turn->query_flags, a flag of no finding: a string or a comment runs into the end of the text. */
 #define QUERY_HAS_NO_END (UINT32_C(1) << 31)
 
 /* A simple Query of C, which has its server; before it is entered. What is found in it is kept in query_flags. False: it was refused, and what makes it

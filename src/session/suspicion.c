@@ -245,7 +245,7 @@ state_query(struct client *c, const struct scan_span *span)
     flags = f.flags;
     if (UNLIKELY(c->server->is_attentive) && span->is_last)
         flags |= audit_note(c, text, flags);
-    c->query_flags = f.is_unterminated ? flags | QUERY_HAS_NO_END : flags;
+    c->server->turn.query_flags = f.is_unterminated ? flags | QUERY_HAS_NO_END : flags;
     if (UNLIKELY((flags & SQL_PATH) != 0))
         scope_note(c, &f, slice_of(NULL, 0));
     if (!span->is_last || UNLIKELY(c->has_odd_encoding && !is_readable(c, text)))

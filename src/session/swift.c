@@ -185,8 +185,8 @@ try_bind(struct run *run, struct slice message)
         healing_begin(run->s, o->server_stamp);
     if (n->name[0] == '\0')
         return true;
-    c->counters->prepared_hit_count++;
-    c->counters->bind_count++;
+    shard_counters(c->shard)->prepared_hit_count++;
+    shard_counters(c->shard)->bind_count++;
     name.len = n->bytes - sizeof *n;
     gather_renamed(run, message, name, n);
     return true;
@@ -283,7 +283,7 @@ swift_from_client(struct client *c, struct slice *in)
     if (in->at == begin)
         return;
     c->is_dropping = false;
-    c->counters->received_bytes += (size_t)(in->at - begin);
+    shard_counters(c->shard)->received_bytes += (size_t)(in->at - begin);
     if (in->at > run.sent)
         gather_add(&c->worker->gather, &run.s->stream, slice_of(run.sent, (size_t)(in->at - run.sent)));
 }
@@ -403,7 +403,7 @@ swift_from_server(struct server *s, struct slice *in)
     bytes = (size_t)(in->at - begin);
     if (bytes == 0)
         return false;
-    s->client->counters->sent_bytes += bytes;
+    shard_counters(s->client->shard)->sent_bytes += bytes;
     gather_add(&s->worker->gather, &s->client->stream, slice_of(begin, bytes));
     return true;
 }
