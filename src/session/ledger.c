@@ -248,7 +248,7 @@ ledger_settle(struct ledger *l, enum back_kind kind, struct owed *paid)
 }
 
 bool
-ledger_take_synthetic(struct ledger *l, struct owed *out)
+ledger_take_synthetic_slowly(struct ledger *l, struct owed *out)
 {
     ledger_drop_marks(l);
     if (l->count == 0 || ledger_head(l)->action != OWED_SYNTHESISE)

@@ -114,10 +114,6 @@ enum ledger_verdict ledger_settle(struct ledger *l, enum back_kind kind, struct 
 /* Entries that an error has made void, the newest first, the failed one last (*FAILED). */
 bool ledger_take_skipped(struct ledger *l, struct owed *out, bool *failed);
 
-/* The made-up answer whose turn has come: takes it from the ledger; false when the next one is the server's
- * to give. Call after every push and settle. */
-bool ledger_take_synthetic(struct ledger *l, struct owed *out);
-
 /* What the server works on; the ledger must not be empty. */
 static inline const struct owed *
 ledger_head(const struct ledger *l)
@@ -156,6 +152,20 @@ ledger_push(struct ledger *l, enum owed_kind kind, enum owed_action action)
     o = ledger_entry(l, l->count++);
     *o = (struct owed){ .kind = (uint8_t)kind, .action = (uint8_t)action };
     return o;
+}
+
+/* The rare answers of ledger_take_synthetic(), which alone calls this. */
+bool ledger_take_synthetic_slowly(struct ledger *l, struct owed *out);
+
+/* The made-up answer whose turn has come: takes it from the ledger; false when the next one is the server's
+ * to give. Call after every push and settle. */
+static inline bool
+ledger_take_synthetic(struct ledger *l, struct owed *out)
+{
+    if (LIKELY(l->count == 0 ||
+               (ledger_head(l)->action != OWED_SYNTHESISE && ledger_head(l)->kind != OWED_COPY_END)))
+        return false;
+    return ledger_take_synthetic_slowly(l, out);
 }
 
 /* Marks at the head are done with. */
