@@ -604,7 +604,7 @@ send_unsent(struct server *s)
     enum owed_kind kind = ledger_send_unsent(&s->ledger);
 
     if (kind <= OWED_CLOSE)
-        stream_send(&s->stream, slice_of((const uint8_t[]){ types[kind], 0, 0, 0, 4 }, 5));
+        stream_send(&s->stream, slice_of((const uint8_t[]){ types[kind], 0, 0, 0, 6, 'S', 0 }, 7));
 }
 
 /* True when the message goes to the client. *IS_READY: it was a ReadyForQuery; *IS_BROKEN: the server must
