@@ -129,12 +129,19 @@ unsent(PGconn *console)
     return bytes;
 }
 
+/* By the Unix socket: once that is full it stays so, while the buffers of TCP grow as they like. */
+static PGconn *
+deaf_client(const struct weir *w)
+{
+    return dial(weir_port(w), "host=%s application_name=deaf", weir_dir(w));
+}
+
 /* Who does not read what is sent to him is closed when suspend_timeout is over, and the command waits for that. */
 static void
 who_takes_nothing_is_closed(void)
 {
     struct weir *w = weir_start(&spec);
-    PGconn *console = admin_of(w), *deaf = dial(weir_port(w), "application_name=deaf"), *c = weir_dial(w);
+    PGconn *console = admin_of(w), *deaf = deaf_client(w), *c = weir_dial(w);
 
     PQsendQuery(deaf, "select repeat('x', 1000000) from generate_series(1, 64)");
     EVENTUALLY(strcmp(unsent(console), "0") != 0); /* its socket is full of it, and so is the way to it */
@@ -156,7 +163,7 @@ ctrl_c_undoes_it_while_it_waits(void)
     struct weir *w = weir_start(
         &(struct weir_spec){ .settings = "admin_users = app_user\nsuspend_timeout = 0\n" });
     PGconn *console = admin_of(w), *other = admin_of(w), *c = weir_dial(w);
-    PGconn *deaf = dial(weir_port(w), "application_name=deaf");
+    PGconn *deaf = deaf_client(w);
     PGcancel *cancel = PQgetCancel(console);
     char why[256] = "";
 
