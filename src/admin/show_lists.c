@@ -1,4 +1,4 @@
-/* show_lists.c - LISTS, MEM, DNS_HOSTS, DNS_ZONES, BUDGET, PREPARED: what there is, counted. */
+/* show_lists.c - LISTS, MEM, DNS_HOSTS, DNS_ZONES, BUDGET, PREPARED, PREPARED_TOTALS: what there is, counted. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -170,6 +170,29 @@ write_prepared(struct job *j, const struct roll *roll, struct buf *rows)
     while (last != NULL);
 }
 
+static const struct console_column prepared_total_columns[] = {
+    T("database"),   T("user"), N("client_parse_count"), N("server_parse_count"),
+    N("bind_count"), N("hits"), N("evictions"),          N("heals"),
+};
+
+static void
+write_prepared_totals(struct job *j, const struct roll *roll, struct buf *rows)
+{
+    (void)j;
+    for (size_t i = 0; i < roll->pool_count; i++) {
+        const struct pool_counters *c = &roll->pools[i].counters;
+
+        console_add_text(rows, roll->pools[i].database);
+        console_add_text(rows, roll->pools[i].user);
+        console_add_uint(rows, c->client_parse_count);
+        console_add_uint(rows, c->server_parse_count);
+        console_add_uint(rows, c->bind_count);
+        console_add_uint(rows, c->prepared_hit_count);
+        console_add_uint(rows, c->prepared_eviction_count);
+        console_add_uint(rows, c->prepared_heal_count);
+    }
+}
+
 static void
 write_nothing(struct job *j, const struct roll *roll, struct buf *rows)
 {
@@ -186,6 +209,7 @@ static const struct show rows_here[] = {
     { "LISTS", SHAPE(list_columns), ROLL_POOLS | ROLL_NAMES, .write = write_lists },
     { "MEM", SHAPE(mem_columns), ROLL_TOTALS, .write = write_mem },
     { "PREPARED", SHAPE(prepared_columns), .is_for_admin = true, .write = write_prepared },
+    { "PREPARED_TOTALS", SHAPE(prepared_total_columns), ROLL_POOLS, .write = write_prepared_totals },
 };
 /* clang-format on */
 

@@ -122,14 +122,15 @@ replace(struct sql_names *names, struct slice text, const struct sql_named *d, s
     *done = d->at + d->len;
 }
 
-/* A statement that the text executes, or would prepare again. */
+/* A statement that the text executes, or would prepare again. In a failed transaction it does not get so far, and no Parse would. */
 static void
 need_for_text(struct client *c, struct statement *st)
 {
     const struct server *s = c->server;
     const struct server_statement *e = set_find(s, st);
 
-    if (e != NULL && is_known(s, e->parsed.stamp) && e->parsed.epoch == schema_epoch(s->schema))
+    if (s->status == 'E' ||
+        (e != NULL && is_known(s, e->parsed.stamp) && e->parsed.epoch == schema_epoch(s->schema)))
         return;
     (void)send_parse_named(c, st, OWED_SWALLOW, EFFECT_ADDED);
     evict(c);

@@ -52,6 +52,7 @@ struct talk {
     struct side direct[TALK_CLIENTS];
     struct side pooled[TALK_CLIENTS];
     struct buf difference;
+    bool is_changed; /* table m */
     bool is_apart;
 };
 
@@ -504,7 +505,9 @@ databases_make(void)
                 "insert into r select i, 'row ' || i, i / 4.0 from generate_series(1, 12) i;"
                 "create table w (owner int, v text, n int default 0) with (autovacuum_enabled = off);"
                 "create table u (k int primary key);"
-                "analyze r; grant select on r to public; grant all on w, u to public"),
+                "create table m (a int primary key, b text);"
+                "insert into m select i, 'moving ' || i from generate_series(1, 3) i;"
+                "analyze r; grant select on r, m to public; grant all on w, u to public"),
          "GRANT");
     PQfinish(c);
     SAYS(pg_ask(pg_main(), "create database diff_b template diff_a"), "CREATE DATABASE");
@@ -545,11 +548,22 @@ talk_free(struct talk *t)
     free(t);
 }
 
+/* Table m as it was, but for the numbers of its columns: they are the same in both databases. */
+static void
+restore(PGconn *c)
+{
+    SAYS(ask(c, "alter table m drop column if exists d, alter column a type int, alter column b type text"),
+         "ALTER TABLE");
+}
+
 void
 talk_begin(struct talk *t)
 {
     talk_hang_up(t);
     t->is_apart = false;
+    for (unsigned i = 0; i < 2 && t->is_changed; i++)
+        restore(t->super[i]);
+    t->is_changed = false;
     buf_drop(&t->difference, buf_len(&t->difference));
     for (unsigned i = 0; i < 2; i++)
         SAYS(ask(t->super[i],
@@ -569,8 +583,38 @@ talk_difference(const struct talk *t)
     return buf_len(&t->difference) == 0 ? "" : (const char *)buf_slice(&t->difference).at;
 }
 
-bool
-talk_turn(struct talk *t, const struct turn *turn)
+/* Where somebody has the table, in a transaction, the change fails. */
+static void
+change(struct talk *t, const char *sql)
+{
+    const char *said[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        said[i] = ask(t->super[i], "begin; lock table m in access exclusive mode nowait; %s; commit",
+                      text("%.*s", (int)strcspn(sql, "\n"), sql));
+        if (PQtransactionStatus(t->super[i]) != PQTRANS_IDLE)
+            (void)ask(t->super[i], "rollback");
+    }
+    t->is_changed = true;
+    if (strcmp(said[0], said[1]) != 0)
+        t->is_apart = true;
+}
+
+/* Whether S, after SAME messages, says that a plan is stale: pgweir may have mended it, or have the statement from another client. */
+static bool
+is_stale(const struct side *s, size_t same)
+{
+    struct slice rest = buf_slice(&s->answer);
+
+    for (; same > 0; same--)
+        rest = slice_skip(rest, message_len(rest));
+    return rest.len > 0 && rest.at[0] == 'E' &&
+           (has_field(slice_of(rest.at, message_len(rest)), 'R', "RevalidateCachedQuery") ||
+            has_field(slice_of(rest.at, message_len(rest)), 'R', "PortalSetResultFormat"));
+}
+
+static bool
+talk_with(struct talk *t, const struct turn *turn)
 {
     struct side *direct = &t->direct[turn->client];
     struct side *pooled = &t->pooled[turn->client];
@@ -600,7 +644,7 @@ talk_turn(struct talk *t, const struct turn *turn)
     is_same = direct->is_gone
                   ? pooled->is_gone && (is_end[0] || is_end[1])
                   : !pooled->is_gone && !pooled->is_silent && !direct->is_silent && is_end[0] && is_end[1];
-    if (!is_same && is_unable_to_parse(pooled, same)) {
+    if (!is_same && (is_unable_to_parse(pooled, same) || is_stale(direct, same) || is_stale(pooled, same))) {
         t->is_apart = true;
         is_same = true;
     }
@@ -611,4 +655,14 @@ talk_turn(struct talk *t, const struct turn *turn)
         buf_add_u8(&t->difference, '\0');
     }
     return is_same;
+}
+
+bool
+talk_turn(struct talk *t, const struct turn *turn)
+{
+    if (turn->client == TALK_CHANGE) {
+        change(t, turn->lines);
+        return true;
+    }
+    return talk_with(t, turn);
 }

@@ -21,6 +21,8 @@
 #include "harness.h"
 
 #define TALK_CLIENTS 4u
+#define TALK_CHANGE \
+    TALK_CLIENTS /* in place of a client: the turn's line is SQL that the superuser runs in both databases, changing table m */
 
 struct turn {
     unsigned client;

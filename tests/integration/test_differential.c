@@ -77,6 +77,9 @@ static const struct sql statements[] = {
     { "discard all", "" },
     { "deallocate all", "" },
     { "values (1, 'a'), (2, null)", "" },
+    { "select * from m order by a", "" },
+    { "select a from m where a = $1", "i" },
+    { "select a, b from m order by a", "" },
     { "select 'one', $1::bytea", "t" },
     /* that fail, at once or later */
     { "selec 1", "" },
@@ -127,6 +130,14 @@ static const char *const queries[] = {
     "rollback to s",
     "commit; begin",
     "do 'begin raise notice ''noticed''; end'",
+};
+
+/* A change that fails does so in both databases. Columns that statements name stay: where PostgreSQL would say what is missing after it has told
+ * the parameters, pgweir, which parses anew, says it before. */
+static const char *const changes[] = {
+    "alter table m add column d int default 4",      "alter table m drop column d",
+    "alter table m alter column a type bigint",      "alter table m alter column a type int",
+    "alter table m alter column b type varchar(20)", "alter table m alter column b type text",
 };
 
 static const char *const names[] = {
@@ -497,6 +508,11 @@ write_turn(struct author *a)
     struct turn turn = { .client = below(a, TALK_CLIENTS), .chunk = ANY_OF(a, chunks) };
     unsigned count = 1 + below(a, chance(a, 20) ? 12 : 4);
 
+    if (chance(a, 3)) {
+        turn.client = TALK_CHANGE;
+        turn.lines = strdup(text("%s\n", ANY_OF(a, changes)));
+        return turn;
+    }
     a->client = turn.client;
     a->closes = 0;
     a->is_copying = false;

@@ -483,6 +483,47 @@ registry_bytes(PGconn *console)
     return bytes;
 }
 
+static int
+total(PGconn *console, const char *column)
+{
+    PGresult *r = PQexec(console, "SHOW PREPARED_TOTALS");
+    int at = PQfnumber(r, column), count = -1;
+
+    for (int i = 0; i < PQntuples(r) && at >= 0; i++)
+        if (strcmp(PQgetvalue(r, i, 1), "app_user") == 0)
+            count = number(PQgetvalue(r, i, at));
+    PQclear(r);
+    return count;
+}
+
+static void
+what_becomes_of_prepared_statements_is_counted(void)
+{
+    struct scene s = scene("default_pool_size = 1\nworkers = 1\nmax_prepared_statements = 2\n"
+                           "admin_users = app_user\n");
+    PGconn *console = dial(weir_port(s.weir), "dbname=pgbouncer");
+
+    SAYS(prepare(s.one, "q", "select * from healed"), "");
+    SAYS(prepare(s.two, "q", "select * from healed"), ""); /* the server has it */
+    for (int i = 0; i < 5; i++)
+        SAYS(run(s.one, "q"), "1");
+    CU_ASSERT_EQUAL(total(console, "client_parse_count"), 2);
+    CU_ASSERT_EQUAL(total(console, "server_parse_count"), 1);
+    CU_ASSERT_EQUAL(total(console, "bind_count"), 5);
+    CU_ASSERT_EQUAL(total(console, "hits"), 5);
+    CU_ASSERT_EQUAL(total(console, "evictions"), 0);
+    CU_ASSERT_EQUAL(total(console, "heals"), 0);
+    SAYS(prepare(s.one, "r", "select 2"), "");
+    SAYS(prepare(s.one, "s", "select 3"), "");
+    CU_ASSERT_EQUAL(total(console, "evictions"), 1);
+    SAYS(run(s.one, "q"), "1");
+    SAYS(ask(s.around, "alter table healed add column c int"), "ALTER TABLE");
+    SAYS(run(s.one, "q"), "1");
+    CU_ASSERT_EQUAL(total(console, "heals"), 1);
+    PQfinish(console);
+    scene_end(&s);
+}
+
 /* The registry is bounded by its bytes, a server by its number of statements, and what nobody has is forgotten. */
 static void
 distinct_texts_without_end_cost_no_memory(void)
@@ -536,6 +577,7 @@ static const struct test_case cases[] = {
     TEST(so_they_do_in_the_extended_protocol),
     TEST(a_prepared_deallocate_can_be_used_again),
     TEST(a_crowd_does_not_notice_changes),
+    TEST(what_becomes_of_prepared_statements_is_counted),
     TEST(distinct_texts_without_end_cost_no_memory),
     TEST(a_client_has_ten_thousand_names_and_no_more),
 };

@@ -60,6 +60,21 @@ execute_finds_what_the_server_is_given_first(void)
 }
 
 static void
+in_a_failed_transaction_nothing_is_given(void)
+{
+    static const struct scene two = { .limit = 2 };
+
+    PLAY(&two, "c1 enters", "c2 enters", PREPARE("x", "1"), "c2 sends Query begin", "s1 gets Query begin",
+         "s1 sends Complete BEGIN | Ready T", "c2 gets Complete BEGIN | Ready T", "c1 sends Query begin",
+         "s2 gets Query begin", "s2 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T",
+         "c1 sends Query selec", "s2 gets Query selec", "s2 sends Error ERROR 42601 selec | Ready E",
+         "c1 gets Error ERROR 42601 selec | Ready E", "c1 sends Close S - | Flush",
+         "s2 gets Close S - | Flush", "s2 sends CloseComplete", "c1 gets CloseComplete",
+         "c1 sends Query execute x", "s2 gets Query execute pgweir_1",
+         "s2 sends Error ERROR 25P02 aborted | Ready E", "c1 gets Error ERROR 25P02 aborted | Ready E");
+}
+
+static void
 it_waits_for_what_is_owed(void)
 {
     PLAY_SPLITS(&one, "c1 enters", "c1 sends Parse x select 1 | Close S nobody | Query deallocate x",
@@ -116,6 +131,7 @@ suite_sql_names(void)
     CU_ADD_TEST(suite, what_was_not_reached_was_not_done);
     CU_ADD_TEST(suite, each_of_several_has_a_stand_in);
     CU_ADD_TEST(suite, execute_finds_what_the_server_is_given_first);
+    CU_ADD_TEST(suite, in_a_failed_transaction_nothing_is_given);
     CU_ADD_TEST(suite, it_waits_for_what_is_owed);
     CU_ADD_TEST(suite, it_does_not_wait_for_what_is_made_up);
     CU_ADD_TEST(suite, it_does_not_wait_for_the_end_of_a_copy_that_nobody_began);
