@@ -241,6 +241,10 @@ state_query(struct client *c, const struct scan_span *span)
     struct pg_error why;
     uint32_t flags;
 
+    if (LIKELY(span->is_last && !c->has_odd_encoding && !c->server->is_attentive && sql_is_harmless(text))) {
+        c->server->turn.query_flags = 0;
+        return true;
+    }
     sql_look(text, !c->has_odd_strings, &f);
     flags = f.flags;
     if (UNLIKELY(c->server->is_attentive) && span->is_last)

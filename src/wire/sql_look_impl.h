@@ -52,6 +52,9 @@ look_give_up(struct look *l)
     look_flag(l, SQL_OPAQUE);
 }
 
+/* What the function of this name does, if it is one of those that matter; else 0. */
+uint32_t look_flags_of_call(struct slice name, bool is_quoted);
+
 /* A place for one more setting, or NULL. Its name is empty; look_keep_setting() keeps it. */
 struct sql_setting *look_begin_setting(struct look *l, enum sql_how how);
 void look_keep_setting(struct look *l, struct sql_setting *setting);

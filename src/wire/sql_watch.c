@@ -34,9 +34,8 @@ static const struct {
 
 static const uint32_t call_lengths = 0 CALLS(CALL_LENGTH);
 
-/* What the function of this name does, if it is one of ours. */
-static uint32_t
-flags_of_call(struct slice name, bool is_quoted)
+uint32_t
+look_flags_of_call(struct slice name, bool is_quoted)
 {
     if (name.len >= 32 || (call_lengths >> name.len & 1) == 0)
         return 0;
@@ -57,7 +56,7 @@ on_call(struct look *l)
 
     if (is_quoted && name.len >= 2)
         name = slice_of(name.at + 1, name.len - 2);
-    found = flags_of_call(name, is_quoted);
+    found = look_flags_of_call(name, is_quoted);
     if (LIKELY(found == 0))
         return;
     if (found != SQL_SET_CONFIG) {

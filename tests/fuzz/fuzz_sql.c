@@ -155,6 +155,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sql_look(sql, standard_strings, &found);
     MUST(found.is_unterminated == is_unterminated);
     check_lists(sql, standard_strings, &found);
+    if (sql_is_harmless(sql))
+        MUST(found.flags == 0 && found.statements <= 1 && found.setting_count == 0 && found.named_count == 0);
 
     sql_look(behind, standard_strings, &other);
     MUST(other.flags == (found.flags | SQL_LISTEN) && other.statements == found.statements + 1);

@@ -180,4 +180,11 @@ struct sql_findings {
  */
 void sql_look(struct slice sql, bool standard_strings, struct sql_findings *out);
 
+/*
+ * Whether SQL is one of the many texts of which can be told at a glance that sql_look() would find nothing: no
+ * flag is set, whatever standard_strings says, no list has an entry, and there is one statement at most. False: it
+ * must be asked.
+ */
+bool sql_is_harmless(struct slice sql);
+
 #endif

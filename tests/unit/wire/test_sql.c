@@ -1010,6 +1010,79 @@ most_statements_leave_nothing_behind(void)
     check_looks(harmless, COUNT_OF(harmless));
 }
 
+/* What is told at a glance is never wrong; wherever it stands in the sixteen bytes that are looked at at once. */
+static void
+glance_at(const struct look_row *row)
+{
+    static const char *const before[] = { "",
+                                          "select 1 -- ",
+                                          "select a, b ",
+                                          "update t set a = 1 where b = ",
+                                          "insert into t ",
+                                          "delete from t ",
+                                          "select '",
+                                          "select \"" };
+    static const char *const behind[] = { "", ";", " ; ", " ;select 1", "'", "\"" };
+    char text[2048];
+
+    for (size_t i = 0; i < COUNT_OF(before); i++)
+        for (size_t j = 0; j < COUNT_OF(behind); j++)
+            for (int blanks = 0; blanks < 18; blanks++) {
+                struct sql_findings f, odd;
+
+                snprintf(text, sizeof text, "%s%*s%s%s", before[i], blanks, "", row->sql, behind[j]);
+                if (!sql_is_harmless(slice_of_text(text)))
+                    continue;
+                sql_look(slice_of_text(text), true, &f);
+                sql_look(slice_of_text(text), false, &odd);
+                FAIL_UNLESS(f.flags == 0 && odd.flags == 0 && f.statements == 1, text);
+            }
+}
+
+static void
+nothing_is_missed_at_a_glance(void)
+{
+    each_statement(glance_at);
+}
+
+static void
+what_orms_say_is_told_at_a_glance(void)
+{
+    static const char *const yes[] = {
+        "SELECT \"public\".\"User\".\"id\" FROM \"public\".\"User\" WHERE (\"public\".\"User\".\"id\" = $1 AND 1=1) LIMIT $2",
+        "INSERT INTO \"users\" (\"name\", \"email\") VALUES ($1, $2) RETURNING \"id\"",
+        "  update accounts set printed = into_account, interest = count(*) + 1 where a in (1, 2);\n",
+        "delete from t where x & 1 = 1 and f('pg_setting')",
+        "select \"set_config\" from t where a = 'reset all'",
+        "SELECT",
+    };
+    static const char *const no[] = {
+        "select set_config ('a', 'b', false)",
+        "select \"set_config\"('a', 'b', false)",
+        "select set_config/**/('a', 'b', false)",
+        "select set_config --\n('a', 'b', false)",
+        "select a into b from c",
+        "update pg_settings set a = b",
+        "update \"pg_settings\" set a = b",
+        "select U&\"set_confi\\0067\"('a', 'b', false)",
+        "select 1; select 2",
+        "with x as (select 1) select 2",
+        "selects",
+        "",
+        "insert x",
+        "/**/ select 1",
+        "select 1set_config('a', 'b', false)",
+        "select 1into t",
+        "select $$a$$set_config('a', 'b', false)",
+        "set a = b",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(yes); i++)
+        FAIL_UNLESS(sql_is_harmless(slice_of_text(yes[i])), yes[i]);
+    for (size_t i = 0; i < COUNT_OF(no); i++)
+        FAIL_UNLESS(!sql_is_harmless(slice_of_text(no[i])), no[i]);
+}
+
 static void
 settings_that_outlive_the_transaction_are_found(void)
 {
@@ -1609,6 +1682,8 @@ suite_sql(void)
     CU_ADD_TEST(suite, a_parameter_has_a_number_that_bind_can_count_to);
     CU_ADD_TEST(suite, a_byte_above_127_is_not_ascii);
     CU_ADD_TEST(suite, most_statements_leave_nothing_behind);
+    CU_ADD_TEST(suite, nothing_is_missed_at_a_glance);
+    CU_ADD_TEST(suite, what_orms_say_is_told_at_a_glance);
     CU_ADD_TEST(suite, settings_that_outlive_the_transaction_are_found);
     CU_ADD_TEST(suite, other_state_of_the_session_is_found);
     CU_ADD_TEST(suite, a_table_that_its_transaction_drops_hides_no_other);
