@@ -118,6 +118,14 @@ enter_plain(struct run *run, enum owed_kind kind)
     return o;
 }
 
+/* Copies a few bytes. By memmove, because gcc makes `rep movsq` of a memcpy whose length is small and not known, which takes as long as
+ * everything else that is done here for a Bind (CPU per pipelined query 1.1). */
+static void
+put_bytes(uint8_t *to, const void *from, size_t len)
+{
+    memmove(to, from, len);
+}
+
 /* MESSAGE, a Bind of N to the unnamed portal, is gathered with the server's name in place of NAME, the client's, in one piece with what
  * stands before it. What stands behind the name is left for later. */
 static void
@@ -135,12 +143,12 @@ gather_renamed(struct run *run, struct slice message, struct slice name, const s
         before = 0;
     }
     at = gather_room(g, &run->s->stream, before + head);
-    memcpy(at, run->sent, before);
+    put_bytes(at, run->sent, before);
     at += before;
     at[0] = 'B';
     put_be32(at + 1, (uint32_t)(message.len - 1 - name.len + st->name_len));
     at[SCAN_HEADER] = '\0';
-    memcpy(at + SCAN_HEADER + 1, st->name, st->name_len);
+    put_bytes(at + SCAN_HEADER + 1, st->name, st->name_len);
     run->sent = name.at + name.len;
 }
 
