@@ -132,7 +132,8 @@
   .slot_inside = INSIDE(sequence_pin_timeout_us), .mark_inside = MARK(sequence_pin_timeout),
   .group = POOLS,
   .text = "How long a client that has asked for currval() or lastval() before keeps its server connection after a "
-          "transaction that may have advanced a sequence, in case it asks again. 0: not at all." },
+          "transaction that may have advanced a sequence, in case it asks again; and one that has called setseed(), in case "
+          "it goes on with random(). 0: not at all." },
 
 { .name = "session_audit",
   .type = OPT_FRACTION,

@@ -171,6 +171,41 @@ a_server_is_clean_though_its_client_has_died_in_a_transaction(void)
     PQfinish(b);
 }
 
+static void
+hostile_settings_hide_nothing(void)
+{
+    static const char *const hostile[] = {
+        "set search_path = pg_temp, evil, pg_catalog",
+        "set lock_timeout = '1ms'",
+        "set default_transaction_read_only = on",
+        "set standard_conforming_strings = off",
+        "set client_encoding = 'SJIS'",
+        "set session characteristics as transaction isolation level serializable, read only, deferrable",
+        "set bytea_output = 'escape'",
+    };
+    struct weir *w = weir("1");
+
+    make_functions();
+    pg_ask(pg_main(),
+           "create schema if not exists evil; grant all on schema evil to public; "
+           "create or replace function evil.current_setting(text, boolean) returns text language sql as "
+           "$$ select 'evil' $$");
+    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
+        PGconn *a = weir_dial(w);
+        PGconn *b = weir_dial(w);
+
+        SAYS(ask(a, "%s", hostile[i]), "SET");
+        SAYS(ask(a, "select hidden.custom()"), "done");
+        SAYS(ask(b, STATE), "4MB");
+        SAYS(ask(a, "select pg_catalog.current_setting('app.hidden', true)"), "blue");
+        SAYS(ask(a, "select hidden.locks()"), "done");
+        PQfinish(a);
+        SAYS(ask(b, STATE), "4MB");
+        PQfinish(b);
+    }
+    pg_ask(pg_main(), "drop schema evil cascade");
+}
+
 /* What was there before anybody looked is nobody's. Then it is known whose doing it is, and nobody needs to look
  * any more. */
 static void
@@ -218,5 +253,6 @@ suite_audit(void)
     CU_ADD_TEST(suite, a_setting_of_unknown_name_reaches_nobody_else);
     CU_ADD_TEST(suite, a_trigger_is_seen_too);
     CU_ADD_TEST(suite, a_server_is_clean_though_its_client_has_died_in_a_transaction);
+    CU_ADD_TEST(suite, hostile_settings_hide_nothing);
     CU_ADD_TEST(suite, what_was_learnt_is_suspected_from_then_on);
 }
