@@ -293,7 +293,7 @@ spec()
         login-plaintext) args='login clients=16' figures=per_cpu auth=scram-sha-256 auth_file=$run_dir/plaintext.txt ;;
         login-scram) args='login clients=16' figures=per_cpu auth=scram-sha-256 ;;
         login-tls) args='login clients=16 tls=1' figures=per_cpu auth=scram-sha-256 tls=client ;;
-        idle) args='idle clients=5000' figures=resident,cpu_share fresh=yes ;;
+        idle) args='idle clients=10000' figures=resident,cpu_share fresh=yes ;;
         idle-tls) args='idle clients=2000 tls=1' figures=resident,cpu_share fresh=yes tls=client ;;
         pools) args='run clients=32' figures=cpu_us weir_servers=2100 ;;
         statements) args='run protocol=prepared clients=32' figures=cpu_us others= ;;
@@ -309,7 +309,7 @@ spec()
             ;;
         *) die "no case is called $1; --list names them" ;;
     esac
-    case $is_full:$1 in yes:idle | yes:idle-tls) args=$(echo "$args" | sed 's/clients=[0-9]*/clients=10000/') ;; esac
+    case $is_full:$1 in yes:idle-tls) args=$(echo "$args" | sed 's/clients=[0-9]*/clients=10000/') ;; esac
     case $1 in tls-client | tls-both) args="$args tls=1" ;; esac
     wanted=
     for pooler in pgweir pgbouncer $against $others; do
