@@ -151,12 +151,17 @@ async def errors(c, number):
         same(await c.fetchval("SELECT $1::int", number), number)
 
 
+seen_columns = {}
+
+
 async def schema_changes(c, number):
-    """Columns are added around pgweir. asyncpg prepares anew when it is told that a plan may not change its result."""
+    """Columns are added around pgweir. asyncpg prepares anew when it is told that a plan may not change its result,
+    and does so once: the next change waits until everybody has met the one before."""
     if number == 0:
         direct = await asyncpg.connect(DIRECT_URL)
         for n in range(4):
-            await asyncio.sleep(0.2)
+            while len(seen_columns) < CLIENTS - 1 or min(seen_columns.values()) <= n:
+                await asyncio.sleep(0.01)
             await direct.execute(f"ALTER TABLE changing ADD COLUMN new_{n} int DEFAULT {n}")
         await direct.close()
         return
@@ -165,7 +170,7 @@ async def schema_changes(c, number):
         row = tuple(await c.fetchrow("SELECT * FROM changing WHERE id >= $1", 1))
         if len(row) < columns or row != (1, 0, 1, 2, 3)[:len(row)]:
             raise AssertionError(f"found {row} after {columns} columns")
-        columns = len(row)
+        columns = seen_columns[number] = len(row)
 
 
 async def notifications(c, number):
