@@ -462,7 +462,6 @@ void
 client_unlink(struct client *c)
 {
     c->active_us = loop_now_us(c->worker->loop);
-    c->local_path = 0;
     client_feed(c, EV_RELEASED);
     if (c->worker->is_draining) {
         client_drain(c);

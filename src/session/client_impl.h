@@ -81,7 +81,6 @@ struct client {
     struct client_name
         *bound;     /* what it bound last, so that a Describe of that portal can be told whose it is; held */
     uint64_t stamp; /* messages sent, for prepared.c: stamps tell which came first */
-    uint64_t local_path; /* see scope_impl.h; 0: its search_path is that of its settings */
     /* since when statements must have been parsed for it, up to the end of its transaction: 0: no matter;
      * see healing_impl.h */
     uint64_t healed_stamp;
@@ -117,7 +116,7 @@ struct client {
  * maps keep, an idle client is to cost no more than 500 bytes (docs/performance.md). So: what only a client that logs
  * in, waits or has a server needs goes to struct login, pending or turn. Who needs more room here all the same, and has
  * looked there, may raise this. */
-_Static_assert(sizeof(struct client) <= 424, "an idle client has grown");
+_Static_assert(sizeof(struct client) <= 416, "an idle client has grown");
 
 extern const char *const client_state_words[CLIENT_STATE_COUNT];
 

@@ -13,7 +13,7 @@ scope_note(struct client *c, const struct sql_findings *f, struct slice bind)
 
     if (f->path_parameter != 0 && (bind.len == 0 || !bind_value(bind, f->path_parameter, &value)))
         return;
-    c->local_path = map_hash_after(map_hash(value), snapshot_scope(c->settings));
+    c->server->turn.local_path = map_hash_after(map_hash(value), snapshot_scope(c->settings));
 }
 
 /* Whether nothing that was sent refers to N: neither its Parse nor what an answer will tell of it. */

@@ -4,7 +4,7 @@
  *
  *     of the session           of the transaction
  *     settings->scope          SET LOCAL search_path, set_config('search_path', …, true); and what SET has set,
- *                              until it has been read back: local_path, a hash of both
+ *                              until it has been read back: turn.local_path, a hash of both
  *
  * A name follows its client: when that has another scope than the statement was parsed in, it is the same text in
  * the new scope that the name stands for.
@@ -15,13 +15,16 @@
 #include "names_impl.h"
 #include "pgweir/pool/snapshot.h"
 #include "pgweir/wire/sql.h"
+#include "server_impl.h"
 
-/* Of what C parses now; good until its settings change. */
+/* Of what C, which has a server, parses now; good until its settings change. */
 static inline struct slice
 scope_of(const struct client *c)
 {
-    return LIKELY(c->local_path == 0) ? snapshot_scope(c->settings)
-                                      : slice_of((const uint8_t *)&c->local_path, sizeof c->local_path);
+    const uint64_t *local = &c->server->turn.local_path;
+
+    return LIKELY(*local == 0) ? snapshot_scope(c->settings)
+                               : slice_of((const uint8_t *)local, sizeof *local);
 }
 
 /* C sends a text with SQL_PATH, whose parameters are in the message BIND (empty: there is none). */

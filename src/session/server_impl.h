@@ -88,6 +88,7 @@ struct turn {
     uint64_t removed_since;   /* when the first of those was that are perhaps not certain yet */
     uint64_t suspected_stamp; /* of the message suspected last */
     uint64_t pinned_us;       /* since when client->pins is not 0 */
+    uint64_t local_path;      /* see scope_impl.h; 0: the client's search_path is that of its settings */
     uint32_t query_flags;     /* enum sql_flag: what was found in the Query at hand, see QUERY_HAS_NO_END */
     uint32_t wipes_owed;      /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
     bool has_ddl_portal;      /* a Bind of what may be DDL was sent */

@@ -160,7 +160,7 @@ state_is_settled_slowly(struct server *s)
     if (s->session != NULL)
         buf_release(&s->session->touched);
     c->suspected = 0;
-    c->local_path = 0;
+    s->turn.local_path = 0;
     return c->pins == 0;
 }
 
