@@ -668,7 +668,8 @@ static void
 run_seed(const char *settings, uint64_t seed, unsigned turns, bool is_about_sessions)
 {
     struct talk *t = talk_new(weir(settings));
-    unsigned episodes = (number_from_env("PGWEIR_TEST_TURNS", turns) + EPISODE_TURNS - 1) / EPISODE_TURNS;
+    unsigned episodes = (number_from_env("PGWEIR_TEST_TURNS", WORK(turns)) + EPISODE_TURNS - 1) /
+                        EPISODE_TURNS;
     unsigned different = 0;
 
     printf("(seed %llu) ", (unsigned long long)seed);
