@@ -80,6 +80,18 @@ note_process(struct inn *inn, int pid)
         inn->seen[inn->seen_count++] = pid;
 }
 
+/* SAID is "number:pid:client". */
+static bool
+is_answer(const char *said, unsigned number, unsigned client, int *pid)
+{
+    char *at;
+
+    if (strtoul(said, &at, 10) != number || *at != ':')
+        return false;
+    *pid = (int)strtol(at + 1, &at, 10);
+    return *at == ':' && strtoul(at + 1, &at, 10) == client && *at == '\0';
+}
+
 /* Each client asks for one of its statements, all at once; false when an answer is not its own. */
 static bool
 round_is_fine(struct inn *inn)
@@ -96,11 +108,9 @@ round_is_fine(struct inn *inn)
     for (unsigned i = 0; i < CLIENTS; i++) {
         struct guest *g = &inn->guests[i];
         const char *said = answer(g->c);
-        unsigned number, client;
         int pid;
 
-        if (sscanf(said, "%u:%d:%u", &number, &pid, &client) == 3 && number == g->text[g->name] &&
-            client == i) {
+        if (is_answer(said, g->text[g->name], i, &pid)) {
             note_process(inn, pid);
             continue;
         }
