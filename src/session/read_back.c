@@ -417,22 +417,34 @@ read_pins(const struct server *s, struct row *row, struct answer *a)
     return true;
 }
 
+/* The next two fields: a name, and its value in hexadecimal digits. Both texts are A's. */
 static bool
-read_changed(struct row *row, struct answer *a)
+read_setting(struct row *row, struct answer *a, const char **name, const char **value)
 {
-    struct slice name, hex;
-    const char *value;
+    struct slice bytes, hex;
     bool is_null;
     char *copy = a->text + a->used;
 
-    if (!field_next(row, &name, &is_null) || a->used + name.len + 1 > a->size)
+    if (!field_next(row, &bytes, &is_null) || a->used + bytes.len + 1 > a->size)
         return false;
-    memcpy(copy, name.at, name.len);
-    copy[name.len] = '\0';
-    a->used += name.len + 1;
-    if (!field_next(row, &hex, &is_null) || (value = answer_text(a, hex)) == NULL)
+    memcpy(copy, bytes.at, bytes.len);
+    copy[bytes.len] = '\0';
+    a->used += bytes.len + 1;
+    *name = copy;
+    if (!field_next(row, &hex, &is_null))
         return false;
-    answer_add(a, copy, value, value);
+    *value = answer_text(a, hex);
+    return *value != NULL;
+}
+
+static bool
+read_changed(struct row *row, struct answer *a)
+{
+    const char *name, *value;
+
+    if (!read_setting(row, a, &name, &value))
+        return false;
+    answer_add(a, name, value, value);
     return true;
 }
 
@@ -449,21 +461,13 @@ answer_has(const struct answer *a, const char *name)
 static bool
 read_name(struct server *s, struct row *row, struct answer *a)
 {
-    struct slice name, hex;
-    const char *value;
-    bool is_null;
-    char *copy = a->text + a->used;
+    const char *name, *value;
 
-    if (!field_next(row, &name, &is_null) || a->used + name.len + 1 > a->size)
+    if (!read_setting(row, a, &name, &value))
         return false;
-    memcpy(copy, name.at, name.len);
-    copy[name.len] = '\0';
-    a->used += name.len + 1;
-    if (!field_next(row, &hex, &is_null) || (value = answer_text(a, hex)) == NULL)
-        return false;
-    shard_learn_name(s->client->shard, copy);
-    if (value[0] != '\0' && !answer_has(a, copy))
-        answer_add(a, copy, value, value);
+    shard_learn_name(s->client->shard, name);
+    if (value[0] != '\0' && !answer_has(a, name))
+        answer_add(a, name, value, value);
     return true;
 }
 
