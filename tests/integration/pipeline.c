@@ -14,6 +14,8 @@
  *   - in a failed transaction, on a server that has not got a statement of the client's: there PostgreSQL parses nothing but COMMIT and
  *     ROLLBACK, so a Bind or a Describe of that statement is told 25P02 though PostgreSQL itself would find a wrong count first, or describe what returns
  *     no rows. From there on the sides are apart;
+ *   - after a change of the table: whether a plan is told to be stale (pgweir may have mended it, or have parsed the statement anew on
+ *     another server), and the types of a statement's parameters, which a new Parse derives anew. There too the sides are apart;
  *   - which message it was that PostgreSQL did not expect during COPY IN, for it may be one of pgweir's. It ends the connection anyway;
  *   - how much is heard before PostgreSQL hangs up.
  */
@@ -52,7 +54,8 @@ struct talk {
     struct side direct[TALK_CLIENTS];
     struct side pooled[TALK_CLIENTS];
     struct buf difference;
-    bool is_changed; /* table m */
+    bool is_changed;  /* table m */
+    bool was_changed; /* ever: servers behind pgweir remember it from one conversation to the next */
     bool is_apart;
 };
 
@@ -440,14 +443,23 @@ same_messages(const struct side *a, const struct side *b, bool is_end[2])
     return count;
 }
 
-/* Whether S, after SAME messages, says that it cannot parse in a failed transaction. */
-static bool
-is_unable_to_parse(const struct side *s, size_t same)
+/* What S has answered behind its first SAME messages. */
+static struct slice
+answer_from(const struct side *s, size_t same)
 {
     struct slice rest = buf_slice(&s->answer);
 
     for (; same > 0; same--)
         rest = slice_skip(rest, message_len(rest));
+    return rest;
+}
+
+/* Whether S, after SAME messages, says that it cannot parse in a failed transaction. */
+static bool
+is_unable_to_parse(const struct side *s, size_t same)
+{
+    struct slice rest = answer_from(s, same);
+
     if (rest.len == 0 || rest.at[0] != 'E' || !has_field(slice_of(rest.at, message_len(rest)), 'C', "25P02"))
         return false;
     while (rest.len > 0 && rest.at[0] != 'Z')
@@ -595,22 +607,37 @@ change(struct talk *t, const char *sql)
         if (PQtransactionStatus(t->super[i]) != PQTRANS_IDLE)
             (void)ask(t->super[i], "rollback");
     }
-    t->is_changed = true;
+    t->is_changed = t->was_changed = true;
     if (strcmp(said[0], said[1]) != 0)
         t->is_apart = true;
 }
 
-/* Whether S, after SAME messages, says that a plan is stale: pgweir may have mended it, or have the statement from another client. */
+/* Whether S, after SAME messages, describes parameters. */
+static bool
+is_describing(const struct side *s, size_t same)
+{
+    struct slice rest = answer_from(s, same);
+
+    return rest.len > 0 && rest.at[0] == 't';
+}
+
+/* Whether S, after SAME messages, says that a plan is stale. */
 static bool
 is_stale(const struct side *s, size_t same)
 {
-    struct slice rest = buf_slice(&s->answer);
+    struct slice rest = answer_from(s, same);
 
-    for (; same > 0; same--)
-        rest = slice_skip(rest, message_len(rest));
     return rest.len > 0 && rest.at[0] == 'E' &&
            (has_field(slice_of(rest.at, message_len(rest)), 'R', "RevalidateCachedQuery") ||
             has_field(slice_of(rest.at, message_len(rest)), 'R', "PortalSetResultFormat"));
+}
+
+/* Whether what differs after SAME messages is what a change of the table makes differ. */
+static bool
+is_about_the_change(const struct side *direct, const struct side *pooled, size_t same)
+{
+    return is_stale(direct, same) || is_stale(pooled, same) ||
+           (is_describing(direct, same) && is_describing(pooled, same));
 }
 
 static bool
@@ -644,7 +671,8 @@ talk_with(struct talk *t, const struct turn *turn)
     is_same = direct->is_gone
                   ? pooled->is_gone && (is_end[0] || is_end[1])
                   : !pooled->is_gone && !pooled->is_silent && !direct->is_silent && is_end[0] && is_end[1];
-    if (!is_same && (is_unable_to_parse(pooled, same) || is_stale(direct, same) || is_stale(pooled, same))) {
+    if (!is_same &&
+        (is_unable_to_parse(pooled, same) || (t->was_changed && is_about_the_change(direct, pooled, same)))) {
         t->is_apart = true;
         is_same = true;
     }
