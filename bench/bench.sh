@@ -38,7 +38,7 @@ is_full=
 
 # What `--full` adds stands in the second list.
 short_cases='simple-32 extended-32 prepared-32 pipeline tls-client tls-both latency half-load login-scram login-plaintext login-tls
-    idle idle-tls pools copy-out copy-in value cold fairness workers'
+    idle idle-tls pools copy-out copy-in value cold fairness workers-32 workers-256'
 full_cases='simple-1 simple-256 extended-1 extended-256 prepared-1 prepared-256 tls-server login-trust statements postgres'
 
 die()
@@ -281,13 +281,13 @@ spec()
     case $1 in
         simple-* | extended-* | prepared-*)
             args="run protocol=${1%-*} clients=${1##*-}"
-            case $1 in simple-*) against=haproxy ;; esac
+            against=haproxy
             ;;
-        pipeline) args='run protocol=prepared depth=20 clients=32' ;;
+        pipeline) args='run protocol=prepared depth=20 clients=32' against=haproxy ;;
         tls-client) tls=client args='run clients=32' ;;
         tls-server) tls=server args='run clients=32' behind=tls ;;
         tls-both) tls=client,server args='run clients=32' behind=tls ;;
-        latency) args='run clients=1' figures=p50_us against='direct haproxy' ;;
+        latency) figures=added_us,p99_us against=haproxy ;; # bench/added.c measures all of them in one go
         half-load) args='run clients=32' figures=p50_us,p99_us,p999_us against=direct ;;
         login-trust) args='login clients=16' figures=per_cpu ;;
         login-plaintext) args='login clients=16' figures=per_cpu auth=scram-sha-256 auth_file=$run_dir/plaintext.txt ;;
@@ -302,7 +302,7 @@ spec()
         value) args='run clients=1 count=5 query=value@100000000' figures=cpu_us time= ;;
         cold) args='burst clients=20 query=sleep@300' figures=over_300ms fresh=yes behind=slow time= ;;
         fairness) args='run clients=500 query=sleep@2' figures=most_over_mean,p50_us ;;
-        workers) args='run clients=256' figures=rate,cpu_us against='pgweir/2 pgweir/4' ;;
+        workers-*) args="run clients=${1##*-}" figures=rate,cpu_us against='pgweir/2 pgweir/4 haproxy' ;;
         postgres)
             args='run clients=32 query=select@1' behind=postgres auth=scram-sha-256
             user='user=app_user password=app_user_pw database=app' auth_file=$run_dir/pg_userlist.txt
@@ -379,12 +379,34 @@ unprepare()
     esac
 }
 
+# One run of `added` for all poolers.
+measure_added()
+{
+    paths=
+    for pooler in $wanted; do paths="$paths $pooler=$(pooler_port "$pooler")"; done
+    # shellcheck disable=SC2086
+    "$bin/added" direct="$backend_port" $paths "$time" </dev/null | sed "s|^|round=$round case=$1 |" >>"$results"
+}
+
 measure()
 {
     rate=
     [ "$1" != half-load ] || rate="rate=$half"
     # shellcheck disable=SC2086
     load_at "$2" $args $time $rate | sed "s|^|round=$round case=$1 pooler=$2 |" >>"$results"
+}
+
+# All of them, one after the other.
+measure_in_turn()
+{
+    for pooler in $wanted; do
+        if [ -n "$fresh" ]; then
+            start_pooler "$pooler"
+            prepare "$1" "$pooler"
+        fi
+        measure "$1" "$pooler"
+        [ -z "$fresh" ] || stop_pooler "$pooler"
+    done
 }
 
 run_case()
@@ -398,14 +420,7 @@ run_case()
     fi
     round=1
     while [ "$round" -le "$rounds" ]; do
-        for pooler in $wanted; do
-            if [ -n "$fresh" ]; then
-                start_pooler "$pooler"
-                prepare "$1" "$pooler"
-            fi
-            measure "$1" "$pooler"
-            [ -z "$fresh" ] || stop_pooler "$pooler"
-        done
+        if [ "$1" = latency ]; then measure_added "$1"; else measure_in_turn "$1"; fi
         round=$((round + 1))
     done
     unprepare "$1"

@@ -33,11 +33,12 @@ function median_of(pooler, figure,    r, n) {
     for (r = 1; r <= rounds; r++) if ((r, pooler, figure) in data) list[++n] = data[r, pooler, figure]
     return median(n)
 }
-function ratio_of(pooler, figure,    r, n) {
+function ratio_of(pooler, figure) { return ratio_between("pgweir", pooler, figure) }
+function ratio_between(one, other, figure,    r, n) {
     n = 0
     for (r = 1; r <= rounds; r++)
-        if ((r, pooler, figure) in data && data[r, pooler, figure] > 0)
-            list[++n] = data[r, "pgweir", figure] / data[r, pooler, figure]
+        if ((r, other, figure) in data && data[r, other, figure] > 0)
+            list[++n] = data[r, one, figure] / data[r, other, figure]
     low = high = 0
     if (n == 0) return -1
     sort_list(n)
@@ -48,6 +49,7 @@ function ratio_of(pooler, figure,    r, n) {
 function words(figure) {
     if (figure == "cpu_us" && name ~ /^copy|^value/) return "CPU per byte"
     if (figure == "cpu_us") return "CPU per " (name == "pipeline" ? "query" : "transaction")
+    if (figure == "added_us") return "added to the time of one client"
     if (figure == "rate") return "throughput (more is better)"
     if (figure == "per_cpu") return "logins per CPU second (more is better)"
     if (figure == "resident") return "resident bytes per client"
@@ -98,9 +100,10 @@ END {
                 if (form == "text") printf "%-12s   %s: %.2f of what it was before\n", name, pooler_list[p], grown
                 else printf "| %s | CPU with them over CPU before, %s | %.2f | – | – |\n", name, pooler_list[p], grown
             }
-        if (form == "markdown" && name == "workers" && figure == "rate")
-            for (p = 3; p <= pooler_count; p++)
-                printf "| %s | throughput of %s over PgBouncer | %s | – | – |\n", name, pooler_list[p],
-                       show(median_of(pooler_list[p], figure) / median_of("pgbouncer", figure))
+        for (p = 3; name ~ /^workers/ && figure == "rate" && p <= pooler_count; p++) {
+            ratio = ratio_between(pooler_list[p], "pgbouncer", figure)
+            if (form == "text") printf "%-12s   %s over PgBouncer: %s\n", name, pooler_list[p], show(ratio)
+            else printf "| %s | throughput of %s over PgBouncer | %s | %.2f … %.2f | – |\n", name, pooler_list[p], show(ratio), low, high
+        }
     }
 }' "$2"

@@ -1,7 +1,7 @@
-# The two programs of ./dev bench: a backend that answers from memory, and the load that goes through a pooler to
-# it. They stand on the rooms base, wire and net, so they speak the protocol and TLS as pgweir does.
+# The programs of ./dev bench: a backend that answers from memory, the load that goes through a pooler to it, and
+# what times one client. They stand on the rooms base, wire and net, so they speak the protocol and TLS as pgweir does.
 
-foreach(program fake_backend load)
+foreach(program fake_backend load added)
   add_executable(bench_${program} ${CMAKE_SOURCE_DIR}/bench/${program}.c)
   target_include_directories(bench_${program} PRIVATE ${CMAKE_SOURCE_DIR}/include)
   target_link_libraries(bench_${program} PRIVATE strict pgweir_net pgweir_wire pgweir_base
