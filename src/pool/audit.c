@@ -2,8 +2,8 @@
  * audit.c - see audit.h.
  *
  * Fingerprints stand in buckets of four. A reader compares four numbers; a writer, under the lock, writes the
- * flags before the fingerprint. A reader that comes between sees the old text with the new flags at worst: one
- * question too many.
+ * flags before the fingerprint. A reader that comes between sees the old text with the new flags at worst:
+ * one question too many.
  */
 #include "pgweir/pool/audit.h"
 

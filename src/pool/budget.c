@@ -1,28 +1,35 @@
 /*
- * budget.c - hosts and quotas, made and limited; the story of the whole budget: who has how many connections, who waits for one, who
- *     should give one back. The books are in budget_books.c, the decisions in budget_settle.c, what pools do in budget_account.c.
+ * budget.c - hosts and quotas, made and limited; the story of the whole budget: who has how many connections,
+ * who waits for one, who should give one back. The books are in budget_books.c, the decisions in
+ * budget_settle.c, what pools do in budget_account.c.
  *
- *     A connection of an account draws from several pots at once: its host's, and those of the role and the database it belongs to,
- *     on that host and over all hosts.
- *     A want waits in the line of the first thing that is full, looked at in this order: its account, its quotas, the host.
+ *     A connection of an account draws from several pots at once: its host's, and those of the role and the
+ *     database it belongs to, on that host and over all hosts.
+ *     A want waits in the line of the first thing that is full, looked at in this order: its account, its
+ *     quotas, the host.
  *
  *         want -> account.line    \
- *         want -> quota.pot.line   }  when one is given back there, the oldest moves on ->  host.pot.line -> on_slot()
+ *         want -> quota.pot.line   }  one is given back there: the oldest moves on ->  host.pot.line -> on_slot()
  *
- *     An account may have a reserve: wants that have waited long enough (is_urgent) see its limit that much higher.
+ *     An account may have a reserve: wants that have waited long enough (is_urgent) see its limit that much
+ *     higher.
  *
- *     So everybody in the host's line waits for the host alone, and the age of the first of them says how hard the host is pressed.
+ *     So everybody in the host's line waits for the host alone, and the age of the first of them says how
+ *     hard the host is pressed.
  *
- *     Room in a host for an account: a free slot that is not kept for somebody's guarantee. Guarantees that would eat the whole
- *     limit cannot all be kept; then an account that has nothing may take any free slot, so that nobody starves. For the same reason a
- *     guarantee protects idle connections only in a host that can keep all of its guarantees, and never against a quota.
+ *     Room in a host for an account: a free slot that is not kept for somebody's guarantee. Guarantees that
+ *     would eat the whole limit cannot all be kept; then an account that has nothing may take any free slot,
+ *     so that nobody starves. For the same reason a guarantee protects idle connections only in a host that
+ *     can keep all of its guarantees, and never against a quota.
  *
- *     What should close is counted as `leaving` from the moment it is told until its slot comes back; never more than wants wait.
+ *     What should close is counted as `leaving` from the moment it is told until its slot comes back; never
+ *     more than wants wait.
  *
  *     Quotas over all hosts tie the hosts together, so there is one lock for all of them.
  *
- *     Invariants, whenever the lock is free: taken never grows beyond limit; unmet is the sum of what accounts lack to their
- *     guarantee; no want is left waiting that could be served, except by the thread that is just about to serve it.
+ *     Invariants, whenever the lock is free: taken never grows beyond limit; unmet is the sum of what
+ *     accounts lack to their guarantee; no want is left waiting that could be served, except by the thread
+ *     that is just about to serve it.
  */
 #include "pgweir/pool/budget.h"
 

@@ -1,5 +1,6 @@
 /*
- * budget_account.c - what a pool does with its account: takes, gives, waits, gives way. See budget.c for the whole.
+ * budget_account.c - what a pool does with its account: takes, gives, waits, gives way. See budget.c for the
+ * whole.
  */
 #include <assert.h>
 #include <stdatomic.h>
@@ -9,8 +10,9 @@
 #include "budget_impl.h"
 #include "pgweir/base/clock.h"
 
-/* An account gives way to a want of another one that has waited longer than its own oldest by this and by a part of the latter's wait.
- * Less, and busy pools would close and reopen connections in turns; a login costs some milliseconds on both sides. */
+/* An account gives way to a want of another one that has waited longer than its own oldest by this and by a
+ * part of the latter's wait. Less, and busy pools would close and reopen connections in turns; a login costs
+ * some milliseconds on both sides. */
 #define YIELD_MARGIN_US (100 * US_PER_MS)
 #define YIELD_MARGIN_PART 4
 

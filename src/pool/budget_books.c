@@ -1,5 +1,6 @@
 /*
- * budget_books.c - the books: who has how many, who waits in which line. Nothing here decides; see budget.c for the whole.
+ * budget_books.c - the books: who has how many, who waits in which line. Nothing here decides; see budget.c
+ * for the whole.
  */
 #include <assert.h>
 
@@ -305,8 +306,8 @@ account_advance_locked(struct budget_account *a)
         line_advance_locked(&a->line, limit - a->taken - further);
 }
 
-/* The same for a quota; its wants that wait further on are in the lines of hosts. One that can be served need not wait behind those that
- * cannot, for whose pools their host has no room. */
+/* The same for a quota; its wants that wait further on are in the lines of hosts. One that can be served need
+ * not wait behind those that cannot, for whose pools their host has no room. */
 static void
 quota_advance_locked(struct budget *b, struct budget_quota *q)
 {

@@ -1,6 +1,7 @@
 /*
- * budget_impl.h - the inside of the budget: pots, quotas and hosts, and what its files have of each other. Everything but budget.c's
- * questions runs under the budget's lock, and says so in its name or takes only what the lock guards.
+ * budget_impl.h - the inside of the budget: pots, quotas and hosts, and what its files have of each other.
+ * Everything but budget.c's questions runs under the budget's lock, and says so in its name or takes only
+ * what the lock guards.
  */
 #ifndef PGWEIR_POOL_BUDGET_IMPL_H
 #define PGWEIR_POOL_BUDGET_IMPL_H
@@ -118,7 +119,8 @@ bool account_is_protected(const struct budget_account *a, const struct pot *pot)
 uint64_t more_pressing(uint64_t a, uint64_t b);
 void host_lock(struct budget_host *h);
 void host_unlock(struct budget_host *h);
-/* After every change: serves who can be served, squeezes whom it must, one at a time and each told without the lock. */
+/* After every change: serves who can be served, squeezes whom it must, one at a time and each told without
+ * the lock. */
 void host_settle_and_unlock(struct budget_host *h);
 
 /* --- budget.c --- */

@@ -1,6 +1,6 @@
 /*
- * budget_settle.c - after every change of the books: who is served, who is asked to close an idle connection, and how hard that presses
- * on connections that come back. See budget.c for the whole.
+ * budget_settle.c - after every change of the books: who is served, who is asked to close an idle connection,
+ * and how hard that presses on connections that come back. See budget.c for the whole.
  */
 #include <stdatomic.h>
 
@@ -8,7 +8,8 @@
 
 /* --- who is served, who is squeezed --- */
 
-/* The oldest want in the host's line that may have a slot now. Who turns out to wait for something else is moved there, and says so. */
+/* The oldest want in the host's line that may have a slot now. Who turns out to wait for something else is
+ * moved there, and says so. */
 static struct budget_want *
 servable_in_line_locked(struct budget_host *h, bool *has_moved)
 {
@@ -92,8 +93,8 @@ account_is_protected(const struct budget_account *a, const struct pot *pot)
     return pot == &h->_shared.pot && pot_excess(pot) == 0 && h->_shared.guaranteed <= pot->limit;
 }
 
-/* Who should close an idle connection for the sake of POT: above its guarantee and longest without work. One at or below its guarantee only
- * where there is no other and it is not protected. */
+/* Who should close an idle connection for the sake of POT: above its guarantee and longest without work. One
+ * at or below its guarantee only where there is no other and it is not protected. */
 static struct budget_account *
 victim_of_locked(struct budget *b, const struct pot *pot)
 {
@@ -258,7 +259,8 @@ host_unlock(struct budget_host *h)
     pthread_mutex_unlock(&h->budget->_shared.lock);
 }
 
-/* After every change: serves who can be served, squeezes whom it must, one at a time and each told without the lock. */
+/* After every change: serves who can be served, squeezes whom it must, one at a time and each told without
+ * the lock. */
 void
 host_settle_and_unlock(struct budget_host *h)
 {

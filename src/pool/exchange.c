@@ -1,12 +1,16 @@
 /*
- * exchange.c - how the shards of a pool help each other, so that no client waits while a server is idle in another worker.
+ * exchange.c - how the shards of a pool help each other, so that no client waits while a server is idle in
+ * another worker.
  *
- *     a shard that gets a waiter:       counts it, sets its bit in pool->waiting, THEN looks at pool->idle and asks there
- *     a shard whose first server rests: sets its bit in pool->idle, THEN looks at pool->waiting and sends it there
+ *     a shard that gets a waiter:        counts it, sets its bit in pool->waiting,
+ *                                        THEN looks at pool->idle and asks there
+ *     a shard whose first server rests:  sets its bit in pool->idle,
+ *                                        THEN looks at pool->waiting and sends it there
  *
- *     With a full fence at each THEN, one of the two sees the other (Dekker). Bits of pool->idle are cleared only when somebody looked in
- *     vain, so in the steady state of a pool that has enough servers nobody writes either mask. A shard that was asked answers
- *     always, and clears its bit before it answers no: so asking ends.
+ *     With a full fence at each THEN, one of the two sees the other (Dekker). Bits of pool->idle are cleared
+ *     only when somebody looked in vain, so in the steady state of a pool that has enough servers nobody
+ *     writes either mask. A shard that was asked answers always, and clears its bit before it answers no: so
+ *     asking ends.
  *
  *         A                                            B
  *         | asked_by |= A, CALL_ASKED ---------------->| has an idle one: leave(), state MOVING
@@ -14,16 +18,18 @@
  *         | join(), to the oldest waiter               |
  *         |<----------------- answered_by |= B, CALL_ANSWERED
  *
- *     A server that comes back goes to another shard's oldest waiter when that has waited noticeably longer than ours. `incoming` counts what
- *     is on its way to a shard, so that not all others send at once to the same waiter.
+ *     A server that comes back goes to another shard's oldest waiter when that has waited noticeably longer
+ *     than ours. `incoming` counts what is on its way to a shard, so that not all others send at once to the
+ *     same waiter.
  */
 #include <assert.h>
 
 #include "shard_impl.h"
 
-/* A waiter elsewhere is noticeably older when it has waited longer than ours by a quarter and this. Less would move servers to and fro
- * because a worker was off its CPU for a moment: with 200 us here, four workers on two CPUs spent a quarter of theirs on moves. More would
- * let the longest wait grow past twice the mean. */
+/* A waiter elsewhere is noticeably older when it has waited longer than ours by a quarter and this. Less
+ * would move servers to and fro because a worker was off its CPU for a moment: with 200 us here, four workers
+ * on two CPUs spent a quarter of theirs on moves. More would let the longest wait grow past twice the
+ * mean. */
 #define ELDER_MARGIN_US (2 * US_PER_MS)
 #define ELDER_NUMERATOR 5
 #define ELDER_DENOMINATOR 4
@@ -186,7 +192,8 @@ exchange_try_send(struct member *m, struct shard *to)
     return true;
 }
 
-/* Sends the coldest idle server that can move. Where none can, they are hidden for a while: who asked would ask for ever. */
+/* Sends the coldest idle server that can move. Where none can, they are hidden for a while: who asked would
+ * ask for ever. */
 static bool
 try_send_idle(struct shard *s, struct shard *to)
 {
@@ -234,8 +241,8 @@ on_offer_due(struct timer *timer)
 
 /* --- asking --- */
 
-/* Asks as many shards as there are waiters, each at most once at a time, our neighbour first so that not all ask the same. Who is asked sends as
- * many as he has and we lack. */
+/* Asks as many shards as there are waiters, each at most once at a time, our neighbour first so that not all
+ * ask the same. Who is asked sends as many as he has and we lack. */
 void
 exchange_seek(struct shard *s)
 {

@@ -2,15 +2,19 @@
  * growth.c - when a shard dials.
  *
  *     need --trouble? later--> --too many dials? starved--> --budget--> TAKEN: dial
- *                                                               \-----> WAIT: the want is out; its slot comes as a letter
+ *                                                               \-----> WAIT: the want is out; its slot comes
+ *                                                                       as a letter
  *
- *     A shard dials for every waiter that no dial under way and no arriving server will serve, once the shards that may have idle
- *     servers have answered. Logins that wait for a welcome count as one, in the whole pool. min_pool_size is filled up the same way, but it never waits in the budget's line.
+ *     A shard dials for every waiter that no dial under way and no arriving server will serve, once the
+ *     shards that may have idle servers have answered. Logins that wait for a welcome count as one, in the
+ *     whole pool. min_pool_size is filled up the same way, but it never waits in the budget's line.
  *
- *     Whoever cannot dial now is called again by whatever stood in the way: the end of a dial (pool->starved), the pause after a
- *     failure and the budget's slow recovery (growth_timer), a slot (CALL_SLOT).
+ *     Whoever cannot dial now is called again by whatever stood in the way: the end of a dial
+ *     (pool->starved), the pause after a failure and the budget's slow recovery (growth_timer), a slot
+ *     (CALL_SLOT).
  *
- *     Invariants: is_want_out from BUDGET_WAIT until the slot's letter or budget_forget() == true, and meanwhile no second budget_take()
+ *     Invariants: is_want_out from BUDGET_WAIT until the slot's letter or budget_forget() == true, and
+ *     meanwhile no second budget_take()
  *     with the want; pool->dial_count >= the sum of the shards' dial_count.
  */
 #include <assert.h>
@@ -37,7 +41,8 @@ pool_dial_count(struct pool *pool)
     return atomic_load_explicit(&pool->dial_count, memory_order_relaxed);
 }
 
-/* While a shard that may have idle servers has not answered, nobody knows; its answer is a letter away, a login much more. */
+/* While a shard that may have idle servers has not answered, nobody knows; its answer is a letter away, a
+ * login much more. */
 static bool
 lacks_server(struct shard *s)
 {
@@ -47,8 +52,8 @@ lacks_server(struct shard *s)
     return s->asked == 0 && s->waiting_count > coming;
 }
 
-/* Whichever shard dials, its server brings the welcome for all; we are called when that dial has ended. A welcome that is known already is on its way
- * to those who wait here. */
+/* Whichever shard dials, its server brings the welcome for all; we are called when that dial has ended. A
+ * welcome that is known already is on its way to those who wait here. */
 static bool
 lacks_welcome(struct shard *s)
 {
@@ -250,7 +255,8 @@ growth_line_moved(struct shard *s)
         return;
     oldest_us = shard_oldest_us(s);
     if (oldest_us == 0) {
-        /* While nobody presses the host our want only waits for room in our own pool, and may as well go on doing so. */
+        /* While nobody presses the host our want only waits for room in our own pool, and may as well go on
+         * doing so. */
         if (budget_pressed_since(s->want.account->host) != 0)
             forget_want(s);
     } else if (oldest_us > s->want_since_us + WANT_AGE_COARSE_US) {

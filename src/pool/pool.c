@@ -5,10 +5,12 @@
  *                                      |
  *                                      +--per host it has had--> account --> budget
  *
- *     A pool is never freed while the workers run: clients and servers of any thread point at it. One whose database has gone from the
- *     configuration stays for the clients that it still has; it keeps its last route, loses its guarantee, and closes its idle servers.
+ *     A pool is never freed while the workers run: clients and servers of any thread point at it. One whose
+ *     database has gone from the configuration stays for the clients that it still has; it keeps its last
+ *     route, loses its guarantee, and closes its idle servers.
  *
- *     Locks, in the order in which they may be held together: pools, pool, (budget's). Letters are posted under none of them.
+ *     Locks, in the order in which they may be held together: pools, pool, (budget's). Letters are posted
+ *     under none of them.
  */
 #include "pgweir/pool/pool.h"
 
@@ -424,7 +426,8 @@ route_in(const struct settings *s, const char *database, const char *user)
     return r;
 }
 
-/* A login may bring a route of the configuration before the last reload: that must not make a pool which no reload corrects. */
+/* A login may bring a route of the configuration before the last reload: that must not make a pool which no
+ * reload corrects. */
 static struct pool *
 pool_new_locked(struct pools *p, struct route *route, struct slice startup)
 {

@@ -2,9 +2,9 @@
  * reaper.c - pools that nobody uses are freed: those of `*` databases after autodb_idle_timeout, all after
  * pool_idle_timeout, private ones at once.
  *
- *     used --last client or member gone--> in p->unused --time over, main thread--> out of by_name, gate closed
- *         --three rounds--> freed
- *            (pool_leave(), pool_exit())       \--pools_get()--> used
+ *     used --last client or member gone--> in p->unused --time over--> out of by_name, gate closed
+ *            (pool_leave(), pool_exit())       |                         \--three rounds--> freed
+ *                                              \--pools_get()--> used
  *
  *     Once a pool is out of by_name with its gate closed, without clients and members, nobody can come to it
  *     any more; but workers may be in the middle of something that touches it, and bells may be on their way.

@@ -1,4 +1,5 @@
-/* shard_impl.h - the inside of a shard, for the three files that move it: shard.c, growth.c and exchange.c. */
+/* shard_impl.h - the inside of a shard, for the files that move it: shard.c, whose story names them, and its
+ * parts. */
 #ifndef PGWEIR_POOL_SHARD_IMPL_H
 #define PGWEIR_POOL_SHARD_IMPL_H
 
@@ -30,12 +31,9 @@ struct shard {
     bool is_gone;
     struct pool_account *account;
 
-    struct list idle;     /* member.in_idle: first the hottest, last the coldest */
-    struct list waiting;  /* waiter.in_waiting with WISH_SERVER: first the oldest */
-    struct list greeting; /* waiter.in_waiting with WISH_WELCOME: first the oldest */
-    struct list members;  /* member.in_all */
+    struct list members; /* member.in_all */
     unsigned idle_count, active_count, dial_count;
-    unsigned waiting_count, greeting_count;
+    unsigned client_count;
     bool is_used; /* some client asked for something: min_pool_size is kept up from then on */
     bool is_closing_down;
 
@@ -47,17 +45,23 @@ struct shard {
         unsigned alert;        /* so many are looked at, one after the other */
         uint64_t alert_due_us; /* no alert before */
     } audit;
-    unsigned client_count;
 
+    /* queue.c */
+    struct list waiting;  /* waiter.in_waiting with WISH_SERVER: first the oldest */
+    struct list greeting; /* waiter.in_waiting with WISH_WELCOME: first the oldest */
+    unsigned waiting_count, greeting_count;
+    struct timer wait_timer;   /* the oldest waiter's time is up, or that of one that has left since */
+    struct link *next_to_tell; /* the first in `waiting` not told that it waits long; NULL: all were */
+    struct timer notify_timer; /* it is due to be told, or was when the timer was armed */
+
+    /* idle.c */
+    struct list idle;        /* member.in_idle: first the hottest, last the coldest */
+    struct timer idle_timer; /* one of them is due to close, or was when it was armed */
+
+    /* check.c */
     unsigned checking_count; /* of the active ones: is_checking */
     uint64_t check_delay_us; /* idle servers are checked after so long; TIMERS_NEVER: they are not */
     bool is_round_robin;     /* the coldest idle server is taken, not the hottest */
-    struct link
-        *next_to_tell; /* the first in `waiting` that was not told that it waits long; NULL: all were */
-    struct timer notify_timer; /* it is due to be told, or was when the timer was armed */
-
-    struct timer wait_timer; /* the oldest waiter's time is up, or that of one that has left since */
-    struct timer idle_timer; /* an idle server is due to close, or was when it was armed */
 
     /* exchange.c */
     bool is_idle_told;        /* our bit in pool->idle */
@@ -89,22 +93,56 @@ struct shard *shard_new(struct pool *pool, unsigned worker, uint64_t random);
 void shard_free(struct shard *s);
 /* Its pool is about to be freed: nothing of it may happen by itself any more. */
 void shard_stop(struct shard *s);
-/* Whether min_pool_size holds: somebody is there, or it is known whom servers would be for. */
-bool pool_is_wanted(const struct shard *s);
 
+/* M is ACTIVE here without a client: the next waiter gets it, or it becomes idle. */
+void shard_place(struct member *m, uint64_t now_us);
+/* Whether M, which has no client now, is to be closed for the sake of other pools. */
+bool shard_yields(struct member *m, uint64_t now_us);
+
+/* --- bell.c: what other threads want of a shard --- */
+void bell_init(struct shard *s);
 /* Any thread. Calls while the bell is on its way are one letter. */
 void shard_ring(struct shard *s, uint32_t calls);
 void shard_post(struct loop *to, struct letter *letter); /* a letter that must not be lost */
-/* Rings all shards that exist, save EXCEPT (NULL: none). */
+/* pool.c's. Rings all shards that exist, save EXCEPT (NULL: none). */
 void pool_ring_all(struct pool *pool, const struct shard *except, uint32_t calls);
 void pool_ring(struct pool *pool, uint32_t mask, uint32_t calls); /* those of MASK */
 
-/* --- shard.c, for the other two --- */
-/* M is ACTIVE here without a client: the next waiter gets it, or it becomes idle. */
-void shard_place(struct member *m, uint64_t now_us);
-void shard_retire(struct member *m, enum retire_reason reason);
+/* --- member.c: a server's states --- */
 void member_detach(struct member *m); /* out of all lists and counts of its shard */
-bool shard_yields(struct member *m, uint64_t now_us);
+/* on_retire() for M; the second when it is no longer in the pool's usable_count. */
+void shard_retire(struct member *m, enum retire_reason reason);
+void member_retire_uncounted(struct member *m, enum retire_reason reason);
+/* When M is older than servers may become. A lifetime of 0 means use once, and says nothing about an unused
+ * one. */
+uint64_t member_expires_us(const struct member *m);
+
+/* --- queue.c: who waits --- */
+void queue_init(struct shard *s);
+void queue_stop(struct shard *s);
+void queue_join(struct shard *s, struct waiter *w, enum waiter_wish wish);
+void queue_grant(struct waiter *w, struct member *m, uint64_t now_us); /* W leaves, M is its server */
+void queue_greet_all(struct shard *s);                                 /* CALL_WELCOME */
+void queue_refuse_all(struct shard *s);                                /* CALL_REFUSED */
+void queue_learn(struct shard *s); /* the route, and with it how long one may wait, is another one */
+
+/* --- idle.c: which servers rest --- */
+void idle_init(struct shard *s);
+void idle_stop(struct shard *s);
+void idle_take(struct member *m);                  /* M leaves the idle ones: ACTIVE */
+void idle_rest(struct member *m, uint64_t now_us); /* nobody here needs M: IDLE, or closed */
+/* Closes those whose time is over and arms the timer for the next: a walk over the shard's idle ones. */
+void idle_care(struct shard *s);
+void idle_retire_stale(struct shard *s); /* those that the configuration has no use for any more */
+void idle_close_down(struct shard *s);   /* all of them */
+/* Whether min_pool_size holds: somebody is there, or it is known whom servers would be for. */
+bool pool_is_wanted(const struct shard *s);
+
+/* --- check.c: which are asked first --- */
+void check_learn(struct shard *s); /* from the route's settings */
+void check_begin(struct member *m);
+void check_end(struct member *m);
+void check_more(struct shard *s); /* as many as somebody waits for, if that many are idle */
 
 static inline struct waiter *
 waiter_of(struct link *l)

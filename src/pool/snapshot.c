@@ -1,6 +1,6 @@
 /*
- * snapshot.c - interning by content under one lock. The lock is taken at a login, at a change of a setting and when the last reference goes; the path of a
- * transaction compares pointers.
+ * snapshot.c - interning by content under one lock. The lock is taken at a login, at a change of a setting
+ * and when the last reference goes; the path of a transaction compares pointers.
  */
 #include "pgweir/pool/snapshot.h"
 
@@ -234,7 +234,8 @@ snapshot_drop(struct snapshots *store, const struct snapshot *s)
 
     if (s == NULL)
         return;
-    /* Not the last one: no lock. The last is given up under the lock, or intern() could hand out what is being freed. */
+    /* Not the last one: no lock. The last is given up under the lock, or intern() could hand out what is
+     * being freed. */
     refs = atomic_load_explicit(refs_of(s), memory_order_relaxed);
     while (refs > 1)
         if (atomic_compare_exchange_weak_explicit(refs_of(s), &refs, refs - 1, memory_order_release,
@@ -313,8 +314,8 @@ snapshot_disturbs(const struct snapshot *s)
 
 /* --- SQL ---
  *
- * One SELECT of set_config() does all, and NULL there is what RESET does. RESET itself takes an identifier, and the
- * server cuts those after 63 bytes: the setting of a longer name would stay for the next client.
+ * One SELECT of set_config() does all, and NULL there is what RESET does. RESET itself takes an identifier,
+ * and the server cuts those after 63 bytes: the setting of a longer name would stay for the next client.
  */
 
 void
@@ -351,7 +352,8 @@ write_setting(struct buf *sql, const char *name, const char *value, const char *
     *start = ",";
 }
 
-/* Who the session is decides what it may set: so these are put back before all others, and brought behind them, the first of them first. */
+/* Who the session is decides what it may set: so these are put back before all others, and brought behind
+ * them, the first of them first. */
 static const char *const identities[] = { "session_authorization", "role" };
 
 static bool

@@ -185,7 +185,8 @@ statement_drop(struct statement *s)
 
     if (s == NULL)
         return;
-    /* Not the last one: no lock. The last is given up under the lock, or intern() could hand out what is being freed. */
+    /* Not the last one: no lock. The last is given up under the lock, or intern() could hand out what is
+     * being freed. */
     refs = atomic_load_explicit(&s->refs, memory_order_relaxed);
     while (refs > 1)
         if (atomic_compare_exchange_weak_explicit(&s->refs, &refs, refs - 1, memory_order_release,

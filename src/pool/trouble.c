@@ -3,8 +3,9 @@
  *
  *     none --dial failed--> trouble: nobody dials before retry_us, then one at a time --dial worked--> none
  *
- *     Each failure in a row doubles the pause, up to server_login_retry. Dials that fail together, because they were under way
- *     together, are one failure. Half of each pause is chance, so that instances that failed together do not come back together.
+ *     Each failure in a row doubles the pause, up to server_login_retry. Dials that fail together, because
+ *     they were under way together, are one failure. Half of each pause is chance, so that instances that
+ *     failed together do not come back together.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /*
  * audit.h - when the session of a server is looked at as a whole though no text has asked for it, and what a
- * pool has learnt from that: fingerprints of texts that leave something behind without a sign of it, and names
- * of settings that queries cannot be asked for otherwise (`app.tenant_id`).
+ * pool has learnt from that: fingerprints of texts that leave something behind without a sign of it, and
+ * names of settings that queries cannot be asked for otherwise (`app.tenant_id`).
  *
  * How often is one shard's affair, in its thread; what was learnt is the pool's, and read without a lock.
  * Both lists are bounded: the fingerprint that was of no use longest makes room, names beyond the bound are

@@ -1,9 +1,10 @@
 /*
  * control.h - what an administrator does to pools: PAUSE, RESUME, DISABLE, ENABLE, RECONNECT, WAIT_CLOSE.
  *
- *     PAUSE      requests wait, servers are closed as they come back, no new one is dialed; answered when the last has gone
- *     RECONNECT  servers are closed as they come back; requests get new ones
- *     WAIT_CLOSE answered when the last server that was to be closed has gone
+ *     PAUSE       requests wait, servers are closed as they come back, no new one is dialed; answered when
+ *                 the last has gone
+ *     RECONNECT   servers are closed as they come back; requests get new ones
+ *     WAIT_CLOSE  answered when the last server that was to be closed has gone
  *
  * The state hangs on names, not on entries of the configuration: it survives reloads and holds for pools that
  * are made later. "All" (a database of NULL) is a state of its own: RESUME of all leaves a database paused

@@ -1,9 +1,11 @@
 /*
- * statement.h - prepared statements known to the process: (query text, parameter types, scope) interned to one immutable `statement`, whose name on every
- * server is pgweir_<id>. Clients map their own names to statements; servers know which statements they hold; both hold references.
+ * statement.h - prepared statements known to the process: (query text, parameter types, scope) interned to
+ * one immutable `statement`, whose name on every server is pgweir_<id>. Clients map their own names to
+ * statements; servers know which statements they hold; both hold references.
  *
- * The registry has one lock. A worker keeps the statements that it has met lately in a cache of its own, so a Parse of a known text
- * takes no lock: one hash over the text and one look-up. Memory is bounded by bytes: a Parse that would go over the bound is refused.
+ * The registry has one lock. A worker keeps the statements that it has met lately in a cache of its own, so a
+ * Parse of a known text takes no lock: one hash over the text and one look-up. Memory is bounded by bytes: a
+ * Parse that would go over the bound is refused.
  */
 #ifndef PGWEIR_POOL_STATEMENT_H
 #define PGWEIR_POOL_STATEMENT_H
@@ -25,19 +27,17 @@ struct statement {
     struct link in_all; /* the registry's, the oldest first; under its lock */
     _Atomic unsigned refs;
     _Atomic unsigned servers; /* that hold it; counted by who keeps their lists */
-    _Atomic uint64_t
-        calls; /* times it was bound: told by those servers now and then, see statement_count_call() */
+    _Atomic uint64_t calls;   /* times it was bound: told by those now and then, see statement_count_call() */
     struct registry *registry;
     uint64_t id;
-    uint32_t
-        findings; /* of enum sql_flag: what its text may do to a session; looked at once, when it is interned */
+    uint32_t findings; /* of enum sql_flag: what its text may do to a session; found once, when interned */
     uint32_t tail_len;
     uint32_t text_len; /* of the query, without its NUL; the tail begins with it */
     uint32_t scope_len;
     uint8_t name_len; /* with its NUL */
     char name[STATEMENT_NAME_BYTES];
-    uint8_t bytes
-        []; /* the tail of a Parse message behind the name (query NUL, Int16 count, Int32 types), then the scope */
+    /* The tail of a Parse message behind the name (query NUL, Int16 count, Int32 types), then the scope. */
+    uint8_t bytes[];
 };
 
 struct statement_cache { /* one worker's; embedded in it */
@@ -56,8 +56,8 @@ void statement_cache_init(struct statement_cache *cache, struct registry *regist
 void statement_cache_set_bound(struct statement_cache *cache, size_t most_bytes);
 void statement_cache_fini(struct statement_cache *cache);
 
-/* The statement of TAIL (as above) in SCOPE (whatever makes plans of one text differ between sessions; may be empty), with a reference for the
- * caller; NULL when the registry's bound is reached. */
+/* The statement of TAIL (as above) in SCOPE (whatever makes plans of one text differ between sessions; may be
+ * empty), with a reference for the caller; NULL when the registry's bound is reached. */
 struct statement *statement_take(struct statement_cache *cache, struct slice tail, struct slice scope);
 struct statement *statement_hold(struct statement *s); /* NULL is fine */
 void statement_drop(struct statement *s);              /* any thread; NULL is fine */
@@ -88,8 +88,8 @@ statement_look(const struct statement *s, bool standard_strings, struct sql_find
     sql_look(statement_text(s), standard_strings, out);
 }
 
-/* One more use of it on one server, where *CALLS is how many there were. The shared count is written at the first few and then at each 64th, for it is on
- * the path of every transaction of all workers. */
+/* One more use of it on one server, where *CALLS is how many there were. The shared count is written at the
+ * first few and then at each 64th, for it is on the path of every transaction of all workers. */
 static inline void
 statement_count_call(struct statement *s, uint64_t *calls)
 {
@@ -101,8 +101,10 @@ statement_count_call(struct statement *s, uint64_t *calls)
         atomic_fetch_add_explicit(&s->calls, 64, memory_order_relaxed);
 }
 
-/* Calls EACH, under the registry's lock, for up to MOST statements (at least 1), those made behind AFTER (NULL: from the oldest on).
- * return  the last of them, with a reference, to be the next call's AFTER; NULL when there are no more. AFTER's reference is given up. */
+/* Calls EACH, under the registry's lock, for up to MOST statements (at least 1), those made behind AFTER
+ * (NULL: from the oldest on).
+ * return  the last of them, with a reference, to be the next call's AFTER; NULL when there are no more.
+ * AFTER's reference is given up. */
 struct statement *registry_list(struct registry *r, struct statement *after, size_t most,
                                 void (*each)(void *arg, const struct statement *s), void *arg);
 
