@@ -1,6 +1,6 @@
 /*
- * test_sql_fingerprint.c - texts that differ in constants only are one; names of settings are found where nobody
- * reads.
+ * test_sql_fingerprint.c - texts that differ in constants only are one; names of settings are found where
+ * nobody reads.
  */
 #include <CUnit/CUnit.h>
 #include <string.h>
