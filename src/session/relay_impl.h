@@ -42,4 +42,33 @@ void relay_flush_to_server(struct client *c);
 void relay_client_drained(struct client *c);
 void relay_server_drained(struct server *s);
 
+/* --- what relay_request.c and relay_reply.c have in common --- */
+
+/* The bytes to work on: what was kept last time with FRESH behind it. *IS_KEPT says that they lie in KEPT. */
+struct slice relay_input(struct buf *kept, struct slice fresh, bool *is_kept);
+/* Keeps REST, the end of what relay_input() returned. */
+void relay_keep_rest(struct buf *kept, struct slice rest, bool is_kept);
+/* Sends what has been gathered for S's client. */
+void relay_flush_to_client(struct server *s);
+/* Gathers answers of our own that nothing from the server stands before. */
+void relay_gather_made_up(struct server *s);
+/* S could be released: it is, or stays with its client while what that has left in the session is asked for,
+ * or cannot follow it. */
+void relay_release(struct server *s);
+
+/* Whether nothing is outstanding between S and its client. */
+static inline bool
+relay_may_release(const struct server *s)
+{
+    return s->status == 'I' && ledger_is_quiet(&s->ledger) && scanner_is_between_messages(&s->scanner) &&
+           scanner_is_between_messages(&s->client->scanner) && s->client->pool_mode != POOL_SESSION;
+}
+
+/* Whether the other end of S does not read fast enough. */
+static inline bool
+relay_is_clogged(const struct stream *s)
+{
+    return stream_backlog_bytes(s) > STREAM_HIGH_BYTES;
+}
+
 #endif
