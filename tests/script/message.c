@@ -13,8 +13,10 @@
  *     w  a word and NUL        t  the rest and NUL        r  the rest without NUL
  *     b  a character           4  a number, Int32         0  two zero bytes
  *     v  all further words as a counted list of values    l  the rest as one value
- *     k  all further words as columns of type text        c  the body of CopyInResponse and CopyOutResponse: text, no columns
- *     e  severity, code and message as error fields      s  the fields of "cached plan must not change result type"
+ *     k  all further words as columns of type text
+ *     c  the body of CopyInResponse and CopyOutResponse: text, no columns
+ *     e  severity, code and message as error fields
+ *     s  the fields of "cached plan must not change result type"
  */
 static const struct {
     const char *name;

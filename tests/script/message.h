@@ -4,8 +4,9 @@
  *     Query select 1 | Sync                     messages, one behind the other
  *     Columns a | Row 1 | Complete SELECT 1 | Ready I
  *
- * The first word names the message (message.c has the table), the others are its fields in the order of the wire; `-` is an empty one. A last
- * field may hold blanks; x*1000 is a thousand times x. `Type ? text` is a message of any type, `Bytes 51 00 0f` is anything at all.
+ * The first word names the message (message.c has the table), the others are its fields in the order of the
+ * wire; `-` is an empty one. A last field may hold blanks; x*1000 is a thousand times x. `Type ? text` is a
+ * message of any type, `Bytes 51 00 0f` is anything at all.
  *
  * source PostgreSQL docs, protocol-message-formats.
  */

@@ -1,9 +1,11 @@
 /*
  * robot.c - PostgresMain() of src/backend/tcop/postgres.c in miniature.
  *
- *     message -> skipped? in COPY? busy? -> run_sql(): one statement after the other -> answers -> end of the message
+ *     message -> skipped? in COPY? busy? -> run_sql(): one statement after the other -> answers -> end of the
+ *     message
  *
- *     A simple Query that comes upon COPY IN or a slow statement leaves its remaining statements in `rest`, and goes on there.
+ *     A simple Query that comes upon COPY IN or a slow statement leaves its remaining statements in `rest`,
+ *     and goes on there.
  */
 #include "robot.h"
 

@@ -1,16 +1,18 @@
 /*
- * robot.h - a very small PostgreSQL for scenes in which nobody can write down beforehand what the servers are asked. It keeps the protocol's rules (one
- * message after the other, ignore_till_sync, COPY mode, implicit and explicit transactions) and knows these statements, with `;` between them:
+ * robot.h - a very small PostgreSQL for scenes in which nobody can write down beforehand what the servers are
+ * asked. It keeps the protocol's rules (one message after the other, ignore_till_sync, COPY mode, implicit
+ * and explicit transactions) and knows these statements, with `;` between them:
  *
  *     begin  commit  rollback     echo X        a row with X ($1: the first parameter)
  *     insert X                    X is remembered once it is committed
- *     fail                        an error      slow X    does not end by itself: it is cancelled, or robot_finish() ends it
+ *     fail                        an error
+ *     slow X                      does not end by itself: it is cancelled, or robot_finish() ends it
  *     copy in   copy out          notice X      a notice with X
- *     set X   show X              a setting; showing it is a complaint when it is there and does not begin with X
+ *     set X   show X              a setting; a complaint when it is there and does not begin with X
  *     SELECT …  RESET …  DISCARD …     what the pooler says itself
  *
- * A complaint is something that must not happen: another session's setting; and, unless clients are rude, a message that has no place or a
- * statement that cannot be read.
+ * A complaint is something that must not happen: another session's setting; and, unless clients are rude, a
+ * message that has no place or a statement that cannot be read.
  */
 #ifndef PGWEIR_TESTS_ROBOT_H
 #define PGWEIR_TESTS_ROBOT_H

@@ -1,37 +1,49 @@
 /*
- * script.h - conversations with a whole house: scripted clients on one side, scripted PostgreSQL servers on the other, one thread, and a clock
- * that only the script moves. A line is `actor verb words`, and after each line everything that can happen without time going by has happened.
+ * script.h - conversations with a whole house: scripted clients on one side, scripted PostgreSQL servers on
+ * the other, one thread, and a clock that only the script moves. A line is `actor verb words`, and after each
+ * line everything that can happen without time going by has happened.
  *
- *     c1 enters                     connects, sends its startup packet, gets the greeting. `enters timezone=UTC`: with that parameter
- *     c1 connects                   only connects                  c1 is greeted    the greeting comes
- *     c1 sends Query select 1       messages (message.h), `|` between them
- *     s1 gets Query select 1        exactly these bytes are what it has read and not yet heard of
- *     s1 hears Query select 1       the same, but more may follow
- *     s1 hears something            one message, whatever it says
- *     c1 gets Refusal FATAL 53300 words     an ErrorResponse of pgweir's making: severity, SQLSTATE, part of its message
- *     c1 gets nothing               c1 is closed   (everything was heard of)   c1 hangs up    c1 half-closes
- *     c1 stops reading              c1 reads on
- *     c2 cancels c1                 connects and sends a CancelRequest with c1's key; `cancels c1 wrongly`: with a wrong secret
- *     k1 cancels s1                 a connection has come with a CancelRequest for s1;   k1 closes
- *     s1 is asked                   a Query of the pooler's has come that asks what its client has left in the session
- *     s1 is asked: nothing          the same, and it answers that nothing is there;   s1 is asked: pinned     that every pin in question is
- *     s1 lingers                    it will not close when the pooler does, as servers do; then s1 is ended
- *     s1 closes                     s1 accepts  (scenes with by_hand) it gets the startup packet and answers nothing
- *     server goes down | comes up   nobody listens there any more; listens again
- *     counter query_count 3         of all pools and workers, see pgweir/pool/counters.h
- *     servers 2                     so many connections to servers are open;   couriers 1    cancel requests under way
- *     time 5 s                      (ms, s) goes by, in many small steps
- *     drain   drained   undrained   house_drain(); whether on_drained() came
- *     reload pool_mode = session    house_reconfigure() with these settings (`|` between them) in place of the scene's
- *     entry connect_query='…'       house_reconfigure() with these words in the database's entry; `entry -`: no such database
- *     admin PAUSE app -> done       what an administrator does (PAUSE, RESUME, DISABLE, ENABLE, RECONNECT, WAIT_CLOSE, KILL [app], KILL_CLIENT 1) and
- *                                   the answer; admin has 1: so many answers have come that take their time
- *     limit 3                       what the budget's host may have
- *     secret carol = sesame         whose secret was asked for, and what it is; `-`: there is no such user, `?`: nobody knows; `secret carol`: only that
- *                                   it was asked for
+ * Clients, servers and couriers (connections with a CancelRequest of the pooler's):
  *
- * Clients are numbered by the script, servers and couriers in the order in which they come. Servers log everybody in by
- * themselves, unless by_hand. At the end nobody may have read what the script has not heard of.
+ *     c1 enters [timezone=UTC]    connects, sends its startup packet (with that parameter), gets the greeting
+ *     c1 connects                 only connects;   c1 is greeted   the greeting comes
+ *     c1 sends Query select 1     messages (message.h), `|` between them
+ *     s1 gets Query select 1      exactly these bytes are what it has read and not yet heard of
+ *     s1 hears Query select 1     the same, but more may follow;   s1 hears something   one message
+ *     c1 gets Refusal FATAL 53300 words
+ *                                 an ErrorResponse of pgweir's making: severity, SQLSTATE, part of its
+ *                                 message
+ *     c1 gets nothing             everything was heard of;   c1 is closed   and it is;   c1 is open
+ *     c1 hangs up                 c1 half-closes   c1 stops reading   c1 reads on
+ *     c2 cancels c1 [wrongly]     connects and sends a CancelRequest with c1's key (with a wrong secret)
+ *     k1 cancels s1               a connection has come with a CancelRequest for s1;   k1 closes
+ *     s1 is asked                 a Query of the pooler's asks what its client has left in the session
+ *     s1 is asked: nothing        the same, and it answers that nothing is there
+ *     s1 is asked: pinned         the same, and it answers that every pin in question is
+ *     s1 lingers                  does not close when the pooler does, as servers do; then s1 is ended
+ *     s1 accepts                  (scenes with by_hand) gets the startup packet and answers nothing
+ *     s1 closes
+ *
+ * Lines without an actor:
+ *
+ *     server goes down | comes up nobody listens there any more; listens again
+ *     counter query_count 3       of all pools and workers, see pgweir/pool/counters.h
+ *     servers 2                   so many connections to servers are open
+ *     couriers 1                  cancel requests under way
+ *     time 5 s                    (ms, s) goes by, in many small steps
+ *     drain   drained   undrained house_drain(); whether on_drained() came
+ *     reload pool_mode = session  house_reconfigure() with these settings (`|` between them) in place of the
+ *                                 scene's
+ *     entry connect_query=…       the same with these words in the database's entry; `-`: no such database
+ *     admin PAUSE app -> done     an administrator's PAUSE, RESUME, DISABLE, ENABLE, RECONNECT, WAIT_CLOSE,
+ *                                 KILL [app] or KILL_CLIENT 1, and the answer
+ *     admin has 1                 so many answers have come that take their time
+ *     limit 3                     what the budget's host may have
+ *     secret carol = sesame       whose secret was asked for, and what it is; `-`: there is no such user,
+ *                                 `?`: nobody knows; `secret carol`: only that it was asked for
+ *
+ * Clients are numbered by the script, servers and couriers in the order in which they come. Servers log
+ * everybody in by themselves, unless by_hand. At the end nobody may have unheard bytes.
  */
 #ifndef PGWEIR_TESTS_SCRIPT_H
 #define PGWEIR_TESTS_SCRIPT_H
@@ -61,8 +73,8 @@ struct scene {
     bool is_limit_unknown; /* until the line `limit` */
     enum pace pace;
     size_t split_at;
-    /* Who plays the servers; NULL: the script does. Takes what it understands from *IN, appends its answers; whether it did anything. Asked again
-     * and again until it does nothing. */
+    /* Who plays the servers; NULL: the script does. Takes what it understands from *IN, appends its answers;
+     * whether it did anything. Asked again and again until it does nothing. */
     bool (*serve)(struct script *s, struct actor *server, struct slice *in, struct buf *out);
     /* A CancelRequest for SERVER has come. The courier is closed when this returns, unless are_couriers_slow. */
     void (*on_cancel)(struct script *s, struct actor *server);

@@ -1,6 +1,7 @@
 /*
- * test_anywhere.c - a connection is lost after each single byte of a conversation, the client's or the server's. Whatever the moment: nobody else is
- * disturbed, the servers come to rest, what was not asked to be committed is not, and (asan) nothing leaks.
+ * test_anywhere.c - a connection is lost after each single byte of a conversation, the client's or the
+ * server's. Whatever the moment: nobody else is disturbed, the servers come to rest, what was not asked to be
+ * committed is not, and (asan) nothing leaks.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,8 @@
 
 void suite_anywhere(void);
 
-/* Each tries to commit T. NEEDED: how many of its messages must be sent before T may be committed; 0: it never may. */
+/* Each tries to commit T. NEEDED: how many of its messages must be sent before T may be committed; 0: it
+ * never may. */
 static const struct conversation {
     const char *words;
     unsigned needed;
@@ -171,7 +173,8 @@ client_is_lost(const struct scene *scene, const char *intro, const struct conver
     actor_send(client, buf_slice(&out));
     if (cut >= buf_len(&out))
         actor_close(client);
-    /* Where it still waits for a server of the other worker, or to be greeted, its request is dropped with it. */
+    /* Where it still waits for a server of the other worker, or to be greeted, its request is dropped with
+     * it. */
     check_aftermath(&st, cut >= committed_at,
                     cut >= committed_at && cut >= buf_len(&out) && scene->workers < 2 &&
                         strstr(intro, "timezone") == NULL);
@@ -269,7 +272,8 @@ rehearse(const struct scene *scene, const char *words, struct buf *answers, uint
 
 enum fate { SERVED, HURT, WRONGED };
 
-/* All answers; or the first of them, and then word that the server was lost, unless that would stand inside a message. */
+/* All answers; or the first of them, and then word that the server was lost, unless that would stand inside a
+ * message. */
 static enum fate
 fate_of(struct actor *client, struct slice wanted)
 {

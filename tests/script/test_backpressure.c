@@ -1,6 +1,7 @@
 /*
- * test_backpressure.c - who does not read stops who sends, and the pooler keeps a bounded amount in between: what it has taken from the one and not
- * given to the other is what the sockets hold and some hundred kilobytes.
+ * test_backpressure.c - who does not read stops who sends, and the pooler keeps a bounded amount in between:
+ * what it has taken from the one and not given to the other is what the sockets hold and some hundred
+ * kilobytes.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * test_cancel.c - cancel requests: they reach the query that they are meant for, or nobody. A courier's end is PostgreSQL's word that the signal was
- * sent; until then the server is given to nobody else.
+ * test_cancel.c - cancel requests: they reach the query that they are meant for, or nobody. A courier's end
+ * is PostgreSQL's word that the signal was sent; until then the server is given to nobody else.
  */
 #include <CUnit/CUnit.h>
 

@@ -1,4 +1,5 @@
-/* test_drain.c - house_drain() at each state: everybody is let go at the end of what they are doing, and on_drained() follows the last. */
+/* test_drain.c - house_drain() at each state: everybody is let go at the end of what they are doing, and
+ * on_drained() follows the last. */
 #include <CUnit/CUnit.h>
 
 #include "pgweir/base/attr.h"

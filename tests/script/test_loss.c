@@ -1,4 +1,5 @@
-/* test_loss.c - one side goes away in the middle of things: the other is told or cleaned up, and nobody else notices. */
+/* test_loss.c - one side goes away in the middle of things: the other is told or cleaned up, and nobody else
+ * notices. */
 #include <CUnit/CUnit.h>
 
 #include "pgweir/base/attr.h"
@@ -224,7 +225,8 @@ an_extended_query_that_fails_when_its_client_is_gone_is_synced(void)
          "k1 closes", "s1 sends Error ERROR 42601 no", "s1 gets Sync", "s1 sends Ready I", C2_WORKS_WITH_S1);
 }
 
-/* A Flush makes the server say what it has done so far; a Query would be a violation of the protocol if that is COPY IN. */
+/* A Flush makes the server say what it has done so far; a Query would be a violation of the protocol if that
+ * is COPY IN. */
 static void
 an_unanswered_extended_query_without_its_sync_is_rolled_back(void)
 {

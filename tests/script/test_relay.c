@@ -1,4 +1,5 @@
-/* test_relay.c - requests and answers: what one says, the other gets, whatever the pieces in which it comes, and the server changes hands in between. */
+/* test_relay.c - requests and answers: what one says, the other gets, whatever the pieces in which it comes,
+ * and the server changes hands in between. */
 #include <CUnit/CUnit.h>
 
 #include "pgweir/base/attr.h"
@@ -266,7 +267,8 @@ a_whole_copy_is_sent_without_waiting(void)
                 "s1 gets Query two", "s1 sends Complete 2 | Ready I", "c2 gets Complete 2 | Ready I");
 }
 
-/* Nobody knows whether the server read the first Sync before or after its error, so one more ReadyForQuery may follow: it must not meet c2. */
+/* Nobody knows whether the server read the first Sync before or after its error, so one more ReadyForQuery
+ * may follow: it must not meet c2. */
 static void
 a_server_whose_failed_copy_leaves_a_sync_in_doubt_is_not_reused(void)
 {

@@ -1,6 +1,7 @@
 /*
- * test_states.c - every event in every state of a client. Robots play the servers, and the clock runs past every bound, so what is checked is what must
- * hold after anything: the others work, the servers are at rest, nothing leaks.
+ * test_states.c - every event in every state of a client. Robots play the servers, and the clock runs past
+ * every bound, so what is checked is what must hold after anything: the others work, the servers are at rest,
+ * nothing leaks.
  */
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /*
- * test_storm.c - many clients at once, doing anything, some of them badly, on few servers, some of which die. By chance, with the seed printed when something
- * goes wrong. What must hold:
+ * test_storm.c - many clients at once, doing anything, some of them badly, on few servers, some of which die.
+ * By chance, with the seed printed when something goes wrong. What must hold:
  *
  *     - each client reads the answers to its own requests, all of them, in order, and nothing else;
  *     - a client is hurt only by the death of a server, and each death hurts one client at the most;
@@ -331,7 +331,8 @@ hear(struct storm *st, struct guest *g)
         return;
     }
     if (a->is_ended) {
-        /* An answer that was an error too may agree with the refusal for some bytes: look at the whole message. */
+        /* An answer that was an error too may agree with the refusal for some bytes: look at the whole
+         * message. */
         if (memmem(in.at, in.len, "08006", 5) == NULL && in.len > same)
             script_fail(st->script, "g%u was sent away: %.*s", g->number, (int)in.len, (const char *)in.at);
         st->hurt++;

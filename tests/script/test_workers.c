@@ -1,4 +1,5 @@
-/* test_workers.c - servers and clients of several workers: a server goes where it is needed, and nobody waits while one is idle. */
+/* test_workers.c - servers and clients of several workers: a server goes where it is needed, and nobody waits
+ * while one is idle. */
 #include <CUnit/CUnit.h>
 
 #include "script.h"
