@@ -329,6 +329,8 @@ healing_send_again(struct server *s)
     struct buf again = s->kept;
 
     hide_segment(s);
+    c->is_again = true;
+    shard_counters(c->shard)->received_bytes -= buf_len(&again); /* it comes again */
     buf_drop(&s->kept_back, buf_len(&s->kept_back));
     buf_init(&s->kept);
     s->kept_stamp = 0;

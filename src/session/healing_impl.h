@@ -28,7 +28,8 @@
 
 #include "prepare_impl.h"
 
-#define HEALING_MOST_KEPT (16u * 1024u)
+#define HEALING_MOST_KEPT (256u * 1024u)
+#define HEALING_SPARE_BYTES (16u * 1024u) /* what is kept may have room for so many while nobody needs it */
 
 /* --- proof --- */
 
@@ -124,6 +125,14 @@ healing_keep(struct server *s, struct slice bytes)
 void healing_keep_message(struct server *s, struct slice bytes, enum front_kind kind);
 /* The input is about to go away: copies what is to be kept of it. */
 void healing_copy(struct server *s);
+
+/* S's client leaves it. */
+static inline void
+healing_rest(struct server *s)
+{
+    if (UNLIKELY(s->kept.size > HEALING_SPARE_BYTES))
+        buf_release(&s->kept);
+}
 
 /* PostgreSQL finds out that a statement is stale after it has told its parameters: a ParameterDescription
  * that an error may follow, which can be mended, waits for what comes next. True: it does. */

@@ -15,6 +15,7 @@
 
 #include "cancel_impl.h"
 #include "client_impl.h"
+#include "healing_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
 #include "pgweir/pool/audit.h"
@@ -683,6 +684,7 @@ server_unlink(struct server *s)
     s->client->server = NULL;
     s->client = NULL;
     s->is_forwarding = false;
+    healing_rest(s);
     if (s->is_stalled) {
         s->is_stalled = false;
         stream_read_start(&s->stream);

@@ -483,8 +483,18 @@ with_more_behind_its_sync_the_error_is_told(void)
 static void
 what_is_too_long_to_be_kept_is_told(void)
 {
-    PLAY(&one, ENTER, PREPARE, "c1 sends Bind - s1 x*20000 | " RUN, "s1 gets Bind - pgweir_1 x*20000 | " RUN,
-         "s1 sends Stale | Ready I", "c1 gets Stale | Ready I");
+    PLAY(&one, ENTER, PREPARE, "c1 sends Bind - s1 x*270000 | " RUN,
+         "s1 gets Bind - pgweir_1 x*270000 | " RUN, "s1 sends Stale | Ready I", "c1 gets Stale | Ready I");
+}
+
+/* Several pieces of input, and more than a message may hold that is seen whole. */
+static void
+what_is_long_is_mended_too(void)
+{
+    PLAY(&one, ENTER, PREPARE, "c1 sends Bind - s1 x*250000 | " RUN,
+         "s1 gets Bind - pgweir_1 x*250000 | " RUN, "s1 sends Stale | Ready I",
+         "s1 gets " ANEW " | Bind - pgweir_1 x*250000 | " RUN, "c1 gets nothing",
+         "s1 sends CloseComplete | ParseComplete | " DONE, "c1 gets " DONE);
 }
 
 void
@@ -531,4 +541,5 @@ suite_healing(void)
     CU_ADD_TEST(suite, behind_an_execute_the_error_is_told);
     CU_ADD_TEST(suite, with_more_behind_its_sync_the_error_is_told);
     CU_ADD_TEST(suite, what_is_too_long_to_be_kept_is_told);
+    CU_ADD_TEST(suite, what_is_long_is_mended_too);
 }
