@@ -161,6 +161,8 @@ prepared_undone(struct server *s, struct owed *o, bool failed, struct pg_error *
         if (failed) {
             name_drop(o->of_client);
             o->of_client = NULL;
+            if (c != NULL && c->unnamed == NULL)
+                c->is_unnamed_unkept = false;
         }
         restore_unnamed(s, o->of_client);
         break;

@@ -119,7 +119,7 @@ on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice ta
         state_prepare(c, st);
         st = take_rewritten(c, st, &target);
     }
-    /* One that is too long to be kept (ST is NULL) lives on this server until something else comes. */
+    /* One that cannot be kept (ST is NULL) lives on this server until something else comes. */
     if (st == NULL && !state_parse(c, span, &why)) {
         send_failure(c, &why);
         return PREPARED_SENT;
@@ -127,6 +127,7 @@ on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice ta
     o = enter(c, OWED_PARSE, OWED_FORWARD, EFFECT_UNNAMED_SET);
     o->of_client = c->unnamed;
     c->unnamed = st == NULL ? NULL : name_new_unnamed(c->worker, st, schema_epoch(c->server->schema));
+    c->is_unnamed_unkept = st == NULL;
     c->server->turn.unnamed_stamp = c->stamp;
     server_set_unnamed(c->server, st, c->id);
     if (st == said) {
@@ -226,11 +227,26 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
     return PREPARED_SENT;
 }
 
-/* Whether the server's unnamed statement is the one that C parsed and that was too long to be kept. */
+/* Whether the server's unnamed statement is the one that C parsed and that was not kept. */
 static bool
 has_own_unnamed(const struct client *c)
 {
     return c->unnamed == NULL && c->server->unnamed == NULL && c->server->unnamed_client == c->id;
+}
+
+/* C's unnamed statement could not be kept, and stays where it was parsed. */
+static void
+send_unkept(struct client *c)
+{
+    struct pg_error e;
+
+    pg_error_set(&e, PG_ERROR, SQLSTATE_LIMIT_EXCEEDED,
+                 "the unnamed prepared statement could not be kept for another transaction");
+    pg_error_hint(&e,
+                  "It is longer than %u MB, or prepared_statements_memory is used up: bind it in the "
+                  "transaction that parses it.",
+                  PREPARED_MOST_PARSE / (1024u * 1024u));
+    send_failure(c, &e);
 }
 
 /* A name that the client has not: the server, which has not got it either, says so in its own words. */
@@ -240,6 +256,10 @@ send_unknown_name(struct client *c, const struct scan_span *span, enum owed_kind
     static const char ours[] = "pgweir_";
     struct pg_error e;
 
+    if (name.len == 1 && c->is_unnamed_unkept) {
+        send_unkept(c);
+        return;
+    }
     if (name.len == 1) { /* but an unnamed statement it may have, somebody else's */
         (void)enter(c, OWED_CLOSE, OWED_HIDE, EFFECT_NONE);
         send_head(c, 'C', 2, slice_of("S", 1), empty_name());
@@ -447,6 +467,7 @@ on_close(struct client *c, const struct scan_span *span, struct slice name)
         o = enter(c, OWED_CLOSE, OWED_FORWARD, EFFECT_UNNAMED_CLOSED);
         o->of_client = c->unnamed;
         c->unnamed = NULL;
+        c->is_unnamed_unkept = false;
         c->server->turn.unnamed_stamp = c->stamp;
         server_set_unnamed(c->server, NULL, 0);
         gather_add(&c->worker->gather, &c->server->stream, span->bytes);
@@ -645,6 +666,7 @@ prepared_query(struct client *c, const struct scan_span *span)
     c->server->turn.wipes_owed += o->may_wipe;
     o->of_client = c->unnamed;
     c->unnamed = NULL;
+    c->is_unnamed_unkept = false;
     c->server->turn.unnamed_stamp = c->stamp;
     server_set_unnamed(c->server, NULL, 0);
     if (names == NULL)

@@ -248,6 +248,34 @@ what_one_client_prepares_is_bounded(void)
     script_line(s, "s1 sends Error ERROR 26000 no | Ready I");
     script_line(s, "c1 hears Refusal ERROR 53400 prepared_statements_memory is used up");
     script_line(s, "c1 gets Ready I");
+    /* An unnamed one is let by, but it does not outlive its place on the server. */
+    script_line(s, "c2 enters");
+    script_line(s, "c1 sends Parse - z*30000 | Sync");
+    script_line(s, "s1 gets Parse - z*30000 | Sync");
+    script_line(s, "s1 sends ParseComplete | Ready I");
+    script_line(s, "c1 gets ParseComplete | Ready I");
+    script_line(s, "c1 sends Bind - - | Sync");
+    script_line(s, "s1 gets Bind - - | Sync");
+    script_line(s, "s1 sends BindComplete | Ready I");
+    script_line(s, "c1 gets BindComplete | Ready I");
+    script_line(s, "c2 sends Query two");
+    script_line(s, "s1 gets Query two");
+    script_line(s, "s1 sends Complete 2 | Ready I");
+    script_line(s, "c2 gets Complete 2 | Ready I");
+    script_line(s, "c1 sends Bind - - | Sync");
+    script_line(s, "s1 gets Describe S pgweir_does_not_exist | Sync");
+    script_line(s, "s1 sends Error ERROR 26000 no | Ready I");
+    script_line(s, "c1 hears Refusal ERROR 53400 the unnamed prepared statement could not be kept");
+    script_line(s, "c1 gets Ready I");
+    /* What it has refused to parse is unknown as on a direct connection, */
+    script_line(s, "c1 sends Parse - z*30000 | Sync");
+    script_line(s, "s1 gets Parse - z*30000 | Sync");
+    script_line(s, "s1 sends Error ERROR 42601 no | Ready I");
+    script_line(s, "c1 gets Error ERROR 42601 no | Ready I");
+    script_line(s, "c1 sends Bind - - | Sync");
+    script_line(s, "s1 gets Close S - | Bind - - | Sync");
+    script_line(s, "s1 sends CloseComplete | Error ERROR 26000 no | Ready I");
+    script_line(s, "c1 gets Error ERROR 26000 no | Ready I");
     script_end(s);
 }
 
