@@ -77,7 +77,7 @@ struct client {
     struct login *login;           /* STARTUP to TRYING, and CANCELLING; owned */
     struct console *console;       /* CONSOLE: its commands; NULL before; owned */
     struct client_names *names;    /* prepared statements by name; NULL: none; owned */
-    struct client_name *unnamed;   /* its unnamed statement; a reference; NULL: none, or too long to keep */
+    struct client_name *unnamed;   /* its unnamed statement; a reference; NULL: none, or not kept */
     struct client_name
         *bound;     /* what it bound last, so that a Describe of that portal can be told whose it is; held */
     uint64_t stamp; /* messages sent, for prepared.c: stamps tell which came first */
@@ -110,6 +110,8 @@ struct client {
     bool is_pqexec_refused : 1; /* disable_pqexec: Query is refused */
     bool is_cut_off : 1;        /* its server was lost in the middle of a message to it */
     bool has_keys : 1;          /* in_keys is in the map */
+    bool is_again : 1;          /* what it sends next was counted before: see healing_send_again() */
+    bool is_unnamed_unkept : 1; /* the unnamed statement that it parsed last lives on one server only */
 };
 
 /* There are tens of thousands of them, most of them idle, and each byte here is one of each. With what libevent and the

@@ -31,6 +31,12 @@ count_request(struct client *c, size_t bytes)
     struct turn *turn = &c->server->turn;
 
     shard_counters(c->shard)->received_bytes += bytes;
+    if (UNLIKELY(c->is_again)) {
+        c->is_again = false;
+        if (turn->query_us == 0)
+            turn->xact_us = turn->query_us = loop_now_us(c->worker->loop);
+        return;
+    }
     if (turn->query_us != 0)
         return;
     turn->query_us = loop_now_us(c->worker->loop);

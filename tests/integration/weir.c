@@ -230,6 +230,8 @@ weir_has_ended(struct weir *w)
     if (w->pid > 0 && waitpid(w->pid, &status, WNOHANG) == w->pid) {
         w->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
         w->pid = 0;
+        if (WIFSIGNALED(status))
+            fprintf(stderr, "\n    pgweir (%s) was ended by signal %d\n", w->dir, WTERMSIG(status));
     }
     return w->pid == 0 && !is_direct();
 }
