@@ -25,9 +25,7 @@ weir(const char *audit)
 static void
 reload(struct weir *w, const char *audit)
 {
-    weir_rewrite(w, &(struct weir_spec){ .settings = settings(audit) });
-    weir_signal(w, SIGHUP);
-    EVENTUALLY(weir_logged(w, "reload: "));
+    weir_reload(w, &(struct weir_spec){ .settings = settings(audit) }, "reload: ");
     weir_log_forget(w);
 }
 

@@ -182,10 +182,7 @@ queries_that_answer_nonsense_are_told_to_the_log_only(void)
 
         snprintf(settings, sizeof settings, SETTINGS "%s", rows[i].query);
         spec.settings = settings;
-        weir_rewrite(w, &spec);
-        weir_log_forget(w);
-        weir_signal(w, SIGHUP);
-        EVENTUALLY(weir_logged(w, "reload: "));
+        weir_reload(w, &spec, "reload: ");
         r = raw_dial(weir_port(w));
         CU_ASSERT_FALSE(raw_login(r, "asked_scram", "app", "one"));
         SAYS(raw_error(r)->sqlstate, "F0000");
@@ -211,7 +208,7 @@ a_query_that_hangs_is_given_up(void)
 static void
 a_client_that_leaves_meanwhile_is_missed_by_nobody(void)
 {
-    struct weir *w = weir_with(SETTINGS "server_connect_timeout = 2s\n"
+    struct weir *w = weir_with(SETTINGS "server_connect_timeout = 20s\n"
                                         "auth_query = select $1::text, null from pg_sleep(0.3)\n");
     struct raw *gone[8];
     struct raw *r = raw_dial(weir_port(w));

@@ -154,16 +154,19 @@ static void
 who_waits_too_long_for_a_server_that_is_down_is_told_why(void)
 {
     struct pg *pg = pg_small();
-    struct weir *w = weir_get(
-        &(struct weir_spec){ .pg = pg, .settings = SETTINGS "query_wait_timeout = 1s\n" });
+    struct weir_spec spec = { .pg = pg, .settings = SETTINGS };
+    struct weir *w = weir_start(&spec);
     struct raw *r = raw_open(weir_port(w));
 
     pg_stop(pg, "fast");
+    spec.settings = SETTINGS "query_wait_timeout = 1s\n";
+    weir_reload(w, &spec, "reload: ");
     CU_ASSERT(raw_send_query(r, "select 1"));
     CU_ASSERT(raw_is_closed(r));
     CU_ASSERT(raw_error(r)->sqlstate[0] != '\0');
     CONTAINS(text("%s %s", raw_error(r)->message, raw_error(r)->detail), "refused");
     raw_close(r);
+    weir_stop(w);
     pg_start(pg);
 }
 

@@ -238,11 +238,14 @@ a_client_in_a_transaction_is_told_that_its_server_was_killed(void)
 static void
 who_waits_too_long_is_told_who_holds_the_servers(void)
 {
-    struct weir *w = weir("default_pool_size = 1\nquery_wait_timeout = 300ms\nworkers = 1\n");
+    struct weir_spec spec = { .settings = "default_pool_size = 1\nworkers = 1\n" };
+    struct weir *w = weir_start(&spec);
     PGconn *holder = dial(weir_port(w), "application_name=the_holder");
     struct raw *waiter = raw_open(weir_port(w));
 
     SAYS(ask(holder, "begin"), "BEGIN");
+    spec.settings = "default_pool_size = 1\nworkers = 1\nquery_wait_timeout = 300ms\n";
+    weir_reload(w, &spec, "reload: ");
     CU_ASSERT(raw_send_query(waiter, "select 1"));
     CU_ASSERT(raw_is_closed(waiter));
     SAYS(raw_error(waiter)->sqlstate, "53300");
@@ -253,6 +256,7 @@ who_waits_too_long_is_told_who_holds_the_servers(void)
     SAYS(ask(holder, "commit"), "COMMIT");
     PQfinish(holder);
     raw_close(waiter);
+    weir_stop(w);
 }
 
 static void

@@ -17,15 +17,6 @@ void suite_reload(void);
 #define SINGLE "default_pool_size = 1\n"
 
 static void
-reload(struct weir *w, const struct weir_spec *spec, const char *outcome)
-{
-    weir_log_forget(w);
-    weir_rewrite(w, spec);
-    weir_signal(w, SIGHUP);
-    EVENTUALLY(weir_logged(w, outcome));
-}
-
-static void
 a_larger_pool_serves_who_waits(void)
 {
     struct weir *w = weir_start(&(struct weir_spec){ .settings = SINGLE });
@@ -34,7 +25,7 @@ a_larger_pool_serves_who_waits(void)
 
     SAYS(ask(holder, "begin"), "BEGIN");
     PQsendQuery(waiter, "select 'served'");
-    reload(w, &(struct weir_spec){ .settings = "default_pool_size = 2\n" }, "reload: ");
+    weir_reload(w, &(struct weir_spec){ .settings = "default_pool_size = 2\n" }, "reload: ");
     CU_ASSERT(weir_logged(w, "default_pool_size"));
     SAYS(answer(waiter), "served");
     SAYS(ask(holder, "select 'still in my transaction'"), "still in my transaction");
@@ -65,7 +56,7 @@ a_bad_configuration_changes_nothing(void)
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         PGconn *newcomer;
 
-        reload(w, &(struct weir_spec){ .settings = bad[i].settings }, "reload failed");
+        weir_reload(w, &(struct weir_spec){ .settings = bad[i].settings }, "reload failed");
         CU_ASSERT(weir_logged(w, bad[i].why));
         SAYS(ask(c, "select %zu", i), text("%zu", i));
         newcomer = dial_start(weir_port(w));
@@ -88,19 +79,19 @@ databases_come_and_go(void)
     c = dial(weir_port(w), "dbname=more");
     CONTAINS(dial_error(c), "more");
     PQfinish(c);
-    reload(w,
-           &(struct weir_spec){ .settings = SINGLE,
-                                .databases = "app = host=127.0.0.1 port=$PORT\n"
-                                             "more = host=127.0.0.1 port=$PORT dbname=app\n" },
-           "reload: ");
+    weir_reload(w,
+                &(struct weir_spec){ .settings = SINGLE,
+                                     .databases = "app = host=127.0.0.1 port=$PORT\n"
+                                                  "more = host=127.0.0.1 port=$PORT dbname=app\n" },
+                "reload: ");
     c = dial(weir_port(w), "dbname=more");
     SAYS(ask(c, "select 'more'"), "more");
     PQfinish(c);
 
-    reload(w,
-           &(struct weir_spec){ .settings = SINGLE,
-                                .databases = "more = host=127.0.0.1 port=$PORT dbname=app\n" },
-           "reload: ");
+    weir_reload(w,
+                &(struct weir_spec){ .settings = SINGLE,
+                                     .databases = "more = host=127.0.0.1 port=$PORT dbname=app\n" },
+                "reload: ");
     SAYS(ask(old, "select 'my transaction goes on'"), "my transaction goes on");
     SAYS(ask(old, "commit"), "COMMIT");
     c = weir_dial(w);
@@ -118,10 +109,10 @@ a_database_may_move_while_it_is_used(void)
 
     SAYS(ask(c, "begin"), "BEGIN");
     SAYS(ask(c, "select current_database()"), "app");
-    reload(w,
-           &(struct weir_spec){ .settings = SINGLE,
-                                .databases = "app = host=127.0.0.1 port=$PORT dbname=postgres\n" },
-           "reload: ");
+    weir_reload(w,
+                &(struct weir_spec){ .settings = SINGLE,
+                                     .databases = "app = host=127.0.0.1 port=$PORT dbname=postgres\n" },
+                "reload: ");
     SAYS(ask(c, "select current_database()"), "app");
     SAYS(ask(c, "commit"), "COMMIT");
     EVENTUALLY(strcmp(ask(c, "select current_database()"), "postgres") == 0);
@@ -136,10 +127,10 @@ passwords_change_with_a_reload(void)
     PGconn *old = weir_dial(w);
     PGconn *c;
 
-    reload(w,
-           &(struct weir_spec){ .settings = "auth_type = md5\n" SINGLE,
-                                .userlist = "\"analytics_user\" \"analytics_user_pw\"\n" },
-           "re-reading");
+    weir_reload(w,
+                &(struct weir_spec){ .settings = "auth_type = md5\n" SINGLE,
+                                     .userlist = "\"analytics_user\" \"analytics_user_pw\"\n" },
+                "re-reading");
     EVENTUALLY(weir_logged(w, "reload: "));
     c = weir_dial(w);
     CONTAINS(dial_error(c), "password authentication failed");
@@ -180,7 +171,7 @@ certificates_are_read_again(void)
                         (const char *const[]){ "cp", text("%s/pgweir.key", pg_main()->dir),
                                                text("%s/server.key", weir_dir(w)), NULL }),
                     0);
-    reload(w, &(struct weir_spec){ .settings = tls }, "reload: ");
+    weir_reload(w, &(struct weir_spec){ .settings = tls }, "reload: ");
     EVENTUALLY(shows_certificate(w));
     SAYS(ask(plain, "select 'plain, but in already'"), "plain, but in already");
     PQfinish(plain);

@@ -512,7 +512,7 @@ a_sequence_tells_its_own_client_only(void)
 {
     struct weir *w = weir_get(&(struct weir_spec){
         .settings = "pool_mode = transaction\ndefault_pool_size = 1\nworkers = 1\nquery_wait_timeout = 20\n"
-                    "sequence_pin_timeout = 0.2\n" });
+                    "sequence_pin_timeout = 1\n" });
     PGconn *a = weir_dial(w);
     PGconn *b = weir_dial(w);
 

@@ -367,6 +367,15 @@ weir_log_forget(struct weir *w)
     w->log_mark = log_size(w);
 }
 
+void
+weir_reload(struct weir *w, const struct weir_spec *spec, const char *outcome)
+{
+    weir_log_forget(w);
+    weir_rewrite(w, spec);
+    weir_signal(w, SIGHUP);
+    EVENTUALLY(weir_logged(w, outcome));
+}
+
 unsigned
 weir_fd_count(const struct weir *w)
 {

@@ -44,6 +44,8 @@ bool weir_has_ended(struct weir *w);
 int weir_exit_code(struct weir *w); /* waits for the end; -1: it did not come, or came by a signal */
 /* Puts other texts in its files (pg stays); the caller sends SIGHUP. */
 void weir_rewrite(struct weir *w, const struct weir_spec *spec);
+/* That, and has it read; returns when OUTCOME is in its log ("reload: " says that it is in force). */
+void weir_reload(struct weir *w, const struct weir_spec *spec, const char *outcome);
 
 /* Whether it has logged TEXT since the test began, or since weir_log_forget(). */
 bool weir_logged(const struct weir *w, const char *text);
