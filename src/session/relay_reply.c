@@ -327,13 +327,15 @@ refuse_transaction_block(struct client *c)
     client_end(c, END_STATEMENT_MODE, &e);
 }
 
-/* A message of C has waited for the answers that are here now, those for its settings perhaps. If it is
- * suspected itself, or C keeps its server, it is sent before the session is asked for anything: else it would
- * wait for that answer too, and on another server for the same again, without end. */
+/* A message of C has waited for the answers that are here now, those for its settings perhaps. What has waited
+ * for this server's own, is suspected or belongs to one that keeps its server is sent before the session is asked for
+ * anything, or anybody else has the server: else it would wait for the same again, there or on another one, without
+ * end. */
 static bool
 goes_on(const struct client *c)
 {
-    return c->is_held && (c->pins | c->suspected) != 0 && pending_bytes(c) > 0;
+    return c->is_held && ((c->pins | c->suspected) != 0 || c->server->turn.is_held_here) &&
+           pending_bytes(c) > 0;
 }
 
 /* After a piece of input: what the replies in it allow. */

@@ -156,9 +156,11 @@ prepared_or_not(struct client *c, const struct scan_span *span, enum front_kind 
 
     switch (p) {
     case PREPARED_SENT:
+        c->server->turn.is_held_here = false;
         break;
     case PREPARED_IS_HELD:
         c->is_held = true;
+        c->server->turn.is_held_here = true;
         shard_counters(c->shard)->received_bytes -= span->bytes.len; /* it comes again */
         return KEEP;
     case PREPARED_WANTS_MORE:

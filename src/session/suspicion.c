@@ -2,7 +2,6 @@
  * suspicion.c - what a client's texts may have done to the session: flags, and the names of the settings
  * that they touch.
  */
-#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -87,10 +86,12 @@ suspicion_touch(struct client *c, const char *name, enum touch how)
 bool
 bind_value(struct slice bind, unsigned n, struct slice *out)
 {
-    struct slice rest = slice_skip(bind, SCAN_HEADER);
+    struct slice rest;
     unsigned count;
 
-    assert(bind.at != NULL);
+    if (bind.len < SCAN_HEADER) /* it is not there, or not as a whole */
+        return false;
+    rest = slice_skip(bind, SCAN_HEADER);
     for (int names = 0; names < 2; names++) {
         const uint8_t *end = rest.len == 0 ? NULL : memchr(rest.at, '\0', rest.len);
 

@@ -148,6 +148,31 @@ set_config_is_followed(void)
     PQfinish(c);
 }
 
+/* In a text that is no Bind's, or where its Bind is too long to be kept, nobody knows what $1 is. */
+static void
+set_config_of_a_parameter_may_have_no_value(void)
+{
+    char many[20001] = "";
+    struct weir *w = weir("");
+    PGconn *c = weir_dial(w);
+
+    SAYS(ask(c, "select set_config($1, 'blue', $2)"), "ERROR 42P02 there is no parameter $1");
+    SAYS(ask(c, "prepare own(text, bool) as select set_config($1, 'blue', $2)"), "PREPARE");
+    SAYS(ask(c, "execute own('app.tenant', false)"), "blue");
+    SAYS(ask(c, "select current_setting('app.tenant')"), "blue");
+    SAYS(ask(c, "deallocate own"), "DEALLOCATE");
+    SAYS(ask(c, "prepare own(bool) as select set_config('app.tenant', 'green', $1)"), "PREPARE");
+    SAYS(ask(c, "execute own(false)"), "green");
+    SAYS(ask(c, "deallocate own"), "DEALLOCATE");
+    stir(w);
+    SAYS(ask(c, "select current_setting('app.tenant')"), "green");
+    memset(many, 'x', sizeof many - 1);
+    SAYS(BOUND(c, "select length(set_config('app.tenant', $1, $2::boolean))", many, "f"), "20000");
+    stir(w);
+    SAYS(ask(c, "select length(current_setting('app.tenant'))"), "20000");
+    PQfinish(c);
+}
+
 static void
 what_is_undone_is_undone(void)
 {
@@ -584,6 +609,7 @@ suite_state(void)
     static const struct test_case cases[] = {
         TEST(a_setting_stays_with_its_client),
         TEST(set_config_is_followed),
+        TEST(set_config_of_a_parameter_may_have_no_value),
         TEST(what_is_undone_is_undone),
         TEST(reset_leads_back_to_the_startup_packet),
         TEST(roles_are_followed),

@@ -54,6 +54,23 @@ what_is_reported_is_not_asked_for(void)
          "c1 gets Complete SET | Ready I", "s1 gets nothing");
 }
 
+/* It names a statement, and so waits until its settings are in place. Were the server given to c3 then, the same
+ * would begin anew on the next one, for ever where there are enough others. */
+static void
+what_has_waited_for_its_settings_is_sent_where_they_are(void)
+{
+    PLAY_SPLITS(&one_server, "c1 enters", "c2 enters", "c3 enters", SET_A, "s1 is asked", A_IS_B,
+                "c2 sends Query two", A_IS_SET_BACK, "s1 gets Query two", "c1 sends Query deallocate all",
+                "c3 sends Query three", "s1 sends Complete RESET | Ready I | Complete 2 | Ready I",
+                "c2 gets Complete 2 | Ready I",
+                "s1 hears Query BEGIN ISOLATION LEVEL READ COMMITTED;"
+                "SELECT pg_catalog.set_config(E'a',E'b',false);COMMIT",
+                "s1 gets Flush", "s1 sends Complete SET | Ready I", "s1 gets Query deallocate all",
+                "s1 sends Complete DEALLOCATE ALL | Ready I", "c1 gets Complete DEALLOCATE ALL | Ready I",
+                A_IS_SET_BACK, "s1 gets Query three",
+                "s1 sends Complete RESET | Ready I | Complete 3 | Ready I", "c3 gets Complete 3 | Ready I");
+}
+
 static void
 a_question_that_fails_is_repeated_and_then_all_is_scrubbed(void)
 {
@@ -364,6 +381,7 @@ suite_session_state(void)
     CU_ADD_TEST(suite, a_clients_next_message_follows_behind_the_question);
     CU_ADD_TEST(suite, nothing_is_asked_inside_a_transaction);
     CU_ADD_TEST(suite, what_is_reported_is_not_asked_for);
+    CU_ADD_TEST(suite, what_has_waited_for_its_settings_is_sent_where_they_are);
     CU_ADD_TEST(suite, a_question_that_fails_is_repeated_and_then_all_is_scrubbed);
     CU_ADD_TEST(suite, an_answer_that_cannot_be_read_is_no_answer);
     CU_ADD_TEST(suite, a_client_may_leave_while_its_server_is_asked);
