@@ -342,6 +342,7 @@ run_set(struct job *j)
     if (o != NULL) {
         set_option(j, o);
     } else if (is_pretended(j->command.name)) {
+        snprintf(tag, sizeof j->call->tag, "SET");
         job_notice(j, "SET ignored");
         job_answer(j);
     } else {

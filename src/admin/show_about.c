@@ -47,7 +47,6 @@ write_help(struct job *j, const struct roll *roll, struct buf *rows)
     (void)roll;
     (void)rows;
     buf_init(&text);
-    buf_add_text(&text, "Console usage");
     buf_add_text(&text, "\n\tSHOW ");
     for (size_t i = 0; (show = show_at(i)) != NULL; i++)
         if (show->name[0] >= 'A' && show->name[0] <= 'Z')
@@ -57,7 +56,7 @@ write_help(struct job *j, const struct roll *roll, struct buf *rows)
                  "\n\tRECONNECT [<db>]\n\tKILL [<db>]\n\tKILL_CLIENT <client_id>\n\tSUSPEND\n\tSHUTDOWN"
                  "\n\tSHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS\n\tWAIT_CLOSE [<db>]");
     buf_add_u8(&text, 0);
-    job_notice(j, (const char *)buf_slice(&text).at);
+    build_notice_detailed(&j->call->notices, "Console usage", (const char *)buf_slice(&text).at);
     buf_release(&text);
 }
 
@@ -73,7 +72,7 @@ compare_options(const void *a, const void *b)
     return strcmp((*one)->name, (*other)->name);
 }
 
-/* By name. What needs a restart is told as it is in force, whatever a reload has read since. */
+/* By name; options without a default are null while they are not set. What needs a restart is told as it is in force, whatever a reload has read since. */
 static void
 write_config(struct job *j, const struct roll *roll, struct buf *rows)
 {
@@ -91,9 +90,9 @@ write_config(struct job *j, const struct roll *roll, struct buf *rows)
 
         console_add_text(rows, o->name);
         settings_show(s, o, text, sizeof text);
-        console_add_text(rows, text);
+        console_add_text(rows, o->is_sticky && text[0] == '\0' ? NULL : text);
         settings_show_preset(s, o, text, sizeof text);
-        console_add_text(rows, text);
+        console_add_text(rows, o->is_sticky ? NULL : text);
         console_add_text(rows, is_fixed ? "no" : "yes");
     }
     free(sorted);

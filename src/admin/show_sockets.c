@@ -72,8 +72,8 @@ add_tls(struct buf *rows, const struct stream *s)
 {
     char text[128] = "";
 
-    if (stream_is_open(s) && stream_is_tls(s) && stream_tls_cipher(s) != NULL)
-        snprintf(text, sizeof text, "%s/%s", stream_tls_version(s), stream_tls_cipher(s));
+    if (stream_is_open(s))
+        stream_tls_text(s, text, sizeof text);
     console_add_text(rows, text);
 }
 

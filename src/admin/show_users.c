@@ -23,13 +23,20 @@ struct user_sum { /* what the pools of one user have */
     bool is_listed;
 };
 
+struct user_name { /* a row to be */
+    const char *name;
+    const struct overrides *own; /* NULL: none */
+};
+
 struct user_list {
     const struct settings *settings;
     struct house *house;
     struct user_sum *sums; /* by user; owned */
     size_t sum_count;
-    struct buf *rows; /* NULL: only counted */
+    struct buf *rows;        /* NULL: only counted */
+    struct user_name *names; /* owned */
     unsigned count;
+    unsigned room;
     bool has_console; /* its own user is listed already */
 };
 
@@ -72,35 +79,57 @@ add_size(struct buf *rows, bool is_set, unsigned size)
 }
 
 static void
-add_user(void *arg, const char *name, const struct overrides *own)
+add_user(struct user_list *list, const struct user_name *user, const struct user_sum *sum)
 {
     static const struct overrides nothing;
-    struct user_list *list = arg;
-    const struct user_sum key = { .user = name };
-    struct user_sum *sum = list->sum_count == 0
-                               ? NULL
-                               : bsearch(&key, list->sums, list->sum_count, sizeof *list->sums, compare_sums);
+    const struct overrides *own = user->own == NULL ? &nothing : user->own;
 
-    if (sum != NULL)
-        sum->is_listed = true;
-    list->count++;
-    list->has_console |= strcmp(name, CONSOLE_DATABASE) == 0;
-    if (list->rows == NULL)
-        return;
-    if (own == NULL)
-        own = &nothing;
-    console_add_text(list->rows, name);
+    console_add_text(list->rows, user->name);
     add_size(list->rows, own->is_set.pool_size, own->pool_size);
     add_size(list->rows, own->is_set.reserve_pool_size, own->reserve_pool_size);
     console_add_text(list->rows, own->is_set.pool_mode ? pool_mode_words[own->pool_mode] : NULL);
     add_count(list->rows, own->is_set.max_user_connections ? own->max_user_connections
                                                            : list->settings->max_user_connections);
     add_count(list->rows, sum == NULL ? 0 : sum->servers);
-    add_count(list->rows, settings_user_client_limit(list->settings, name));
-    add_count(list->rows, house_user_clients(list->house, name));
+    add_count(list->rows, settings_user_client_limit(list->settings, user->name));
+    add_count(list->rows, house_user_clients(list->house, user->name));
 }
 
-/* Those of the configuration, then those that pools have met beside them. Returns how many. */
+static struct user_sum *
+sum_of(const struct user_list *list, const char *name)
+{
+    const struct user_sum key = { .user = name };
+
+    return list->sum_count == 0
+               ? NULL
+               : bsearch(&key, list->sums, list->sum_count, sizeof *list->sums, compare_sums);
+}
+
+static void
+note_user(void *arg, const char *name, const struct overrides *own)
+{
+    struct user_list *list = arg;
+    struct user_sum *sum = sum_of(list, name);
+
+    if (sum != NULL)
+        sum->is_listed = true;
+    list->has_console |= strcmp(name, CONSOLE_DATABASE) == 0;
+    if (list->count == list->room) {
+        list->room = list->room == 0 ? 64 : 2 * list->room;
+        list->names = mem_grow(list->names, list->room, sizeof *list->names);
+    }
+    list->names[list->count++] = (struct user_name){ .name = name, .own = own };
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+    const struct user_name *one = a, *other = b;
+
+    return strcmp(one->name, other->name);
+}
+
+/* Those of the configuration and those that pools have met beside them, by name. Returns how many. */
 unsigned
 list_users(struct job *j, const struct roll *roll, struct buf *rows)
 {
@@ -109,12 +138,18 @@ list_users(struct job *j, const struct roll *roll, struct buf *rows)
                               .rows = rows };
 
     sum_users(&list, roll);
-    settings_each_user(list.settings, add_user, &list);
+    settings_each_user(list.settings, note_user, &list);
     for (size_t i = 0; i < list.sum_count; i++)
         if (!list.sums[i].is_listed)
-            add_user(&list, list.sums[i].user, NULL);
+            note_user(&list, list.sums[i].user, NULL);
     if (!list.has_console)
-        add_user(&list, CONSOLE_DATABASE, NULL); /* who needs no password on the Unix socket */
+        note_user(&list, CONSOLE_DATABASE, NULL); /* who needs no password on the Unix socket */
+    if (rows != NULL) {
+        qsort(list.names, list.count, sizeof *list.names, compare_names);
+        for (size_t i = 0; i < list.count; i++)
+            add_user(&list, &list.names[i], sum_of(&list, list.names[i].name));
+    }
+    free(list.names);
     free(list.sums);
     return list.count;
 }

@@ -560,6 +560,15 @@ stream_tls_cipher(const struct stream *s)
     return stream_tls_ssl(s) == NULL ? NULL : SSL_get_cipher_name(stream_tls_ssl(s));
 }
 
+void
+stream_tls_text(const struct stream *s, char *out, size_t size)
+{
+    if (stream_tls_cipher(s) != NULL)
+        snprintf(out, size, "%s/%s", stream_tls_version(s), stream_tls_cipher(s));
+    else
+        out[0] = '\0';
+}
+
 /* RFC 5929, section 4.1: the hash of the certificate's signature, but SHA-256 where that is MD5 or SHA-1. */
 size_t
 stream_tls_endpoint(const struct stream *s, uint8_t out[64])

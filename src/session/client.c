@@ -414,10 +414,6 @@ start_relay(struct client *c)
     shard_counters(c->shard)->client_login_count++;
     watch_idleness(c);
     stream_read_start(&c->stream);
-    if (worker_settings(w)->log_connections)
-        client_log(c, LOG_NOTICE_LEVEL, "login attempt: db=%s user=%s tls=%s",
-                   pool_database(shard_pool(c->shard)), pool_user(shard_pool(c->shard)),
-                   stream_is_tls(&c->stream) ? stream_tls_version(&c->stream) : "no");
 }
 
 /* The same for a replication connection. */
@@ -638,6 +634,16 @@ can_be_told(const struct client *c)
            (s == NULL || !s->is_forwarding || scanner_is_between_messages(&s->scanner));
 }
 
+/* What the log says. Of a refused login that is what the client hears, as in PgBouncer: its words are searched for. */
+static const char *
+closing_words(enum end_reason reason, const struct pg_error *why)
+{
+    bool is_refused = reason == END_LOGIN_FAILED || reason == END_NO_DATABASE || reason == END_TOO_MANY ||
+                      reason == END_UNSUPPORTED || reason == END_SERVER_REFUSED || reason == END_DISABLED;
+
+    return is_refused && why != NULL ? why->message : end_reasons[reason].words;
+}
+
 void
 client_end(struct client *c, enum end_reason reason, const struct pg_error *why)
 {
@@ -659,7 +665,8 @@ client_end(struct client *c, enum end_reason reason, const struct pg_error *why)
             client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", why->message);
     }
     if (settings->log_disconnections || reason == END_LOGIN_FAILED)
-        client_log(c, end_reasons[reason].level, "closing because: %s (age=%llus)", end_reasons[reason].words,
+        client_log(c, end_reasons[reason].level, "closing because: %s (age=%llus)",
+                   closing_words(reason, why),
                    (unsigned long long)(loop_now_us(c->worker->loop) / US_PER_S - c->born_s));
     if (c->pins != 0 && s == NULL) /* it was lost */
         state_pin(c, 0);

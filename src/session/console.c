@@ -97,7 +97,8 @@ greet(struct client *c)
     struct buf out;
 
     cancel_key_make(c);
-    buf_init(&out);
+    out = c->login->last_word; /* of SCRAM: some drivers take no greeting without it */
+    buf_init(&c->login->last_word);
     build_auth(&out, AUTH_OK);
     build_parameter(&out, "server_version", c->worker->house->params.console->server_version);
     for (size_t i = 0; i < COUNT_OF(parameters); i++)
@@ -147,9 +148,6 @@ console_start(struct client *c)
     scanner_init(&c->scanner, &front_login_rules, CONSOLE_MOST_COMMAND, CONSOLE_MOST_COMMAND);
     c->active_us = loop_now_us(w->loop);
     stream_read_start(&c->stream);
-    if (worker_settings(w)->log_connections)
-        client_log(c, LOG_NOTICE_LEVEL, "login attempt: db=%s user=%s tls=%s", c->console->database,
-                   c->console->user, stream_is_tls(&c->stream) ? stream_tls_version(&c->stream) : "no");
 }
 
 void

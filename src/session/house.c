@@ -299,7 +299,7 @@ worker_close(struct worker *w)
 
         pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN, "the pooler is shutting down");
         if (s->member.state == MEMBER_DIALING)
-            server_login_failed(s, DIAL_UNREACHABLE, &e);
+            server_login_failed(s, DIAL_UNREACHABLE, "server shutting down", &e);
         else
             server_kill(s);
     }

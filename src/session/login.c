@@ -332,6 +332,19 @@ is_room_for(struct client *c)
 }
 
 static void
+log_attempt(const struct client *c)
+{
+    const struct login *l = c->login;
+    char tls[128];
+
+    if (!worker_settings(c->worker)->log_connections)
+        return;
+    stream_tls_text(&c->stream, tls, sizeof tls);
+    client_log(c, LOG_NOTICE_LEVEL, "login attempt: db=%s user=%s tls=%s", l->database, l->user,
+               tls[0] != '\0' ? tls : "no");
+}
+
+static void
 on_startup(struct client *c, const struct startup *packet)
 {
     const struct settings *settings = worker_settings(c->worker);
@@ -352,6 +365,7 @@ on_startup(struct client *c, const struct startup *packet)
         return;
     if (!console_is_wanted(c) && !is_room_for(c))
         return;
+    log_attempt(c);
     c->stream.may_be_held = !console_is_wanted(c); /* not before: it may have been a cancel request */
     client_feed(c, EV_LOGIN_ASKED);
 }

@@ -72,10 +72,15 @@ proof_ask_plain(struct client *c)
 void
 proof_refuse(struct client *c)
 {
+    const struct login *l = c->login;
     struct pg_error e;
 
+    if (!l->is_known) /* what the client is not told, because it would help to guess names */
+        client_log(c, LOG_NOTICE_LEVEL, "%s: %s",
+                   l->stored == NULL || l->stored[0] != '\0' ? "no such user" : "user without a password",
+                   l->user);
     pg_error_set(&e, PG_FATAL, SQLSTATE_INVALID_PASSWORD, "password authentication failed for user \"%s\"",
-                 c->login->user);
+                 l->user);
     client_end(c, END_LOGIN_FAILED, &e);
 }
 

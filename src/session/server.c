@@ -29,11 +29,27 @@
 const char *const server_state_words[SERVER_STATE_COUNT] = { SERVER_STATES(STATE_WORD) };
 #undef STATE_WORD
 
+/* Where S is, or where it wants to be. */
+static void
+whereabouts(const struct server *s, char *out, size_t size)
+{
+    const struct route_host *h = s->route->hosts;
+    unsigned i = 0;
+
+    if (s->peer.len > 0) {
+        address_text(&s->peer, out, size);
+        return;
+    }
+    while (i + 1 < s->route->host_count && h[i].host != s->host)
+        i++;
+    snprintf(out, size, "%s:%u", s->host, h[i].port);
+}
+
 void
 server_log(const struct server *s, enum log_level level, const char *format, ...)
 {
     char text[1024];
-    char peer[128];
+    char peer[320];
     va_list args;
 
     if (!log_wants(level))
@@ -41,9 +57,9 @@ server_log(const struct server *s, enum log_level level, const char *format, ...
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    address_text(&s->peer, peer, sizeof peer);
-    log_line(level, "S-%llu: %s/%s@%s pid=%u %s", (unsigned long long)s->id, s->route->database,
-             s->route->user, s->peer.len > 0 ? peer : s->host, s->backend_pid, text);
+    whereabouts(s, peer, sizeof peer);
+    log_line(level, "S-%llu: %s/%s@%s %s", (unsigned long long)s->id, s->route->database, s->route->user,
+             peer, text);
 }
 
 /* What is in force now; s->route is what the connection was made for. */
@@ -146,7 +162,7 @@ on_due(struct timer *timer)
         pg_error_set(&e, PG_FATAL, SQLSTATE_CANNOT_CONNECT,
                      "connecting to the server took longer than server_connect_timeout (%g s)",
                      (double)s->route->server_connect_timeout_us / 1e6);
-        server_login_failed(s, DIAL_UNREACHABLE, &e);
+        server_login_failed(s, DIAL_UNREACHABLE, "connect timeout", &e);
         break;
     case SERVER_ACTIVE:
         if (s->status == 'I' && ledger_is_quiet(&s->ledger)) {
@@ -355,14 +371,19 @@ server_kill(struct server *s)
     worker_check_drained(s->worker);
 }
 
+static unsigned long long
+age_s(const struct server *s)
+{
+    return (loop_now_us(s->worker->loop) - s->member.born_us) / US_PER_S;
+}
+
 void
 server_end(struct server *s, enum log_level level, const char *why)
 {
     if (s->state == SERVER_PARTING || s->state == SERVER_ENDED)
         return;
     if (level <= LOG_WARNING_LEVEL || worker_settings(s->worker)->log_disconnections)
-        server_log(s, level, "closing because: %s (age=%llus)", why,
-                   (unsigned long long)((loop_now_us(s->worker->loop) - s->member.born_us) / US_PER_S));
+        server_log(s, level, "closing because: %s (age=%llus)", why, age_s(s));
     if (!stream_is_open(&s->stream) || s->stream.is_ended) {
         server_kill(s);
         return;
@@ -375,13 +396,16 @@ server_end(struct server *s, enum log_level level, const char *why)
 }
 
 void
-server_login_failed(struct server *s, enum dial_failure failure, const struct pg_error *why)
+server_login_failed(struct server *s, enum dial_failure failure, const char *words,
+                    const struct pg_error *why)
 {
     if (s->state == SERVER_ENDED)
         return;
     server_log(s, failure == DIAL_CONGESTED ? LOG_NOTICE_LEVEL : LOG_WARNING_LEVEL,
-               "server login failed: %s %s: %s", why->severity == PG_FATAL ? "FATAL" : "ERROR", why->sqlstate,
-               why->message);
+               "server login failed: %s %s (%s)", why->severity == PG_FATAL ? "FATAL" : "ERROR", why->message,
+               why->sqlstate);
+    if (worker_settings(s->worker)->log_disconnections)
+        server_log(s, LOG_NOTICE_LEVEL, "closing because: %s (age=%llus)", words, age_s(s));
     server_bury(s);
     server_login_free(s->login);
     s->login = NULL;

@@ -243,7 +243,8 @@ void server_log(const struct server *s, enum log_level level, const char *format
 /* server_login.c: the handler of its stream up to the first ReadyForQuery, and the end of a login. */
 void server_login_start(struct server *s);
 void server_login_free(struct server_login *login);
-void server_login_failed(struct server *s, enum dial_failure failure, const struct pg_error *why);
+void server_login_failed(struct server *s, enum dial_failure failure, const char *words,
+                         const struct pg_error *why);
 
 /* Whether what it works on was sent by us: nothing of it is a client's business. */
 static inline bool

@@ -25,7 +25,8 @@
 #include "server_impl.h"
 
 struct server_login {
-    struct dial *dial; /* while DIALING */
+    struct dial *dial;   /* while DIALING */
+    const char *closing; /* PgBouncer's words for the last failure to connect; static */
     struct scram scram;
     struct buf parameters; /* ParameterStatus messages as they came */
     unsigned host;         /* index of the one being tried */
@@ -69,7 +70,7 @@ fail(struct server *s, enum dial_failure failure, const char *sqlstate, const ch
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     pg_error_set(&e, PG_FATAL, sqlstate, "%s", text);
-    server_login_failed(s, failure, &e);
+    server_login_failed(s, failure, s->state == SERVER_DIALING ? s->login->closing : "login failed", &e);
 }
 
 static void dial_host(struct server *s);
@@ -344,7 +345,8 @@ sasl_continue(struct server *s, const struct auth_request *request)
     } else if (keys.iterations != iterations ||
                !slice_equal(slice_of(keys.salt, keys.salt_len), slice_of(salt, salt_len))) {
         fail(s, DIAL_REFUSED, SQLSTATE_INVALID_PASSWORD,
-             "the SCRAM verifier of user \"%s\" in auth_file is not the server's", s->route->user);
+             "the SCRAM verifier of user \"%s\" is not the server's, or the role has expired there",
+             s->route->user);
         mem_wipe(&keys, sizeof keys);
         return false;
     }
@@ -463,7 +465,7 @@ on_error(struct server *s, struct slice message)
     else if (starts_with(e.sqlstate, "57P0"))
         failure = DIAL_UNREACHABLE;
     e.severity = PG_FATAL;
-    server_login_failed(s, failure, &e);
+    server_login_failed(s, failure, "login failed", &e);
     return false;
 }
 
@@ -480,6 +482,24 @@ on_key(struct server *s, struct slice message)
     s->backend_secret_len = (uint16_t)key.secret.len;
     memcpy(s->backend_secret, key.secret.at, key.secret.len);
     return true;
+}
+
+static void
+log_arrival(const struct server *s)
+{
+    struct address local, peer;
+    char from[160] = "";
+    char at[128];
+    char tls[128];
+
+    stream_ends(&s->stream, &local, &peer);
+    if (local.len > 0 && local.at.ss_family != AF_UNIX) {
+        address_text(&local, at, sizeof at);
+        snprintf(from, sizeof from, " (from %s)", at);
+    }
+    stream_tls_text(&s->stream, tls, sizeof tls);
+    server_log(s, LOG_NOTICE_LEVEL, "new connection to server%s%s%s pid=%u", from,
+               tls[0] != '\0' ? " tls=" : "", tls, s->backend_pid);
 }
 
 /* True while connect_query keeps S here. False: it is in the pool, where another worker may have taken it by now. */
@@ -500,9 +520,7 @@ on_ready(struct server *s)
         }
     }
     if (worker_settings(s->worker)->log_connections)
-        server_log(s, LOG_NOTICE_LEVEL, "new connection to server%s%s",
-                   stream_is_tls(&s->stream) ? ", tls=" : "",
-                   stream_is_tls(&s->stream) ? stream_tls_version(&s->stream) : "");
+        log_arrival(s);
     server_begin_work(s);
     return false;
 }
@@ -677,6 +695,9 @@ on_failed(void *arg, const struct error *why)
     struct server *s = arg;
 
     s->login->dial = NULL;
+    s->login->closing = why->code == ERR_TIMEOUT     ? "connect timeout"
+                        : why->code == ERR_NOT_FOUND ? "server DNS lookup failed"
+                                                     : "connect failed";
     resolver_forget(s->worker->resolver, s->host);
     fail_host(s, SQLSTATE_CANNOT_CONNECT, why->text);
 }
@@ -705,6 +726,7 @@ server_login_start(struct server *s)
     scram_init(&s->login->scram);
     buf_init(&s->login->parameters);
     buf_init(&s->login->unanswered);
+    s->login->closing = "connect failed";
     s->login->host = first_host(s);
     if (s->route->server_connect_timeout_us > 0)
         loop_arm(s->worker->loop, &s->timer, s->route->server_connect_timeout_us);

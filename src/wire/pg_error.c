@@ -124,8 +124,16 @@ build_error(struct buf *out, const struct pg_error *e)
 void
 build_notice(struct buf *out, const char *text)
 {
+    build_notice_detailed(out, text, "");
+}
+
+void
+build_notice_detailed(struct buf *out, const char *text, const char *detail)
+{
     size_t frame = begin_report(out, 'N', "NOTICE", SQLSTATE_SUCCESS, text);
 
+    if (detail[0] != '\0')
+        add_field(out, 'D', detail);
     buf_add_u8(out, 0);
     frame_end(out, frame);
 }

@@ -226,6 +226,47 @@ what_few_connections_have_is_shown_too(void)
 }
 
 static void
+users_are_listed_by_name_and_what_is_not_set_is_null(void)
+{
+    struct weir *w = weir_get(&spec);
+    PGconn *c = admin_of(w);
+    PGresult *r = PQexec(c, "SHOW USERS");
+
+    CU_ASSERT(PQntuples(r) > 2);
+    for (int i = 1; i < PQntuples(r); i++)
+        CU_ASSERT(strcmp(PQgetvalue(r, i - 1, 0), PQgetvalue(r, i, 0)) < 0);
+    PQclear(r);
+    r = PQexec(c, "SHOW CONFIG");
+    for (int i = 0; i < PQntuples(r); i++) {
+        const char *key = PQgetvalue(r, i, 0);
+
+        if (strcmp(key, "auth_user") == 0)
+            CU_ASSERT(PQgetisnull(r, i, 1) && PQgetisnull(r, i, 2));
+        if (strcmp(key, "auth_file") == 0)
+            CU_ASSERT(!PQgetisnull(r, i, 1) && PQgetisnull(r, i, 2));
+        if (strcmp(key, "logfile") == 0)
+            CU_ASSERT(!PQgetisnull(r, i, 1) && !PQgetisnull(r, i, 2));
+    }
+    PQclear(r);
+    PQfinish(c);
+}
+
+static void
+help_is_the_detail_of_a_notice(void)
+{
+    static const char words[] = "\0MConsole usage\0D\n\tSHOW HELP|";
+    struct weir *w = weir_get(&spec);
+    struct raw *r = raw_dial(weir_port(w));
+
+    CU_ASSERT(raw_login(r, "app_user", "pgbouncer", "app_user_pw"));
+    CU_ASSERT(raw_send_query(r, "show help"));
+    CU_ASSERT(raw_until(r, 'N'));
+    CU_ASSERT_PTR_NOT_NULL(memmem(raw_body(r).at, raw_body(r).len, words, sizeof words - 1));
+    CU_ASSERT(raw_until(r, 'Z'));
+    raw_close(r);
+}
+
+static void
 descriptors_are_shown_without_secrets(void)
 {
     struct weir *w = weir_get(&(struct weir_spec){ .settings = ROLES "server_tls_sslmode = disable\n" });
@@ -495,7 +536,7 @@ what_cannot_be_is_refused_and_the_console_lives_on(void)
     CONTAINS(ask(c, "select 1 + 1"), "ERROR 08P01 invalid command");
     SAYS(ask(c, "SELECT version"), "pgweir " PGWEIR_VERSION);
     SAYS(ask(c, "SHOW client_encoding"), "UTF8");
-    SAYS(ask(c, "SET client_encoding = utf8"), "SET client_encoding=utf8");
+    SAYS(ask(c, "SET client_encoding = utf8"), "SET");
     CU_ASSERT_EQUAL(PQtransactionStatus(c), PQTRANS_IDLE);
     PQfinish(c);
 }
@@ -791,6 +832,8 @@ suite_console(void)
         TEST(a_full_house_has_room_for_the_console),
         TEST(what_is_there_is_shown),
         TEST(what_few_connections_have_is_shown_too),
+        TEST(users_are_listed_by_name_and_what_is_not_set_is_null),
+        TEST(help_is_the_detail_of_a_notice),
         TEST(descriptors_are_shown_without_secrets),
         TEST(the_running_value_of_restart_options_is_shown),
         TEST(every_client_of_a_crowd_is_listed_once),

@@ -322,9 +322,39 @@ passwords_never_reach_the_log(void)
 
     SAYS(login(w, "app_user", "app", "app_user_pw"), "in");
     CU_ASSERT(BEGINS(login(w, "app_user", "app", "my-secret-typo"), "28P01 "));
-    EVENTUALLY(weir_logged(w, "login failed"));
+    EVENTUALLY(weir_logged(w, "closing because: password authentication failed"));
     CU_ASSERT_FALSE(weir_logged(w, "app_user_pw"));
     CU_ASSERT_FALSE(weir_logged(w, "my-secret-typo"));
+}
+
+static void
+the_log_has_the_words_that_scripts_search_for(void)
+{
+    static const char *const words[] = {
+        ": forced/analytics_user@127.0.0.1:",
+        "login attempt: db=forced user=analytics_user tls=no",
+        "new connection to server (from 127.0.0.1:",
+        "login attempt: db=app user=nobody tls=no",
+        "no such user: nobody",
+        "closing because: password authentication failed for user \"nobody\" (age=",
+        "login attempt: db=nowhere user=app_user",
+        "closing because: no such database: nowhere (age=",
+        "server login failed: FATAL database \"no_such_db\" does not exist",
+        ": login failed (age=",
+        "closing because: database \"no_such_db\" does not exist (age=",
+    };
+    struct weir *w = weir_get(&(struct weir_spec){
+        .settings = "server_connections = 10\n",
+        .databases = "app = host=127.0.0.1 port=$PORT\n"
+                     "missing = host=127.0.0.1 port=$PORT dbname=no_such_db\n"
+                     "forced = host=127.0.0.1 port=$PORT dbname=app user=app_user password=app_user_pw\n" });
+
+    SAYS(login(w, "analytics_user", "forced", "analytics_user_pw"), "in");
+    CU_ASSERT(BEGINS(login(w, "nobody", "app", "guess"), "28P01 "));
+    CU_ASSERT(BEGINS(login(w, "app_user", "nowhere", "app_user_pw"), "3D000 "));
+    CU_ASSERT(BEGINS(login(w, "app_user", "missing", "app_user_pw"), "3D000 "));
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        EVENTUALLY(weir_logged(w, words[i]));
 }
 
 static void
@@ -363,6 +393,7 @@ static const struct test_case cases[] = {
     TEST(md5_secrets_open_a_server_that_wants_md5),
     TEST(a_password_that_the_server_refuses_is_told_to_the_client),
     TEST(passwords_never_reach_the_log),
+    TEST(the_log_has_the_words_that_scripts_search_for),
 };
 
 void

@@ -120,7 +120,8 @@ void stream_join(struct stream *s, struct loop *loop);
 
 /* TLS facts; NULL or false on a plain stream. */
 bool stream_is_tls(const struct stream *s);
-const char *stream_tls_version(const struct stream *s); /* "TLSv1.3" */
+const char *stream_tls_version(const struct stream *s);               /* "TLSv1.3" */
+void stream_tls_text(const struct stream *s, char *out, size_t size); /* version/cipher; "" without TLS */
 const char *stream_tls_cipher(const struct stream *s);
 /* tls-server-end-point (RFC 5929) of the server certificate of this connection: ours on the accepting
  * side, the peer's on the connecting side. Returns its length, 0 when there is none. */

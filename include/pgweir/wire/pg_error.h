@@ -56,6 +56,7 @@ void pg_error_routine(struct pg_error *e, const char *routine);
 void build_error(struct buf *out, const struct pg_error *e);
 /* Appends a NoticeResponse of severity NOTICE, SQLSTATE 00000. */
 void build_notice(struct buf *out, const char *text);
+void build_notice_detailed(struct buf *out, const char *text, const char *detail); /* "": none */
 
 /* Reads an ErrorResponse or NoticeResponse (whole message from the type byte on, possibly cut short) into
  * OUT: unknown fields are skipped, long texts cut at a character's border, a missing C becomes XX000. False
