@@ -4,19 +4,23 @@
  *     turn -> bytes -> direct connection -> answer until the mark --+
  *                 \--> pgweir            -> as many ReadyForQuery --+-> compared
  *
- * How many ReadyForQuery a turn brings is PostgreSQL's secret (a Sync is ignored during COPY IN). So each turn ends with a mark that it
- * has no other use for: Sync, four times Close of a portal that does not exist, Sync. Close has no effect and succeeds in a failed transaction too.
+ * How many ReadyForQuery a turn brings is PostgreSQL's secret (a Sync is ignored during COPY IN). So each
+ * turn ends with a mark that it has no other use for: Sync, four times Close of a portal that does not exist,
+ * Sync. Close has no effect and succeeds in a failed transaction too.
  *
  * What may differ, and nothing else:
  *
- *   - file, line and routine of an error: one in pgweir's own words has none, and that of a Parse which pgweir has sent for a Bind's sake
- *     names the routine that parses;
- *   - in a failed transaction, on a server that has not got a statement of the client's: there PostgreSQL parses nothing but COMMIT and
- *     ROLLBACK, so a Bind or a Describe of that statement is told 25P02 though PostgreSQL itself would find a wrong count first, or describe what returns
- *     no rows. From there on the sides are apart;
- *   - after a change of the table: whether a plan is told to be stale (pgweir may have mended it, or have parsed the statement anew on
- *     another server), and the types of a statement's parameters, which a new Parse derives anew. There too the sides are apart;
- *   - which message it was that PostgreSQL did not expect during COPY IN, for it may be one of pgweir's. It ends the connection anyway;
+ *   - file, line and routine of an error: one in pgweir's own words has none, and that of a Parse which
+ *     pgweir has sent for a Bind's sake names the routine that parses;
+ *   - in a failed transaction, on a server that has not got a statement of the client's: there PostgreSQL
+ *     parses nothing but COMMIT and ROLLBACK, so a Bind or a Describe of that statement is told 25P02 though
+ *     PostgreSQL itself would find a wrong count first, or describe what returns no rows. From there on the
+ *     sides are apart;
+ *   - after a change of the table: whether a plan is told to be stale (pgweir may have mended it, or have
+ *     parsed the statement anew on another server), and the types of a statement's parameters, which a new
+ *     Parse derives anew. There too the sides are apart;
+ *   - which message it was that PostgreSQL did not expect during COPY IN, for it may be one of pgweir's. It
+ *   ends the connection anyway;
  *   - how much is heard before PostgreSQL hangs up.
  */
 
@@ -667,7 +671,8 @@ talk_with(struct talk *t, const struct turn *turn)
     side_hear(direct, 0);
     side_hear(pooled, direct->is_gone ? SIZE_MAX : direct->readies);
     same = same_messages(direct, pooled, is_end);
-    /* Who hangs up with something unread in its socket may take its last words with it: one may know more of them than the other. */
+    /* Who hangs up with something unread in its socket may take its last words with it: one may know more of
+     * them than the other. */
     is_same = direct->is_gone
                   ? pooled->is_gone && (is_end[0] || is_end[1])
                   : !pooled->is_gone && !pooled->is_silent && !direct->is_silent && is_end[0] && is_end[1];
