@@ -20,7 +20,7 @@
 # Here one line per program is left of that, and the logs in build/clients/. What is not installed is skipped, and
 # said so.
 #
-# Environment: PGWEIR_BIN (build/dev/pgweir), CLIENT_SECONDS (60: the longest a program may take),
+# Environment: PGWEIR_BIN (build/dev/pgweir), CLIENT_SECONDS (200: the longest a program may take),
 # CLIENT_JOBS (2: how many at once), TOLD_LINES (60: how much is told here of a failure).
 
 set -u
@@ -31,7 +31,7 @@ pg_sh=$top/tests/lib/pg.sh
 work=$top/build/clients
 : "${TOLD_LINES:=60}"
 export TOLD_LINES
-: "${PGWEIR_BIN:=$top/build/dev/pgweir}" "${CLIENT_SECONDS:=60}" "${CLIENT_JOBS:=2}" "${CLIENTS:=30}"
+: "${PGWEIR_BIN:=$top/build/dev/pgweir}" "${CLIENT_SECONDS:=200}" "${CLIENT_JOBS:=2}" "${CLIENTS:=30}"
 export CLIENTS PGWEIR_BIN
 
 # name | what must be there (a command; its last word is told when it is not) | how it is run, in $here

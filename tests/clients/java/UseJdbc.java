@@ -391,7 +391,7 @@ public class UseJdbc {
     static void hears(Connection c, String wanted) throws SQLException {
         PGConnection pg = c.unwrap(PGConnection.class);
         PGNotification[] heard = pg.getNotifications();
-        for (int n = 0; n < 100 && (heard == null || heard.length == 0); n++) {
+        for (int n = 0; n < 1000 && (heard == null || heard.length == 0); n++) {
             execute(c, "SELECT pg_sleep(0.05)");
             heard = pg.getNotifications();
         }

@@ -176,7 +176,7 @@ async function wholeSession(number) {
     await c.connect();
     for (const { sql, parameters, wanted } of sessionSteps(number)) {
         if (sql.startsWith('hears ')) {
-            for (let n = 0; n < 100 && heard.length === 0; n++) await c.query('SELECT pg_sleep(0.05)');
+            for (let n = 0; n < 1000 && heard.length === 0; n++) await c.query('SELECT pg_sleep(0.05)');
             same(heard, [sql.slice('hears '.length)]);
             continue;
         }

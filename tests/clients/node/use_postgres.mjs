@@ -126,7 +126,7 @@ await run('listen, which takes a connection of its own', async () => {
     const heard = [];
     const { unlisten } = await sql.listen('news', (payload) => heard.push(payload));
     await crowd((number) => sql.notify('news', String(number)));
-    for (let n = 0; heard.length < clients && n < 100; n++) await new Promise((done) => setTimeout(done, 50));
+    for (let n = 0; heard.length < clients && n < 1000; n++) await new Promise((done) => setTimeout(done, 50));
     same(heard.map(Number).sort((a, b) => a - b), Array.from({ length: clients }, (_, n) => n));
     await unlisten();
 });

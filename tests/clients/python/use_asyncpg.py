@@ -178,7 +178,7 @@ async def notifications(c, number):
     await c.add_listener(f"channel_{number}", lambda _c, _pid, _channel, payload: heard.put_nowait(payload))
     for n in range(3):
         await c.execute("SELECT pg_notify($1, $2)", f"channel_{number}", str(n))
-        same(await asyncio.wait_for(heard.get(), 10), str(n))
+        same(await asyncio.wait_for(heard.get(), 60), str(n))
     await c.reset()
 
 
@@ -200,7 +200,7 @@ async def whole_session(number):
     try:
         for sql, parameters, wanted in session_steps(number):
             if sql.startswith("hears "):
-                for _ in range(100):
+                for _ in range(1000):
                     if not heard:
                         await c.execute("SELECT pg_sleep(0.05)")
                 same(heard, [sql.removeprefix("hears ")])

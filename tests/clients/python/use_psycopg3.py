@@ -307,7 +307,7 @@ def whole_session(number):
         c.add_notify_handler(lambda n: heard.append(f"{n.channel} {n.payload}"))
         for sql, parameters, wanted in session_steps(number):
             if sql.startswith("hears "):
-                for _ in range(100):
+                for _ in range(1000):
                     if not heard:
                         c.execute("SELECT pg_sleep(0.05)")
                 same(heard, [sql.removeprefix("hears ")])

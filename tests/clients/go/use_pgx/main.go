@@ -38,7 +38,7 @@ func run(what string, body func() error) {
 // body for each client, all at once; the first failure.
 func crowd(count int, body func(ctx context.Context, c *pgx.Conn, number int) error) func() error {
 	return func() error {
-		ctx, stop := context.WithTimeout(context.Background(), 50*time.Second)
+		ctx, stop := context.WithTimeout(context.Background(), 150*time.Second)
 		defer stop()
 		ends := make(chan error, count)
 		var all sync.WaitGroup
