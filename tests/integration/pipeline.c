@@ -20,7 +20,9 @@
  *     parsed the statement anew on another server), and the types of a statement's parameters, which a new
  *     Parse derives anew. There too the sides are apart;
  *   - which message it was that PostgreSQL did not expect during COPY IN, for it may be one of pgweir's. It
- *   ends the connection anyway;
+ *     ends the connection anyway;
+ *   - a Parse or a Close that pgweir answers itself, among the data of a COPY IN that it does not know of yet:
+ *     PostgreSQL ends the connection over it, pgweir goes on. From there on the sides are apart;
  *   - how much is heard before PostgreSQL hangs up.
  */
 
@@ -644,6 +646,18 @@ is_about_the_change(const struct side *direct, const struct side *pooled, size_t
            (is_describing(direct, same) && is_describing(pooled, same));
 }
 
+/* Whether DIRECT was ended over a Close or a Parse among COPY data, which POOLED did not notice. */
+static bool
+is_over_what_was_made_up(const struct side *direct, const struct side *pooled, size_t same)
+{
+    struct slice rest = answer_from(direct, same);
+
+    return direct->is_gone && !pooled->is_gone && rest.len > 0 && rest.at[0] == 'E' &&
+           (has_field(slice_of(rest.at, message_len(rest)), 'M',
+                      "unexpected message type 0x43 during COPY") ||
+            has_field(slice_of(rest.at, message_len(rest)), 'M', "unexpected message type 0x50 during COPY"));
+}
+
 static bool
 talk_with(struct talk *t, const struct turn *turn)
 {
@@ -676,8 +690,8 @@ talk_with(struct talk *t, const struct turn *turn)
     is_same = direct->is_gone
                   ? pooled->is_gone && (is_end[0] || is_end[1])
                   : !pooled->is_gone && !pooled->is_silent && !direct->is_silent && is_end[0] && is_end[1];
-    if (!is_same &&
-        (is_unable_to_parse(pooled, same) || (t->was_changed && is_about_the_change(direct, pooled, same)))) {
+    if (!is_same && (is_unable_to_parse(pooled, same) || is_over_what_was_made_up(direct, pooled, same) ||
+                     (t->was_changed && is_about_the_change(direct, pooled, same)))) {
         t->is_apart = true;
         is_same = true;
     }
