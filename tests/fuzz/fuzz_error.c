@@ -1,6 +1,6 @@
 /*
- * fuzz_error.c - any ErrorResponse, whole or cut: what is read is well formed, and reading what we would write
- * for it changes nothing.
+ * fuzz_error.c - any ErrorResponse, whole or cut: what is read is well formed, and reading what we would
+ * write for it changes nothing.
  */
 #include <stdint.h>
 #include <stdlib.h>

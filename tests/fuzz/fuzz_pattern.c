@@ -5,7 +5,8 @@
 #include "config/pattern_impl.h"
 #include "must.h"
 
-/* What the C library makes of repetition and of references to groups is not ours to find: it may take gigabytes for that. */
+/* What the C library makes of repetition and of references to groups is not ours to find: it may take
+ * gigabytes for that. */
 static bool
 is_too_much(const char *text)
 {

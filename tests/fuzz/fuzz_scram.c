@@ -1,6 +1,7 @@
 /*
  * fuzz_scram.c - any bytes in any of the four messages and in a stored verifier. No input may be believed by
- * the client or by the server: neither was given the password, so ERR_NONE at the end of an exchange is a find.
+ * the client or by the server: neither was given the password, so ERR_NONE at the end of an exchange is a
+ * find.
  *
  *     input   which | bytes
  */

@@ -1,6 +1,6 @@
 /*
- * fuzz_startup.c - any first packet: an answer once given does not change when more bytes arrive, the list can be
- * walked, what was read is what a builder would have written, and any `options` can be split.
+ * fuzz_startup.c - any first packet: an answer once given does not change when more bytes arrive, the list
+ * can be walked, what was read is what a builder would have written, and any `options` can be split.
  */
 #include <stdint.h>
 #include <stdlib.h>

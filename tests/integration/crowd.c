@@ -161,7 +161,8 @@ take_answer(struct crowd *crowd, struct member *m)
     begin_next(crowd, m);
 }
 
-/* One round: waits until somebody has been answered, and serves all who have. False when nobody waits any more. */
+/* One round: waits until somebody has been answered, and serves all who have. False when nobody waits any
+ * more. */
 static bool
 serve(struct crowd *crowd, struct pollfd *polls)
 {

@@ -1,8 +1,9 @@
 /*
  * crowd.h - many clients in one thread, each of which checks that every answer is its own.
  *
- * A client runs transactions of several kinds (one simple query, BEGIN … COMMIT, extended protocol, one that fails on purpose); each
- * question carries a number that nobody else uses, and the answer must be that number.
+ * A client runs transactions of several kinds (one simple query, BEGIN … COMMIT, extended protocol, one that
+ * fails on purpose); each question carries a number that nobody else uses, and the answer must be that
+ * number.
  */
 #ifndef PGWEIR_TESTS_CROWD_H
 #define PGWEIR_TESTS_CROWD_H

@@ -4,8 +4,9 @@
  *     /tmp/pgweir-it.XXXXXX/   main/   small/        PostgreSQL servers
  *                              weir-1/ weir-2/ …     pgweir instances
  *
- * A test is bounded by a watchdog: when it strikes, every pgweir of the suite is killed, so that whatever hangs on one
- * fails; when that did not help, the run ends. Everything started here ends with the program, even by a signal.
+ * A test is bounded by a watchdog: when it strikes, every pgweir of the suite is killed, so that whatever
+ * hangs on one fails; when that did not help, the run ends. Everything started here ends with the program,
+ * even by a signal.
  */
 
 #include "harness.h"

@@ -1,15 +1,17 @@
 /*
- * harness.h - what every integration test stands on: suites, waiting for things no longer than they take, texts; and
- * with them PostgreSQL servers (pg.h), pgweir instances (weir.h) and clients (client.h).
+ * harness.h - what every integration test stands on: suites, waiting for things no longer than they take,
+ * texts; and with them PostgreSQL servers (pg.h), pgweir instances (weir.h) and clients (client.h).
  *
  *     PGWEIR_BIN            the binary under test (default build/dev/pgweir)
  *     PG_BIN_DIR            PostgreSQL's programs (default: what tests/lib/pg.sh finds)
- *     PGWEIR_TEST_DIRECT=1  every "pgweir" is PostgreSQL itself: what a test expects of a pooler that cannot be told
- *                           from PostgreSQL must hold there too. For writing tests; only some suites make sense so.
+ *     PGWEIR_TEST_DIRECT=1  every "pgweir" is PostgreSQL itself: what a test expects of a pooler that cannot
+ *                           be told from PostgreSQL must hold there too. For writing tests; only some suites
+ *                           make sense so.
  *     PGWEIR_TEST_LOGS=1    print the log of every pgweir at the end, not only those of failed tests
  *
- * Run from the top of the source tree. Servers and instances start at first use and are shared: a PostgreSQL for the
- * whole run, a pgweir for the rest of the suite. A test that fails prints what its pgweirs logged meanwhile.
+ * Run from the top of the source tree. Servers and instances start at first use and are shared: a PostgreSQL
+ * for the whole run, a pgweir for the rest of the suite. A test that fails prints what its pgweirs logged
+ * meanwhile.
  */
 #ifndef PGWEIR_TESTS_HARNESS_H
 #define PGWEIR_TESTS_HARNESS_H

@@ -83,7 +83,8 @@ try_bind(unsigned port, int *fd)
 #define STRETCHES 40u
 #define STRETCH_PORTS 400u
 
-/* Runs beside this one have other stretches: who has bound the first port of one has all of it, until it ends. */
+/* Runs beside this one have other stretches: who has bound the first port of one has all of it, until it
+ * ends. */
 static unsigned
 take_stretch(void)
 {

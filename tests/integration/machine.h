@@ -1,5 +1,6 @@
 /*
- * machine.h - what the tests need of the machine that they run on: other programs, files, free ports, a place to work in.
+ * machine.h - what the tests need of the machine that they run on: other programs, files, free ports, a place
+ * to work in.
  */
 #ifndef PGWEIR_TESTS_MACHINE_H
 #define PGWEIR_TESTS_MACHINE_H
@@ -13,8 +14,8 @@
 /* A directory of this run, which goes away with it. */
 const char *run_dir(void);
 
-/* Runs the program that WORDS (NULL-terminated) begin with, looked up in PG_BIN_DIR, then in PATH; both of its outputs are
- * appended to OUT (NULL: dropped). Returns its exit code, or -1. */
+/* Runs the program that WORDS (NULL-terminated) begin with, looked up in PG_BIN_DIR, then in PATH; both of
+ * its outputs are appended to OUT (NULL: dropped). Returns its exit code, or -1. */
 int run(struct buf *out, const char *stdin_text, const char *const *words);
 pid_t run_start(const char *output_file, const char *const *words); /* in the background; -1 */
 int run_wait(pid_t pid);

@@ -1,5 +1,6 @@
 /*
- * pg.h - the throw-away PostgreSQL servers of the run, made by tests/lib/pg.sh at first use, with TLS and SCRAM.
+ * pg.h - the throw-away PostgreSQL servers of the run, made by tests/lib/pg.sh at first use, with TLS and
+ * SCRAM.
  */
 #ifndef PGWEIR_TESTS_PG_H
 #define PGWEIR_TESTS_PG_H
@@ -21,7 +22,8 @@ void pg_start(struct pg *pg);                  /* on the port that it had */
 /* A value asked by the superuser in database `app`, over its Unix socket; see ask(). */
 const char *pg_ask(const struct pg *pg, const char *sql, ...) PRINTF_LIKE(2, 3);
 int pg_count(const struct pg *pg, const char *sql, ...) PRINTF_LIKE(2, 3); /* see number() */
-/* Server connections that belong to USER (NULL: to anybody but the superuser and the control connection of pgweir). */
+/* Server connections that belong to USER (NULL: to anybody but the superuser and the control connection of
+ * pgweir). */
 int pg_backends(const struct pg *pg, const char *user);
 
 void pg_kill_all(void);   /* without waiting; for signal handlers */

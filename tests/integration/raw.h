@@ -23,7 +23,8 @@ struct raw *raw_open_tls(unsigned port); /* the same behind SSLRequest */
 /* TLS from here on. ALPN: one protocol name to offer, NULL: none. False when the handshake fails. */
 bool raw_start_tls(struct raw *r, const char *alpn);
 const char *raw_chosen_alpn(struct raw *r); /* "" when none */
-/* Startup packet, then whatever password is asked for, up to ReadyForQuery. Otherwise raw_error() may know why. */
+/* Startup packet, then whatever password is asked for, up to ReadyForQuery. Otherwise raw_error() may know
+ * why. */
 bool raw_login(struct raw *r, const char *user, const char *database, const char *password);
 void raw_close(struct raw *r); /* NULL is fine */
 void raw_abort(struct raw *r); /* the same with a TCP reset */

@@ -1,8 +1,8 @@
 /*
  * script.c - plays a script against PostgreSQL and against pgweir, and compares what comes back.
  *
- * What comes back is written down as a transcript, one line per message: its type, and its body with everything
- * unprintable escaped. Long bodies are told by length and digest.
+ * What comes back is written down as a transcript, one line per message: its type, and its body with
+ * everything unprintable escaped. Long bodies are told by length and digest.
  */
 
 #include "script.h"

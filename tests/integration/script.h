@@ -1,8 +1,8 @@
 /*
  * script.h - conversations written down: what a client sends, line by line, and what comes back.
  *
- * A script is a list of lines, one message each, named by its type byte in the protocol. `-` is the empty name, a value `\N` is null, and
- * `x*1000` is a thousand times x.
+ * A script is a list of lines, one message each, named by its type byte in the protocol. `-` is the empty
+ * name, a value `\N` is null, and `x*1000` is a thousand times x.
  *
  *     Q <sql>                     Query
  *     P <name> <sql>              Parse
@@ -26,8 +26,9 @@
 void script_add(struct buf *out, const char *line);
 
 /*
- * Plays the lines on PostgreSQL directly, then through W: plain, over TLS, and in small pieces; meanwhile another client makes W's
- * servers change hands. Asserts that the same bytes come back. W needs client_tls_sslmode = prefer and two servers at least.
+ * Plays the lines on PostgreSQL directly, then through W: plain, over TLS, and in small pieces; meanwhile
+ * another client makes W's servers change hands. Asserts that the same bytes come back. W needs
+ * client_tls_sslmode = prefer and two servers at least.
  */
 void same_as_direct(struct weir *w, const char *const *lines, unsigned line, const char *file);
 #define SAME(w, ...) same_as_direct(w, (const char *const[]){ __VA_ARGS__, NULL }, __LINE__, __FILE__)

@@ -1,8 +1,8 @@
 /*
  * session_words.c - see session_words.h.
  *
- * Custom settings are asked for by nullif(current_setting(…, true), ''): once reset they are empty, and only on a
- * connection that never had them NULL. Nothing here depends on who else is connected.
+ * Custom settings are asked for by nullif(current_setting(…, true), ''): once reset they are empty, and only
+ * on a connection that never had them NULL. Nothing here depends on who else is connected.
  */
 #include "session_words.h"
 

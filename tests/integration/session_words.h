@@ -1,5 +1,6 @@
 /*
- * session_words.h - queries that leave something in the session, or ask what is there, for random conversations.
+ * session_words.h - queries that leave something in the session, or ask what is there, for random
+ * conversations.
  */
 #ifndef PGWEIR_TESTS_SESSION_WORDS_H
 #define PGWEIR_TESTS_SESSION_WORDS_H

@@ -1,6 +1,6 @@
 /*
- * test_bad_input.c - whatever arrives on the port: a clear PostgreSQL error, or a close where the protocol allows none. Other clients notice nothing,
- * and nothing is left: no descriptor, no memory, no server.
+ * test_bad_input.c - whatever arrives on the port: a clear PostgreSQL error, or a close where the protocol
+ * allows none. Other clients notice nothing, and nothing is left: no descriptor, no memory, no server.
  */
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * test_budget.c - the limit of the server is never exceeded: a PostgreSQL with 30 connections, 3 of them reserved for superusers, and more clients
- * than that.
+ * test_budget.c - the limit of the server is never exceeded: a PostgreSQL with 30 connections, 3 of them
+ * reserved for superusers, and more clients than that.
  */
 
 #include <stdlib.h>
@@ -11,7 +11,8 @@
 
 void suite_budget(void);
 
-/* 30 - 3 for superusers - direct_reserve (10 %, but at least 3) = 24, one of which is pgweir's own control connection. */
+/* 30 - 3 for superusers - direct_reserve (10 %, but at least 3) = 24, one of which is pgweir's own control
+ * connection. */
 #define BUDGET 24
 
 /* Its own for each test, for idle servers of another would take places away. */

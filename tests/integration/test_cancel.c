@@ -255,7 +255,8 @@ a_request_at_the_wrong_peer_is_passed_on(void)
 #define STORM_QUERIES 800u
 #define STORM_QUIET_MS 50
 
-/* Most of a victim's queries are over before a cancel arrives on a slow machine; some wait for theirs, however long it takes. */
+/* Most of a victim's queries are over before a cancel arrives on a slow machine; some wait for theirs,
+ * however long it takes. */
 static void
 storm_ask(PGconn *c, unsigned number, bool is_victim)
 {
@@ -265,8 +266,9 @@ storm_ask(PGconn *c, unsigned number, bool is_victim)
 }
 
 /*
- * Clients run short queries on few servers; every second one is cancelled again and again, mostly too late. Whoever is never cancelled must
- * never see an error, because a late cancel would hit the server's next client.
+ * Clients run short queries on few servers; every second one is cancelled again and again, mostly too late.
+ * Whoever is never cancelled must never see an error, because a late cancel would hit the server's next
+ * client.
  */
 static void
 a_storm_of_cancels_hits_no_other_query(void)

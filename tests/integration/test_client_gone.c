@@ -1,8 +1,9 @@
 /*
- * test_client_gone.c - a client that vanishes in the middle of something leaves nothing behind: its transaction is rolled back, its query is
- * cancelled, and its server serves the next client.
+ * test_client_gone.c - a client that vanishes in the middle of something leaves nothing behind: its
+ * transaction is rolled back, its query is cancelled, and its server serves the next client.
  *
- * The pool has one server, so the next client shows that it came back, and by its process number that it is the same one.
+ * The pool has one server, so the next client shows that it came back, and by its process number that it is
+ * the same one.
  */
 
 #include <stdlib.h>
@@ -73,8 +74,8 @@ leave(struct raw *r, enum goodbye how)
 }
 
 /*
- * In each way of leaving: a client plays SCRIPT to its end and is gone. Afterwards nothing of it is left, and the server
- * is the one it was (with SAME_SERVER).
+ * In each way of leaving: a client plays SCRIPT to its end and is gone. Afterwards nothing of it is left, and
+ * the server is the one it was (with SAME_SERVER).
  */
 static void
 leaves_nothing_behind(const char *const *script, bool same_server, unsigned line)

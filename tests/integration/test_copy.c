@@ -1,8 +1,9 @@
 /*
  * test_copy.c - COPY in and out, in both protocols, with everything that can go wrong in the middle.
  *
- * The traps (DESIGN.md 5): PostgreSQL ignores Sync while it copies in, so a Sync may or may not be answered; after an error it answers
- * at once or at the next Sync, while the client still sends rows, which are then ignored too.
+ * The traps (DESIGN.md 5): PostgreSQL ignores Sync while it copies in, so a Sync may or may not be answered;
+ * after an error it answers at once or at the next Sync, while the client still sends rows, which are then
+ * ignored too.
  */
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * test_crowd.c - two hundred clients on ten servers: nobody gets an answer that is not his, no connection too many is opened, and memory
- * stays flat, even while servers are killed.
+ * test_crowd.c - two hundred clients on ten servers: nobody gets an answer that is not his, no connection too
+ * many is opened, and memory stays flat, even while servers are killed.
  */
 
 #include <stdlib.h>

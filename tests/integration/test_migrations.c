@@ -1,6 +1,7 @@
 /*
- * test_migrations.c - tools that migrate a schema under a session-level advisory lock, several of them at once:
- * one works at a time, the others wait their turn or are told no, all end, and programs go on meanwhile.
+ * test_migrations.c - tools that migrate a schema under a session-level advisory lock, several of them at
+ * once: one works at a time, the others wait their turn or are told no, all end, and programs go on
+ * meanwhile.
  */
 #include <stdlib.h>
 #include <string.h>

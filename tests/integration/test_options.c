@@ -1,4 +1,5 @@
-/* test_options.c - options that show only from outside of the process: to clients, to the system, beside a second process. */
+/* test_options.c - options that show only from outside of the process: to clients, to the system, beside a
+ * second process. */
 
 #include <errno.h>
 #include <stdio.h>

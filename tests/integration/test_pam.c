@@ -1,6 +1,6 @@
 /*
- * test_pam.c - logins that PAM decides. Its rules stand in the instance's own directory (pam_confdir), and a script decides for them: it gets
- * the password on its standard input, without a newline.
+ * test_pam.c - logins that PAM decides. Its rules stand in the instance's own directory (pam_confdir), and a
+ * script decides for them: it gets the password on its standard input, without a newline.
  */
 
 #include <signal.h>
@@ -98,7 +98,8 @@ come_in(const char *conninfo)
 static void
 pam_says_whether_a_password_fits(void)
 {
-    /* The role has that password on the server too, and the auth file does not know it: it is the client's own. */
+    /* The role has that password on the server too, and the auth file does not know it: it is the client's
+     * own. */
     SAYS(come_in("dbname=app"), "app_user");
     CONTAINS(come_in("dbname=app password=wrong"), "PAM authentication failed for user \"app_user\"");
     CONTAINS(come_in("dbname=app user=tls_user password=app_user_pw"),

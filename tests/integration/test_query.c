@@ -1,8 +1,9 @@
 /*
- * test_query.c - simple and extended queries, pipelines and their errors: a client cannot tell pgweir from PostgreSQL.
+ * test_query.c - simple and extended queries, pipelines and their errors: a client cannot tell pgweir from
+ * PostgreSQL.
  *
- * Nearly every test is a script (script.h) whose answers must be those of a direct connection, byte for byte, while
- * another client makes the servers change hands.
+ * Nearly every test is a script (script.h) whose answers must be those of a direct connection, byte for byte,
+ * while another client makes the servers change hands.
  */
 
 #include <stdio.h>

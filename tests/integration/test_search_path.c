@@ -1,6 +1,6 @@
 /*
- * test_search_path.c - the same text means other tables to sessions with another search_path: clients that share
- * servers, and prepare the same text under the same name, each get what is theirs.
+ * test_search_path.c - the same text means other tables to sessions with another search_path: clients that
+ * share servers, and prepare the same text under the same name, each get what is theirs.
  */
 #include <string.h>
 

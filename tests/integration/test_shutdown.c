@@ -1,5 +1,6 @@
 /*
- * test_shutdown.c - SIGTERM ends at transaction boundaries, within shutdown_timeout; SIGINT waits without a limit; SIGQUIT does not wait.
+ * test_shutdown.c - SIGTERM ends at transaction boundaries, within shutdown_timeout; SIGINT waits without a
+ * limit; SIGQUIT does not wait.
  */
 
 #include <signal.h>

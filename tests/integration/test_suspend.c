@@ -136,7 +136,8 @@ deaf_client(const struct weir *w)
     return dial(weir_port(w), "host=%s application_name=deaf", weir_dir(w));
 }
 
-/* Who does not read what is sent to him is closed when suspend_timeout is over, and the command waits for that. */
+/* Who does not read what is sent to him is closed when suspend_timeout is over, and the command waits for
+ * that. */
 static void
 who_takes_nothing_is_closed(void)
 {

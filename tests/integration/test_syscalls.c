@@ -1,6 +1,6 @@
 /*
- * test_syscalls.c - what a transaction costs in system calls, once everything is warm: two reads, two writes, and no epoll_ctl;
- * and what a login costs.
+ * test_syscalls.c - what a transaction costs in system calls, once everything is warm: two reads, two writes,
+ * and no epoll_ctl; and what a login costs.
  *
  *     strace -f -c -p <pgweir>      shows the same by hand
  */
@@ -104,7 +104,8 @@ log_in(const struct work *work, int count)
         PQfinish(weir_dial(work->weir));
 }
 
-/* System calls of pgweir while WORK is done COUNT times: the text of strace -c, or NULL when that cannot be had here. */
+/* System calls of pgweir while WORK is done COUNT times: the text of strace -c, or NULL when that cannot be
+ * had here. */
 static char *
 trace(const struct work *work, int count)
 {
@@ -190,8 +191,8 @@ one_of_a_prepared_statement_costs_no_more(void)
     costs_two_reads_and_two_writes(prepared);
 }
 
-/* Startup packet, two SASL messages and Terminate are read; three answers are written. The connection gets its
- * options from the listening socket, and secrets come from a stock. */
+/* Startup packet, two SASL messages and Terminate are read; three answers are written. The connection gets
+ * its options from the listening socket, and secrets come from a stock. */
 static void
 a_login_costs_four_reads_three_writes_and_little_else(void)
 {

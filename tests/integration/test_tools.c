@@ -1,5 +1,6 @@
 /*
- * test_tools.c - the programs that come with PostgreSQL work through pgweir as they do without it: psql, pgbench, pg_dump and pg_restore.
+ * test_tools.c - the programs that come with PostgreSQL work through pgweir as they do without it: psql,
+ * pgbench, pg_dump and pg_restore.
  */
 
 #include <stdio.h>
@@ -93,8 +94,8 @@ psql_runs_a_script(void)
 
 /* --- pgbench --- */
 
-/* A thread for each client: pgbench blocks while it prepares a statement, so that one client which waits for a server would keep
- * the others of its thread from ending their transactions. */
+/* A thread for each client: pgbench blocks while it prepares a statement, so that one client which waits for
+ * a server would keep the others of its thread from ending their transactions. */
 static void
 pgbench_runs_clean(const char *script, const char *mode)
 {

@@ -1,4 +1,5 @@
-/* test_helpers.c - questions that may block: answered in threads of their own, so many at once and so many waiting. */
+/* test_helpers.c - questions that may block: answered in threads of their own, so many at once and so many
+ * waiting. */
 #include <CUnit/CUnit.h>
 #include <pthread.h>
 #include <string.h>

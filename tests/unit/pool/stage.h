@@ -1,9 +1,9 @@
 /*
- * stage.h - a make-believe session/: clients and servers without sockets, on several workers whose loops turn in one thread under a
- * clock that stands still. Dials wait in a list until the test decides how they end.
+ * stage.h - a make-believe session/: clients and servers without sockets, on several workers whose loops turn
+ * in one thread under a clock that stands still. Dials wait in a list until the test decides how they end.
  *
- * Watched all the time, and asserted: no more servers than the limit, no grant to a client that does not wait, a server only ever in the
- * hands of its own worker, nobody overtaken in his shard's line.
+ * Watched all the time, and asserted: no more servers than the limit, no grant to a client that does not
+ * wait, a server only ever in the hands of its own worker, nobody overtaken in his shard's line.
  */
 #ifndef PGWEIR_TESTS_POOL_STAGE_H
 #define PGWEIR_TESTS_POOL_STAGE_H

@@ -1,6 +1,6 @@
 /*
- * test_schedule.c - promises and fairness under random schedules. Loops turn one by one and in any order, so that letters of several workers
- * cross; the seed of a run that fails is printed.
+ * test_schedule.c - promises and fairness under random schedules. Loops turn one by one and in any order, so
+ * that letters of several workers cross; the seed of a run that fails is printed.
  */
 #include <CUnit/CUnit.h>
 #include <stdio.h>

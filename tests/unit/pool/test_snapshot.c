@@ -1,6 +1,6 @@
 /*
- * test_snapshot.c - settings as one value, and the SQL between two of them. That SQL is read back by a small reader
- * that knows the one form in which it is written and refuses everything else.
+ * test_snapshot.c - settings as one value, and the SQL between two of them. That SQL is read back by a small
+ * reader that knows the one form in which it is written and refuses everything else.
  */
 #include <CUnit/CUnit.h>
 #include <pthread.h>

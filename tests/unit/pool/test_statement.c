@@ -1,4 +1,5 @@
-/* test_statement.c - one statement for one text, however many workers meet it; and a registry that stays within its bound. */
+/* test_statement.c - one statement for one text, however many workers meet it; and a registry that stays
+ * within its bound. */
 #include <CUnit/CUnit.h>
 #include <pthread.h>
 #include <stdio.h>

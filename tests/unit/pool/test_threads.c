@@ -1,6 +1,7 @@
 /*
- * test_threads.c - four workers in four threads, with real loops and the real clock: what the schedules of test_schedule.c cannot show is whether the
- * threads may touch what they touch. Meant for the thread sanitizer.
+ * test_threads.c - four workers in four threads, with real loops and the real clock: what the schedules of
+ * test_schedule.c cannot show is whether the threads may touch what they touch. Meant for the thread
+ * sanitizer.
  */
 #include <CUnit/CUnit.h>
 #include <pthread.h>

@@ -3,8 +3,8 @@
  *
  * A conversation is written as words:
  *
- *     P B D E C S Q F c    a frontend message of this type is sent (c: CopyDone or CopyFail), its answer is the
- *                          client's
+ *     P B D E C S Q F c    a frontend message of this type is sent (c: CopyDone or CopyFail), its answer is
+ *                          the client's
  *     ~P                   the same, its answer is to be swallowed
  *     ^P                   the same, its answer is to be swallowed unless it is an error
  *     +P                   it is not sent, its answer is to be made up

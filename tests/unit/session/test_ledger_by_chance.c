@@ -35,8 +35,7 @@ enum part { /* of what an Execute or a Query does */
 };
 
 struct message {
-    char
-        type; /* d: good CopyData, x: bad CopyData, c: CopyDone, f: CopyFail, H: Flush; else as in the protocol */
+    char type; /* d: good CopyData, x: bad one, c: CopyDone, f: CopyFail, H: Flush; else as in the protocol */
     enum owed_action action;
     bool is_bad; /* fails */
     enum part parts[MOST_PARTS];
