@@ -18,7 +18,7 @@
  *     sides are apart;
  *   - after a change of the table: whether a plan is told to be stale (pgweir may have mended it, or have
  *     parsed the statement anew on another server), and the types of a statement's parameters, which a new
- *     Parse derives anew. There too the sides are apart;
+ *     Parse derives anew, and with them what a Bind may say. There too the sides are apart;
  *   - which message it was that PostgreSQL did not expect during COPY IN, for it may be one of pgweir's. It
  *     ends the connection anyway;
  *   - a Parse or a Close that pgweir answers itself, among the data of a COPY IN that it does not know of yet:
@@ -638,11 +638,23 @@ is_stale(const struct side *s, size_t same)
             has_field(slice_of(rest.at, message_len(rest)), 'R', "PortalSetResultFormat"));
 }
 
+/* Whether S, after SAME messages, does not understand a parameter. */
+static bool
+is_refusing_parameter(const struct side *s, size_t same)
+{
+    struct slice rest = answer_from(s, same);
+
+    return rest.len > 0 && rest.at[0] == 'E' &&
+           (has_field(slice_of(rest.at, message_len(rest)), 'W', "unnamed portal parameter $") ||
+            has_field(slice_of(rest.at, message_len(rest)), 'W', "portal \""));
+}
+
 /* Whether what differs after SAME messages is what a change of the table makes differ. */
 static bool
 is_about_the_change(const struct side *direct, const struct side *pooled, size_t same)
 {
-    return is_stale(direct, same) || is_stale(pooled, same) ||
+    return is_stale(direct, same) || is_stale(pooled, same) || is_refusing_parameter(direct, same) ||
+           is_refusing_parameter(pooled, same) ||
            (is_describing(direct, same) && is_describing(pooled, same));
 }
 
