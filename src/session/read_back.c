@@ -8,7 +8,7 @@
  *        hex, in the order of `asked`
  *     p  t or f for each kind of pin in question, in the order of checks[]
  *     f  name and value of a setting that the session has changed: one row each, only where the text could
- *        have done anything
+ *        have done anything; no value: a setting of an extension that it has not changed
  *     n  the same of a setting that no view shows and that the body of a function names; now and then
  *
  * Values come as the hex of their bytes in the server's encoding, so that no client_encoding changes them.
@@ -73,6 +73,13 @@ write_names_question(struct buf *sql)
                       "WHERE oid OPERATOR(pg_catalog.>=) '" FIRST_USER_OID "'::pg_catalog.oid");
 }
 
+/* Whether the answer tells the default of NAME too. Who one is needs no question for that. */
+static bool
+asks_default(const char *name, enum touch how)
+{
+    return how == TOUCH_RESET && !is_identity(name);
+}
+
 static void
 write_question(const struct session_state *state, bool asks_names, struct buf *sql)
 {
@@ -84,7 +91,7 @@ write_question(const struct session_state *state, bool asks_names, struct buf *s
     buf_add_text(sql, "SELECT 'v'");
     while ((name = touched_next(&rest, &how)) != NULL) {
         write_hex(sql, "pg_catalog.current_setting(", name, ",true)");
-        if (how == TOUCH_RESET)
+        if (asks_default(name, how))
             write_hex(sql, "pg_catalog.set_config(", name, ",NULL,true)");
     }
     if (state->asked_pins == 0 && !is_full)
@@ -96,9 +103,11 @@ write_question(const struct session_state *state, bool asks_names, struct buf *s
     if (!is_full)
         return;
     buf_add_text(sql, ";SELECT 'f'");
-    buf_add_text(sql, ",name,pg_catalog.encode(pg_catalog.convert_to(pg_catalog.current_setting(name),"
-                      "pg_catalog.getdatabaseencoding()),'hex') FROM pg_catalog.pg_settings "
-                      "WHERE source OPERATOR(pg_catalog.=) 'session' "
+    buf_add_text(sql, ",name,CASE WHEN source OPERATOR(pg_catalog.=) 'session' THEN "
+                      "pg_catalog.encode(pg_catalog.convert_to(pg_catalog.current_setting(name),"
+                      "pg_catalog.getdatabaseencoding()),'hex') END FROM pg_catalog.pg_settings "
+                      "WHERE (source OPERATOR(pg_catalog.=) 'session' "
+                      "OR pg_catalog.strpos(name,'.') OPERATOR(pg_catalog.>) 0) "
                       "AND name OPERATOR(pg_catalog.<>) 'statement_timeout'");
     if (asks_names)
         write_names_question(sql);
@@ -149,7 +158,9 @@ choose_names(struct client *c, struct session_state *state)
     enum touch how;
 
     while ((name = touched_next(&rest, &how)) != NULL)
-        if (!is_identity(name) && (!is_full || strchr(name, '.') != NULL))
+        if (is_identity(name)) /* RESET ALL does not touch it */
+            touched_add(&state->asked, name, how);
+        else if (!is_full || strchr(name, '.') != NULL)
             touched_add(&state->asked, name, is_reset ? TOUCH_RESET : how);
     if (is_full)
         touched_add(&state->asked, "statement_timeout", TOUCH_RESET);
@@ -236,6 +247,7 @@ read_back_ask(struct server *s)
 
     touch_reported(s);
     state->asked_flags = c->suspected;
+    state->is_sure = !s->turn.is_unsure;
     state->is_audit = false;
     c->suspected = 0;
     c->server->turn.is_unsure = false;
@@ -369,10 +381,19 @@ is_default(const struct server *s, const char *name, const char *value)
     return strcasecmp(name, "session_authorization") == 0 && strcmp(value, s->route->user) == 0;
 }
 
+/* What C has where the server has its default, VALUE. RESET leads back to the startup packet; SET ROLE NONE is another
+ * thing than that. */
+static const char *
+value_of_client(const struct client *c, const char *name, enum touch how, const char *value)
+{
+    const char *floor = snapshot_value(c->floor, name);
+
+    return floor != NULL && is_identity(name) && how == TOUCH_SET ? value : floor;
+}
+
 static bool
 read_values(struct server *s, struct row *row, struct answer *a)
 {
-    const struct client *c = s->client;
     struct slice rest = buf_slice(&s->session->asked);
     const char *name;
     enum touch how;
@@ -386,14 +407,14 @@ read_values(struct server *s, struct row *row, struct answer *a)
 
         if (!field_next(row, &hex, &is_null) || (value = answer_text(a, hex)) == NULL)
             return false;
-        if (how == TOUCH_RESET &&
+        if (asks_default(name, how) &&
             (!field_next(row, &hex, &is_reset_null) || (reset = answer_text(a, hex)) == NULL))
             return false;
-        is_back = how == TOUCH_RESET ? strcmp(value, reset) == 0 : is_default(s, name, value);
+        is_back = asks_default(name, how) ? strcmp(value, reset) == 0 : is_default(s, name, value);
         if (is_null)
             answer_add(a, name, NULL, NULL);
         else if (is_back)
-            answer_add(a, name, NULL, snapshot_value(c->floor, name));
+            answer_add(a, name, NULL, value_of_client(s->client, name, how, value));
         else
             answer_add(a, name, value, value);
     }
@@ -417,7 +438,7 @@ read_pins(const struct server *s, struct row *row, struct answer *a)
     return true;
 }
 
-/* The next two fields: a name, and its value in hexadecimal digits. Both texts are A's. */
+/* The next two fields: a name, and its value in hexadecimal digits; NULL when it has none. Both texts are A's. */
 static bool
 read_setting(struct row *row, struct answer *a, const char **name, const char **value)
 {
@@ -433,19 +454,8 @@ read_setting(struct row *row, struct answer *a, const char **name, const char **
     *name = copy;
     if (!field_next(row, &hex, &is_null))
         return false;
-    *value = answer_text(a, hex);
-    return *value != NULL;
-}
-
-static bool
-read_changed(struct row *row, struct answer *a)
-{
-    const char *name, *value;
-
-    if (!read_setting(row, a, &name, &value))
-        return false;
-    answer_add(a, name, value, value);
-    return true;
+    *value = is_null ? NULL : answer_text(a, hex);
+    return is_null || *value != NULL;
 }
 
 bool
@@ -457,6 +467,18 @@ answer_has(const struct answer *a, const char *name)
     return false;
 }
 
+static bool
+read_changed(struct row *row, struct answer *a)
+{
+    const char *name, *value;
+
+    if (!read_setting(row, a, &name, &value))
+        return false;
+    if (value != NULL || answer_has(a, name))
+        answer_add(a, name, value, value);
+    return true;
+}
+
 /* What was asked for has its value already. */
 static bool
 read_name(struct server *s, struct row *row, struct answer *a)
@@ -466,7 +488,7 @@ read_name(struct server *s, struct row *row, struct answer *a)
     if (!read_setting(row, a, &name, &value))
         return false;
     shard_learn_name(s->client->shard, name);
-    if (value[0] != '\0' && !answer_has(a, name))
+    if (value != NULL && value[0] != '\0' && !answer_has(a, name))
         answer_add(a, name, value, value);
     return true;
 }
@@ -586,6 +608,10 @@ follow(struct server *s, const struct answer *a)
         pins |= PIN_BIT(PIN_SETTINGS);
     else if (is_full || (state->asked_flags & SQL_RESETS_ALL) != 0)
         pins &= ~PIN_BIT(PIN_SETTINGS);
+    if ((state->asked_flags & SQL_RESETS_ALL) != 0 && state->is_sure)
+        pins &= ~PIN_BIT(PIN_COMPUTED);
+    if ((state->asked_flags & SQL_COMPUTED) != 0)
+        pins |= PIN_BIT(PIN_COMPUTED);
     if ((pins & PIN_BIT(PIN_PREPARE)) == 0)
         state->prepared_flags = 0;
     state_pin(c, pins);

@@ -60,8 +60,10 @@ note_error(struct server *s, struct slice message)
             state_refused(s, &e);
         }
     }
-    if (c != NULL)
+    if (c != NULL) {
         c->server->turn.is_unsure = true;
+        state_note_error(c);
+    }
     if (e.severity != PG_FATAL)
         return;
     s->is_fatal = true;

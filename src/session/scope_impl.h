@@ -30,6 +30,9 @@ scope_of(const struct client *c)
 /* C sends a text with SQL_PATH, whose parameters are in the message BIND (empty: there is none). */
 void scope_note(struct client *c, const struct sql_findings *f, struct slice bind);
 
+/* Whether what C creates without saying where may be temporary: its search_path names pg_temp. */
+bool scope_makes_temp(const struct client *c);
+
 void scope_follow_slowly(struct client *c, struct client_name *n, struct slice scope);
 
 /* C is about to use N. */

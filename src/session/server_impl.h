@@ -91,6 +91,7 @@ struct turn {
     uint64_t local_path;      /* see scope_impl.h; 0: the client's search_path is that of its settings */
     uint32_t query_flags;     /* enum sql_flag: what was found in the Query at hand, see QUERY_HAS_NO_END */
     uint32_t wipes_owed;      /* messages that may be DEALLOCATE or DISCARD and are not answered yet */
+    bool has_temp_path;       /* local_path names pg_temp */
     bool has_ddl_portal;      /* a Bind of what may be DDL was sent */
     bool has_wiping_portal;   /* likewise of what may be DEALLOCATE or DISCARD */
     bool is_unsure;     /* since client->suspected: something has failed, or a transaction block was open */

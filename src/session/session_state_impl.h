@@ -22,10 +22,12 @@
                 SQL_ADVISORY_UNLOCK | SQL_DISCARDS | SQL_DISCARDS_ALL | SQL_DDL))
 /* What no read-back can ask for. */
 #define SEQUENCES ((uint32_t)(SQL_CURRVAL | SQL_NEXTVAL | SQL_SETSEED))
-#define TELLING (SEQUENCES | SETTERS | MAKERS | ENDERS | (uint32_t)SQL_OPAQUE)
+/* What sets a setting of any name, perhaps of one that no view shows. */
+#define HIDING ((uint32_t)(SQL_OPAQUE | SQL_COMPUTED))
+#define TELLING (SEQUENCES | SETTERS | MAKERS | ENDERS | HIDING)
 /* Pins that only time ends. */
 #define PIN_SET_BOUND (PIN_BIT(PIN_SEQUENCE) | PIN_BIT(PIN_SEED))
-#define PINNING (MAKERS | (uint32_t)SQL_LOAD)
+#define PINNING (MAKERS | (uint32_t)(SQL_LOAD | SQL_COMPUTED))
 
 #define MOST_TOUCHED SNAPSHOT_MOST_SETTINGS
 
@@ -41,6 +43,7 @@ struct session_state {
     struct buf asked;   /* those of the read-back under way: enum touch, name, NUL, … */
     struct buf rows;    /* its answer so far */
     uint32_t asked_flags;
+    bool is_sure;            /* nothing has failed or was in a block since what was asked for was suspected */
     uint32_t prepared_flags; /* of texts with SQL PREPARE: what an EXECUTE may do */
     unsigned asked_pins;     /* the kinds whose answer comes */
     unsigned tries;

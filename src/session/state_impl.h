@@ -72,6 +72,9 @@ state_is_settled(struct server *s)
     return false;
 }
 
+/* The server of C has sent an error. */
+void state_note_error(struct client *c);
+
 /* BYTES of a DataRow that answers a read-back. */
 void state_capture(struct server *s, struct slice bytes);
 /* Whether a query of ours on S wants to see its rows. */

@@ -159,9 +159,18 @@ touch_settings(struct client *c, const struct sql_findings *f, struct slice bind
             name[value.len] = '\0';
             suspicion_touch(c, name, TOUCH_SET);
         } else {
-            c->suspected |= SQL_OPAQUE;
+            c->suspected |= HIDING;
         }
     }
+}
+
+/* A SET that was refused has not made what is read then a value of the client's own: one that only a superuser may set
+ * could not even be brought to the next server. What is the session's own is seen in full. */
+void
+state_note_error(struct client *c)
+{
+    if (UNLIKELY((c->suspected & SETTERS) != 0))
+        c->suspected |= SQL_OPAQUE;
 }
 
 /* TEXT may do anything; what it may set that no view shows can only be asked for by name. */
@@ -181,6 +190,8 @@ relevant(const struct client *c, uint32_t flags)
     const struct session_state *state = c->server->session;
     uint32_t wanted = TELLING;
 
+    if (UNLIKELY((flags & (uint32_t)SQL_DDL) != 0) && scope_makes_temp(c))
+        flags |= SQL_TEMP;
     if (!c->asks_sequences)
         wanted &= ~(uint32_t)SQL_NEXTVAL;
     if (c->pins == 0 && (c->suspected & MAKERS) == 0 && (state == NULL || !state->is_asking))

@@ -147,6 +147,18 @@ setting_add_parts(struct look *l, enum sql_how how, const struct sql_token *firs
     look_keep_setting(l, setting);
 }
 
+/* Whether DEFAULT is all that a setting is set to; the token at hand is the one behind its name. Nothing is taken. */
+static bool
+is_set_to_default(const struct look *l)
+{
+    struct sql_scan ahead = l->scan;
+    struct sql_token value = l->t;
+
+    if (is_at(l, "to") || is_punctuation(&l->t, "="))
+        sql_next(&ahead, &value);
+    return sql_token_is(&value, "default");
+}
+
 /* Forms of SET and RESET that say their setting's name in their own words. */
 static const struct {
     const char *word;
@@ -207,9 +219,12 @@ on_set(struct look *l)
     }
     if (is_behind_name(l)) {
         bool has_parts = is_punctuation(&l->t, ".");
+        unsigned before = l->out->setting_count;
 
         look_flag(l, SQL_SETS);
         setting_add_parts(l, SQL_BY_SET, &word);
+        if (l->out->setting_count > before && is_set_to_default(l))
+            l->out->settings[before].how = SQL_BY_RESET;
         if (!has_parts)
             note_path(l, &word);
         return;
@@ -230,6 +245,35 @@ on_set(struct look *l)
             setting_add(l, SQL_BY_SET, characteristics[i]);
     else
         look_give_up(l); /* no SET that PostgreSQL has had so far */
+}
+
+/* The body of DO: $tag$…$tag$. Only what a probe of the session cannot find out is looked for. */
+static void
+body_look(struct look *l)
+{
+    struct slice quoted = l->t.text;
+    const uint8_t *tag_end = memchr(quoted.at + 1, '$', quoted.len - 1);
+    size_t tag_len = tag_end == NULL ? 0 : (size_t)(tag_end - quoted.at) + 1;
+    struct sql_findings found = { 0 };
+    struct look body = { .out = &found };
+
+    if (tag_len == 0 || quoted.len < 2 * tag_len)
+        return;
+    sql_scan_init(&body.scan, slice_of(quoted.at + tag_len, quoted.len - 2 * tag_len),
+                  l->scan.standard_strings);
+    body.text = body.scan.at;
+    do {
+        advance(&body);
+    } while (body.t.kind != SQL_END);
+    look_flag(l, found.flags & (uint32_t)SQL_COMPUTED);
+}
+
+static void
+on_do(struct look *l)
+{
+    for (; !is_at_end(l); step(l))
+        if (l->t.kind == SQL_STRING && l->t.text.at[0] == '$')
+            body_look(l);
 }
 
 static void
@@ -454,7 +498,7 @@ static const struct head {
     HEAD("deallocate", SQL_DEALLOCATE,   on_deallocate),
     HEAD("declare",    0,                on_declare),
     HEAD("discard",    SQL_DISCARDS,     on_discard),
-    HEAD("do",         SQL_OPAQUE,       NULL),
+    HEAD("do",         SQL_OPAQUE,       on_do),
     HEAD("drop",       0,                on_alter_or_drop),
     HEAD("end",        0,                on_commit),
     HEAD("execute",    SQL_EXECUTE,      on_execute),

@@ -62,7 +62,7 @@ on_call(struct look *l)
     if (found != SQL_SET_CONFIG) {
         look_flag(l, found);
     } else if (l->call_count == CALLS_MOST) {
-        look_flag(l, found);
+        look_flag(l, found | (uint32_t)SQL_COMPUTED);
         look_give_up(l);
     } else {
         l->calls[l->call_count++] = (struct call){ .depth = l->depth + 1 };
@@ -129,16 +129,20 @@ call_end(struct look *l)
     }
     look_flag(l, SQL_SET_CONFIG);
     setting = look_begin_setting(l, SQL_BY_SET_CONFIG);
-    if (setting == NULL)
+    if (setting == NULL) {
+        look_flag(l, SQL_COMPUTED); /* as good as that: nobody keeps its name */
         return;
+    }
     if (is_complete)
         setting->local_parameter = sql_parameter_read(&call->local);
     setting->name_parameter = sql_parameter_read(&call->name);
     if (setting->name_parameter == 0 &&
-        !sql_string_read(&call->name, l->scan.standard_strings, setting->name, sizeof setting->name))
+        !sql_string_read(&call->name, l->scan.standard_strings, setting->name, sizeof setting->name)) {
+        look_flag(l, SQL_COMPUTED);
         look_give_up(l);
-    else
+    } else {
         look_keep_setting(l, setting);
+    }
 }
 
 static void

@@ -142,7 +142,7 @@ set_config_is_followed(void)
     SAYS(BOUND(c, "select set_config($1, $2, $3::boolean)", "app.tenant", "local", "true"), "local");
     stir(w);
     SAYS(ask(c, "select current_setting('app.tenant')"), "red");
-    SAYS(ask(c, "do $$ begin perform set_config('work_' || 'mem', '7MB', false); end $$"), "DO");
+    SAYS(ask(c, "do $$ begin perform set_config('work_mem', '7MB', false); end $$"), "DO");
     stir(w);
     SAYS(ask(c, "show work_mem"), "7MB");
     PQfinish(c);
@@ -160,7 +160,7 @@ set_config_of_a_parameter_may_have_no_value(void)
     SAYS(ask(c, "prepare own(text, bool) as select set_config($1, 'blue', $2)"), "PREPARE");
     SAYS(ask(c, "execute own('app.tenant', false)"), "blue");
     SAYS(ask(c, "select current_setting('app.tenant')"), "blue");
-    SAYS(ask(c, "deallocate own"), "DEALLOCATE");
+    SAYS(ask(c, "discard all"), "DISCARD ALL");
     SAYS(ask(c, "prepare own(bool) as select set_config('app.tenant', 'green', $1)"), "PREPARE");
     SAYS(ask(c, "execute own(false)"), "green");
     SAYS(ask(c, "deallocate own"), "DEALLOCATE");
@@ -171,6 +171,75 @@ set_config_of_a_parameter_may_have_no_value(void)
     stir(w);
     SAYS(ask(c, "select length(current_setting('app.tenant'))"), "20000");
     PQfinish(c);
+}
+
+/* No view tells the name of such a setting: its client keeps the server that has it, until RESET ALL. */
+static void
+a_setting_of_a_computed_name_keeps_its_server(void)
+{
+    static const char *const texts[] = {
+        "select set_config('app.' || 'tenant', 'blue', false)",
+        "select set_config(key, value, false) from json_each_text('{\"app.tenant\": \"blue\"}')",
+        "do $$ begin perform set_config('app.' || 'tenant', 'blue', false); end $$",
+        "begin; select set_config('app.' || 'tenant', 'blue', false); commit",
+    };
+    struct weir *w = one_server();
+    PGconn *c = weir_dial(w);
+    PGconn *other = weir_dial(w);
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        (void)ask(c, "%s", texts[i]);
+        PQsendQuery(other, "select nullif(current_setting('app.tenant', true), '')");
+        SAYS(ask(c, "select current_setting('app.tenant')"), "blue");
+        SAYS(ask(c, "do $$ begin end $$"), "DO");
+        SAYS(ask(c, "begin; reset all; rollback"), "ROLLBACK");
+        SAYS(ask(c, "select current_setting('app.tenant')"), "blue");
+        SAYS(ask(c, i % 2 == 0 ? "reset all" : "discard all"), i % 2 == 0 ? "RESET" : "DISCARD ALL");
+        SAYS(answer(other), "NULL");
+    }
+    PQfinish(c);
+    PQfinish(other);
+}
+
+/* Its value is read afterwards all the same, but is the server's own; nobody but a superuser could bring it to the next
+ * server. */
+static void
+a_set_that_was_refused_is_not_followed(void)
+{
+    struct weir *w = weir("");
+    PGconn *c = weir_dial(w);
+
+    SAYS(ask(c, "set lc_messages = 'C'"), "ERROR 42501 permission denied to set parameter \"lc_messages\"");
+    SAYS(ask(c, "reset lc_messages"), "ERROR 42501 permission denied to set parameter \"lc_messages\"");
+    SAYS(ask(c, "do $$ begin perform 1; end $$"), "DO"); /* so that there is plpgsql.variable_conflict */
+    (void)ask(c, "begin; savepoint s; set plpgsql.variable_conflict = 'error'");
+    (void)ask(c, "rollback to s");
+    SAYS(ask(c, "set work_mem = '5MB'; commit"), "COMMIT");
+    stir(w);
+    SAYS(ask(c, "show work_mem"), "5MB");
+    PQfinish(c);
+}
+
+static void
+what_search_path_makes_temporary_keeps_its_server(void)
+{
+    struct weir *w = one_server();
+    PGconn *c = weir_dial(w);
+    PGconn *other = weir_dial(w);
+
+    for (int i = 0; i < 2; i++) {
+        SAYS(ask(c, i == 0 ? "set search_path = pg_temp, public" : "begin; set local search_path = pg_temp"),
+             "SET");
+        SAYS(ask(c, "create table own (a int)"), "CREATE TABLE");
+        if (i == 1)
+            SAYS(ask(c, "commit"), "COMMIT");
+        PQsendQuery(other, "select to_regclass('pg_temp.own')");
+        SAYS(ask(c, "select count(*) from own"), "0");
+        SAYS(ask(c, "drop table own; set search_path = public"), "SET");
+        SAYS(answer(other), "NULL");
+    }
+    PQfinish(c);
+    PQfinish(other);
 }
 
 static void
@@ -215,6 +284,9 @@ reset_leads_back_to_the_startup_packet(void)
     SAYS(ask(c, "reset work_mem"), "RESET");
     SAYS(ask(c, "show work_mem"), "3MB");
     SAYS(ask(c, "set work_mem = '5MB'"), "SET");
+    SAYS(ask(c, "set work_mem to default"), "SET");
+    SAYS(ask(c, "show work_mem"), "3MB");
+    SAYS(ask(c, "set work_mem = '5MB'"), "SET");
     SAYS(ask(c, "reset all"), "RESET");
     SAYS(ask(c, "show work_mem"), "3MB");
     SAYS(ask(c, "set work_mem = '5MB'"), "SET");
@@ -247,6 +319,16 @@ roles_are_followed(void)
     SAYS(ask(c, "begin; set role hat; rollback"), "ROLLBACK");
     stir(w);
     SAYS(ask(c, "select current_user"), "app_user");
+    PQfinish(c);
+    c = dial(weir_port(w), "options='-c role=hat'");
+    SAYS(ask(c, "set role none"), "SET");
+    stir(w);
+    SAYS(ask(c, "select current_user"), "app_user");
+    SAYS(ask(c, "reset role"), "RESET");
+    stir(w);
+    SAYS(ask(c, "select current_user"), "hat");
+    PQfinish(c);
+    c = weir_dial(w);
     /* A role that may not be taken any more: its client is told, and nobody else notices. */
     SAYS(ask(c, "set role hat"), "SET");
     SAYS(ask(c, "select current_user"), "hat");
@@ -610,6 +692,9 @@ suite_state(void)
         TEST(a_setting_stays_with_its_client),
         TEST(set_config_is_followed),
         TEST(set_config_of_a_parameter_may_have_no_value),
+        TEST(a_setting_of_a_computed_name_keeps_its_server),
+        TEST(a_set_that_was_refused_is_not_followed),
+        TEST(what_search_path_makes_temporary_keeps_its_server),
         TEST(what_is_undone_is_undone),
         TEST(reset_leads_back_to_the_startup_packet),
         TEST(roles_are_followed),

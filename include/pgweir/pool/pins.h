@@ -24,7 +24,8 @@
     X(PIN_LOAD,        load,          "LOAD")                                                 \
     X(PIN_SEQUENCE,    sequence,      "a sequence's value, which it may ask for (currval)")   \
     X(PIN_SEED,        seed,          "setseed(), from which random() goes on")                \
-    X(PIN_SETTINGS,    settings,      "more settings than can be followed")
+    X(PIN_SETTINGS,    settings,      "more settings than can be followed")                   \
+    X(PIN_COMPUTED,    computed,      "a setting whose name only set_config() has known")
 
 /* clang-format on */
 

@@ -131,6 +131,8 @@ enum sql_flag {
     SQL_ROLLBACK        = 1 << 26, /* ROLLBACK, ABORT; not ROLLBACK TO */
     SQL_COPY            = 1 << 27,
     SQL_PATH            = 1 << 28, /* sets search_path, for the session or for the transaction: SET LOCAL, set_config() */
+    SQL_COMPUTED        = 1 << 29, /* SQL_SET_CONFIG of a name that is neither a literal nor a parameter; in the body of DO
+                                    * too. No view shows what it has set when that is a setting of an application */
 };
 /* clang-format on */
 
@@ -138,7 +140,7 @@ enum sql_flag {
 #define SQL_SETTING_NAME_MOST 127u
 #define SQL_NAMED_MOST 16u
 
-enum sql_how { SQL_BY_SET, SQL_BY_RESET, SQL_BY_SET_CONFIG };
+enum sql_how { SQL_BY_SET, SQL_BY_RESET /* and SET … TO DEFAULT */, SQL_BY_SET_CONFIG };
 
 /* A setting that the session may keep another value of. What is local to the transaction is not listed. */
 struct sql_setting {
@@ -175,7 +177,8 @@ struct sql_findings {
 
 /*
  * Finds out about all statements in SQL. A semicolon in parentheses (CREATE RULE) or within BEGIN ATOMIC … END
- * ends no statement; strings are never looked into, those of DO (SQL_OPAQUE) and CREATE FUNCTION included.
+ * ends no statement; strings are not looked into, those of DO (SQL_OPAQUE) and CREATE FUNCTION included, but for
+ * SQL_COMPUTED in $tag$…$tag$ of DO.
  * out    entries of the lists beyond their counts are left as they were.
  */
 void sql_look(struct slice sql, bool standard_strings, struct sql_findings *out);

@@ -43,7 +43,7 @@ each_setting_is_listed_by_its_name(void)
         { "SET Search_Path TO x", "set:search_path" },
         { "set app.Tenant_ID = 1", "set:app.tenant_id" },
         { "set \"App\" . \"te nant\" = 1", "set:app.te nant" },
-        { "set a.b.c to default", "set:a.b.c" },
+        { "set a.b.c to default", "reset:a.b.c" },
         { "set session a = 1", "set:a" },
         { "set session.a = 1", "set:session.a" },
         { "set session session.a = 1", "set:session.a" },
