@@ -1,4 +1,5 @@
-/* show_pins.c - PINS, PIN_TOTALS: who keeps a server between transactions, and why. */
+/* show_pins.c - PINS, PIN_TOTALS: who keeps a server between transactions, and why; STATE_TOTALS: how often sessions
+ * were asked for what is left in them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -63,10 +64,30 @@ write_pin_totals(struct job *j, const struct roll *roll, struct buf *rows)
         }
 }
 
+static const struct console_column state_total_columns[] = {
+    T("database"), T("user"), N("read_backs"), N("audits"), N("audit_findings"),
+};
+
+static void
+write_state_totals(struct job *j, const struct roll *roll, struct buf *rows)
+{
+    (void)j;
+    for (size_t i = 0; i < roll->pool_count; i++) {
+        const struct pool_counters *c = &roll->pools[i].counters;
+
+        console_add_text(rows, roll->pools[i].database);
+        console_add_text(rows, roll->pools[i].user);
+        console_add_uint(rows, c->read_back_count);
+        console_add_uint(rows, c->audit_count);
+        console_add_uint(rows, c->audit_finding_count);
+    }
+}
+
 /* clang-format off */
 static const struct show rows_here[] = {
     { "PINS", SHAPE(pin_columns), ROLL_CLIENTS, .on_client = list_pinned },
     { "PIN_TOTALS", SHAPE(pin_total_columns), ROLL_POOLS, .write = write_pin_totals },
+    { "STATE_TOTALS", SHAPE(state_total_columns), ROLL_POOLS, .write = write_state_totals },
 };
 /* clang-format on */
 

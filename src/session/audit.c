@@ -262,6 +262,8 @@ audit_judge(struct server *s, const struct answer *a)
     find_missing(s, a, &f);
     find_pins(a, &f);
     s->audited_stamp = s->session->asked_stamp;
+    shard_counters(s->member.shard)->audit_count++;
+    shard_counters(s->member.shard)->audit_finding_count += f.flags != 0;
     if (f.flags == 0) {
         find_nothing(s, a, &f);
     } else if (s->is_watched) {

@@ -246,6 +246,7 @@ read_back_ask(struct server *s)
     struct session_state *state = session_state_of(s);
 
     touch_reported(s);
+    shard_counters(c->shard)->read_back_count++;
     state->asked_flags = c->suspected;
     state->is_sure = !s->turn.is_unsure;
     state->is_audit = false;

@@ -3,6 +3,7 @@
  * session_audit it reaches nobody else, and is its client's own.
  */
 #include <signal.h>
+#include <stdlib.h>
 
 #include "harness.h"
 
@@ -12,7 +13,7 @@ static const char *
 settings(const char *audit)
 {
     return text("pool_mode = transaction\ndefault_pool_size = 1\nworkers = 1\nquery_wait_timeout = 20\n"
-                "session_audit = %s\n",
+                "stats_users = app_user\nsession_audit = %s\n",
                 audit);
 }
 
@@ -204,6 +205,21 @@ hostile_settings_hide_nothing(void)
     pg_ask(pg_main(), "drop schema evil cascade");
 }
 
+/* Of SHOW STATE_TOTALS, over all pools. */
+static int
+audit_total(const struct weir *w, int column)
+{
+    PGconn *console = dial(weir_port(w), "dbname=pgweir");
+    PGresult *r = PQexec(console, "SHOW STATE_TOTALS");
+    int sum = 0;
+
+    for (int i = 0; i < PQntuples(r); i++)
+        sum += atoi(PQgetvalue(r, i, column));
+    PQclear(r);
+    PQfinish(console);
+    return sum;
+}
+
 /* What was there before anybody looked is nobody's. Then it is known whose doing it is, and nobody needs to look
  * any more. */
 static void
@@ -222,6 +238,8 @@ what_was_learnt_is_suspected_from_then_on(void)
     SAYS(ask(a, "select hidden.own_table()"), "done");
     SAYS(ask(a, STATE), "4MB hidden_own");
     EVENTUALLY(weir_logged(w, "select hidden.own_table ()"));
+    CU_ASSERT(audit_total(w, 3) >= audit_total(w, 4));
+    CU_ASSERT(audit_total(w, 4) >= 2);
     CU_ASSERT_FALSE(weir_logged(w, "concat_ws"));
     PQfinish(a);
     SAYS(ask(b, STATE), "4MB");

@@ -29,7 +29,10 @@
     X(prepared_hit_count,      "times what a client bound or described was on its server already")           \
     X(prepared_eviction_count, "named prepared statements closed on servers to make room")                 \
     X(prepared_heal_count,     "prepared statements that failed on their server and were made to work unseen") \
-    X(client_login_count,      "clients logged in")
+    X(client_login_count,      "clients logged in")                                                        \
+    X(read_back_count,         "times a session was asked for what texts may have left in it")             \
+    X(audit_count,             "times a session was asked though no text had shown anything (session_audit)") \
+    X(audit_finding_count,     "times that something was found by that")
 
 /* clang-format on */
 
