@@ -174,6 +174,12 @@ settings_route(const struct settings *s, const char *database, const char *user)
     return db == NULL ? NULL : route_new(s, db, database, user);
 }
 
+bool
+settings_has_database(const struct settings *s, const char *name)
+{
+    return entry_for(s, name) != NULL;
+}
+
 /* ---- auth_query ---- */
 
 /* What holds for the users of one database; texts are borrowed. */

@@ -547,6 +547,7 @@ pools_reload(struct pools *p, const struct settings *settings)
 
         pool_reroute(pool, route_in(settings, pool->database, pool->user));
     }
+    pools_ring(p); /* some may be waited for by nobody but the reaper now */
     pthread_mutex_unlock(&p->_shared.lock);
     settings_drop(before);
 }

@@ -1,6 +1,6 @@
 /*
  * reaper.c - pools that nobody uses are freed: those of `*` databases after autodb_idle_timeout, all after
- * pool_idle_timeout, private ones at once.
+ * pool_idle_timeout, private ones and those of databases that have left the configuration at once.
  *
  *     used --last client or member gone--> in p->unused --time over--> out of by_name, gate closed
  *            (pool_leave(), pool_exit())       |                         \--three rounds--> freed
@@ -126,7 +126,7 @@ patience_us(const struct pool *pool)
     uint64_t any_us = r->settings->pool_idle_timeout_us;
     uint64_t auto_us = r->is_autodb ? r->settings->autodb_idle_timeout_us : 0;
 
-    if (pool->is_private)
+    if (pool->is_private || pool->_shared.is_gone)
         return 0;
     if (any_us == 0 || (auto_us != 0 && auto_us < any_us))
         any_us = auto_us;

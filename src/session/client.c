@@ -459,7 +459,7 @@ client_unlink(struct client *c)
 {
     c->active_us = loop_now_us(c->worker->loop);
     client_feed(c, EV_RELEASED);
-    if (c->worker->is_draining) {
+    if (c->worker->is_draining || c->is_unwanted) {
         client_drain(c);
         return;
     }
@@ -698,10 +698,26 @@ client_drain(struct client *c)
 
     if (!is_between)
         return;
-    pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN,
-                 "terminating connection due to administrator command");
-    pg_error_detail(&e, "The connection pooler is shutting down.");
-    client_end(c, END_SHUTDOWN, &e);
+    if (c->is_unwanted) {
+        pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN, "database removed");
+        pg_error_detail(&e, "It is no longer in the configuration of the connection pooler.");
+    } else {
+        pg_error_set(&e, PG_FATAL, SQLSTATE_ADMIN_SHUTDOWN,
+                     "terminating connection due to administrator command");
+        pg_error_detail(&e, "The connection pooler is shutting down.");
+    }
+    client_end(c, c->is_unwanted ? END_KILLED : END_SHUTDOWN, &e);
+}
+
+void
+client_check_database(struct client *c)
+{
+    const struct settings *settings = worker_settings(c->worker);
+
+    c->is_unwanted = c->shard != NULL &&
+                     !settings_has_database(settings, pool_database(shard_pool(c->shard)));
+    if (c->is_unwanted)
+        client_drain(c);
 }
 
 void

@@ -101,6 +101,7 @@ struct client {
     bool is_dropping;    /* the current message is not forwarded (COPY data that nobody waits for) */
     bool is_held;        /* the message at the front of carry waits for an answer to an earlier one */
     bool is_unix : 1;
+    bool is_unwanted : 1;       /* its database has left the configuration: it goes with its transaction */
     bool is_counted : 1;        /* in house->client_count */
     bool is_warned : 1;         /* in this transaction it was told that a statement is stale */
     bool asks_sequences : 1;    /* it has asked for currval() or lastval() */
@@ -146,6 +147,7 @@ void client_catch_up(struct client *c);
 
 /* While draining: ends it if it is between transactions. */
 void client_drain(struct client *c);
+void client_check_database(struct client *c); /* the configuration has changed */
 
 /* Whether it has logged in, or wants to log in, to DATABASE; NULL: to any. */
 bool client_is_of(const struct client *c, const char *database);

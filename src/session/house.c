@@ -399,6 +399,13 @@ let_go(struct client *c, void *arg)
 }
 
 static void
+check_database(struct client *c, void *arg)
+{
+    (void)arg;
+    client_check_database(c);
+}
+
+static void
 worker_drain(struct worker *w)
 {
     w->is_draining = true;
@@ -424,6 +431,8 @@ on_notice(struct letter *letter, void *recipient)
         statement_cache_set_bound(&w->statements, cache_bytes(w->house, w->config->settings));
         resolver_set_ttl(w->resolver, w->config->settings->dns_max_ttl_us,
                          w->config->settings->dns_nxdomain_ttl_us);
+        each_client(&w->logins, check_database, NULL);
+        each_client(&w->clients, check_database, NULL);
     }
     free(n);
 }

@@ -381,7 +381,7 @@ server_look_again(struct server *s, bool was_ready)
     }
     if (UNLIKELY(s->member.is_stale) && server_try_recycle(s))
         return;
-    if (c->worker->is_draining) {
+    if (c->worker->is_draining || c->is_unwanted) {
         client_drain(c);
         if (c->state == CLIENT_ENDED)
             return;

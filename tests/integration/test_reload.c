@@ -72,9 +72,10 @@ static void
 databases_come_and_go(void)
 {
     struct weir *w = weir_start(&(struct weir_spec){ .settings = SINGLE });
-    PGconn *old = weir_dial(w);
+    PGconn *old = weir_dial(w), *idle = weir_dial(w);
     PGconn *c;
 
+    SAYS(ask(idle, "select 1"), "1");
     SAYS(ask(old, "begin"), "BEGIN");
     c = dial(weir_port(w), "dbname=more");
     CONTAINS(dial_error(c), "more");
@@ -93,10 +94,15 @@ databases_come_and_go(void)
                                      .databases = "more = host=127.0.0.1 port=$PORT dbname=app\n" },
                 "reload: ");
     SAYS(ask(old, "select 'my transaction goes on'"), "my transaction goes on");
+    EVENTUALLY(strcmp(ask(idle, "select 1"), "1") != 0);
+    CU_ASSERT(weir_logged(w, "closing because: database removed"));
+    SAYS(ask(old, "select 'it still does'"), "it still does");
     SAYS(ask(old, "commit"), "COMMIT");
+    EVENTUALLY(strcmp(ask(old, "select 1"), "1") != 0);
     c = weir_dial(w);
     CONTAINS(dial_error(c), "app");
     PQfinish(c);
+    PQfinish(idle);
     PQfinish(old);
     weir_stop(w);
 }

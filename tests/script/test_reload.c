@@ -68,19 +68,21 @@ servers_made_for_another_entry_are_replaced_when_they_are_free(void)
 static void
 a_database_that_is_gone_takes_nobody_in(void)
 {
-    PLAY(&one_server, "c1 enters", "entry -", "s1 gets Terminate", "s1 is closed", "c2 connects", "c2 starts",
-         "c2 gets Refusal FATAL 3D000 app", "c2 is closed", "entry  ", "c3 enters");
+    PLAY(&one_server, "c1 enters", "entry -", "c1 gets Refusal FATAL 57P01 removed", "c1 is closed",
+         "s1 gets Terminate", "s1 is closed", "c2 connects", "c2 starts", "c2 gets Refusal FATAL 3D000 app",
+         "c2 is closed", "entry  ", "c3 enters");
 }
 
 /* pool.h: pools whose database is gone drain. */
 static void
-servers_of_a_database_that_is_gone_are_closed_as_they_come_back(void)
+a_transaction_in_a_database_that_is_gone_comes_to_its_end(void)
 {
     PLAY(&one_server, "c1 enters", "c1 sends Query begin", "s1 gets Query begin",
          "s1 sends Complete BEGIN | Ready T", "c1 gets Complete BEGIN | Ready T", "entry -",
          "s1 gets nothing", "c1 sends Query commit", "s1 gets Query commit",
-         "s1 sends Complete COMMIT | Ready I", "c1 gets Complete COMMIT | Ready I", "s1 gets Terminate",
-         "s1 is closed");
+         "s1 sends Complete COMMIT | Ready I",
+         "c1 gets Complete COMMIT | Ready I | Refusal FATAL 57P01 removed", "c1 is closed",
+         "s1 gets Terminate", "s1 is closed");
 }
 
 void
@@ -93,5 +95,5 @@ suite_reload(void)
     CU_ADD_TEST(suite, a_new_pool_mode_is_for_new_sessions);
     CU_ADD_TEST(suite, servers_made_for_another_entry_are_replaced_when_they_are_free);
     CU_ADD_TEST(suite, a_database_that_is_gone_takes_nobody_in);
-    CU_ADD_TEST(suite, servers_of_a_database_that_is_gone_are_closed_as_they_come_back);
+    CU_ADD_TEST(suite, a_transaction_in_a_database_that_is_gone_comes_to_its_end);
 }

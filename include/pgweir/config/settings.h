@@ -223,6 +223,8 @@ const struct peer *settings_peer_at(const struct settings *s, unsigned index);
 /* Names that settings_route() knows, for the log and later SHOW DATABASES; INDEX from 0, NULL behind the
  * last. "*" included. */
 const char *settings_database_name(const struct settings *s, unsigned index);
+/* Whether a login to NAME leads anywhere: to its entry, or to "*". */
+bool settings_has_database(const struct settings *s, const char *name);
 /* What the entry of that database sets for itself; NULL: it has none. */
 const struct overrides *settings_database_own(const struct settings *s, const char *name);
 /* Calls EACH for every user of the auth file and of [users], once; OWN is NULL for one without an entry in [users]. */

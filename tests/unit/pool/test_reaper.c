@@ -94,6 +94,25 @@ any_pool_goes_where_it_is_wanted(void)
 }
 
 static void
+a_pool_that_has_left_the_configuration_goes_at_once(void)
+{
+    struct stage st;
+    struct pool *pool;
+
+    begin(&st, MAIN "[databases]\nnamed = host=h port=1\nused = host=h port=1\nkept = host=h port=1\n");
+    visit(&st, "kept");
+    visit(&st, "named");
+    pool = stage_pool(&st, "used");
+    stage_reload(&st, MAIN "[databases]\nkept = host=h port=1\n");
+    stage_pass(&st, US_PER_S);
+    CU_ASSERT_EQUAL(pool_count(&st), 2); /* somebody is still in one of them */
+    leave(&st, pool);
+    stage_pass(&st, US_PER_S);
+    CU_ASSERT_EQUAL(pool_count(&st), 1);
+    stage_fini(&st);
+}
+
+static void
 a_pool_with_clients_stays(void)
 {
     struct stage st;
@@ -280,6 +299,7 @@ suite_reaper(void)
 
     CU_ADD_TEST(suite, a_pool_of_any_database_goes_after_its_time);
     CU_ADD_TEST(suite, any_pool_goes_where_it_is_wanted);
+    CU_ADD_TEST(suite, a_pool_that_has_left_the_configuration_goes_at_once);
     CU_ADD_TEST(suite, a_pool_with_clients_stays);
     CU_ADD_TEST(suite, a_minimum_is_kept_for_somebody_only);
     CU_ADD_TEST(suite, a_private_pool_has_one_server_and_goes_with_it);
