@@ -61,7 +61,7 @@ job_refuse(struct job *j, const char *sqlstate, const char *format, ...)
     job_end(j);
 }
 
-void
+static void
 job_notice(struct job *j, const char *text)
 {
     build_notice(&j->call->notices, text);

@@ -46,7 +46,6 @@ struct job { /* a command under way; its own until job_answer() */
 void job_answer(struct job *j);
 /* The same with an error instead of rows. */
 void job_refuse(struct job *j, const char *sqlstate, const char *format, ...) PRINTF_LIKE(3, 4);
-void job_notice(struct job *j, const char *text);
 
 /* --- show.c --- */
 

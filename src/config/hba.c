@@ -68,15 +68,6 @@ static const struct {
     { "pam", HBA_PAM },
 };
 
-const char *
-hba_method_word(enum hba_method method)
-{
-    for (size_t i = 0; i < COUNT_OF(methods); i++)
-        if (methods[i].method == method)
-            return methods[i].word;
-    return "";
-}
-
 /* ---- life ---- */
 
 static void

@@ -38,7 +38,7 @@ welcome_new(struct slice parameters)
     return w;
 }
 
-struct welcome *
+static struct welcome *
 welcome_hold(struct welcome *w)
 {
     atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);

@@ -298,12 +298,6 @@ shard_owner(const struct shard *s)
     return s->owner;
 }
 
-struct loop *
-shard_loop(const struct shard *s)
-{
-    return s->loop;
-}
-
 unsigned
 shard_waiting_count(const struct shard *s)
 {
@@ -314,12 +308,6 @@ unsigned
 shard_idle_count(const struct shard *s)
 {
     return s->idle_count;
-}
-
-unsigned
-shard_active_count(const struct shard *s)
-{
-    return s->active_count;
 }
 
 unsigned

@@ -21,10 +21,6 @@
 #include "relay_impl.h"
 #include "state_impl.h"
 
-#define STATE_WORD(id, word) [id] = word,
-const char *const client_state_words[CLIENT_STATE_COUNT] = { CLIENT_STATES(STATE_WORD) };
-#undef STATE_WORD
-
 static const struct {
     enum log_level level;
     const char *words;

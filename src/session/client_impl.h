@@ -13,26 +13,21 @@
 #include "pgweir/wire/scan.h"
 #include "worker_impl.h"
 
-/* clang-format off */
-#define CLIENT_STATES(X)                                                                            \
-    X(CLIENT_STARTUP, "startup")       /* the first packets; nothing is known yet */                \
-    X(CLIENT_TLS, "tls")               /* the handshake is under way */                             \
-    X(CLIENT_AUTH, "auth")             /* proving who it is; login is set */                        \
-    X(CLIENT_WELCOME, "welcome")       /* waits for the pool's first server, or for one to try its settings */                      \
-    X(CLIENT_TRYING, "trying")         /* has a server, which tries the startup settings */         \
-    X(CLIENT_IDLE, "idle")             /* logged in, no server, nothing asked */                    \
-    X(CLIENT_WAITING, "waiting")       /* has asked; its request is in carry */                     \
-    X(CLIENT_ACTIVE, "active")         /* has a server */                                           \
-    X(CLIENT_CONSOLE, "console")       /* talks to the console; never gets a server */              \
-    X(CLIENT_PIPED, "piped")           /* replication: bytes go to and fro unread */                \
-    X(CLIENT_CANCELLING, "cancelling") /* sent a CancelRequest; closed when it was handled */       \
-    X(CLIENT_ENDED, "ended")           /* the stream is closed; freed after this loop turn */
-
-/* clang-format on */
-
-#define CLIENT_STATE_ID(id, word) id,
-enum client_state { CLIENT_STATES(CLIENT_STATE_ID) CLIENT_STATE_COUNT };
-#undef CLIENT_STATE_ID
+enum client_state {
+    CLIENT_STARTUP,    /* the first packets; nothing is known yet */
+    CLIENT_TLS,        /* the handshake is under way */
+    CLIENT_AUTH,       /* proving who it is; login is set */
+    CLIENT_WELCOME,    /* waits for the pool's first server, or for one to try its settings */
+    CLIENT_TRYING,     /* has a server, which tries the startup settings */
+    CLIENT_IDLE,       /* logged in, no server, nothing asked */
+    CLIENT_WAITING,    /* has asked; its request is in carry */
+    CLIENT_ACTIVE,     /* has a server */
+    CLIENT_CONSOLE,    /* talks to the console; never gets a server */
+    CLIENT_PIPED,      /* replication: bytes go to and fro unread */
+    CLIENT_CANCELLING, /* sent a CancelRequest; closed when it was handled */
+    CLIENT_ENDED,      /* the stream is closed; freed after this loop turn */
+    CLIENT_STATE_COUNT
+};
 
 enum client_event {
     EV_TLS_ASKED, /* SSLRequest granted, or a direct handshake began */
@@ -120,8 +115,6 @@ struct client {
  * in, waits or has a server needs goes to struct login, pending or turn. Who needs more room here all the same, and has
  * looked there, may raise this. */
 _Static_assert(sizeof(struct client) <= 416, "an idle client has grown");
-
-extern const char *const client_state_words[CLIENT_STATE_COUNT];
 
 struct client *client_new(struct worker *w, int fd, bool is_unix);
 void client_free(struct client *c); /* after it has ended */

@@ -31,8 +31,9 @@ console_is_database(const char *database)
     return strcmp(database, "pgbouncer") == 0 || strcmp(database, "pgweir") == 0;
 }
 
-bool
-console_list_has(const char *names, const char *name)
+/* Whether the comma list NAMES has NAME. */
+static bool
+list_has(const char *names, const char *name)
 {
     size_t len = strlen(name);
 
@@ -82,8 +83,8 @@ may_enter(const struct client *c, bool *is_admin)
     const struct settings *s = worker_settings(c->worker);
     const char *user = c->login->user;
 
-    *is_admin = console_is_owner(c) || console_list_has(s->admin_users, user);
-    return *is_admin || console_list_has(s->stats_users, user) || s->auth_type == AUTH_TYPE_ANY;
+    *is_admin = console_is_owner(c) || list_has(s->admin_users, user);
+    return *is_admin || list_has(s->stats_users, user) || s->auth_type == AUTH_TYPE_ANY;
 }
 
 static void

@@ -615,12 +615,6 @@ house_pools(struct house *h)
 }
 
 unsigned
-house_database_clients(struct house *h, const char *database)
-{
-    return tally_count(&h->database_clients, database);
-}
-
-unsigned
 house_user_clients(struct house *h, const char *user)
 {
     return tally_count(&h->user_clients, user);

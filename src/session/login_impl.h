@@ -61,7 +61,6 @@ void proof_ask_md5(struct client *c);
 void proof_ask_scram(struct client *c);
 size_t proof_read(struct client *c, struct slice in); /* input while AUTH; as login_read() */
 void proof_again(struct client *c);                   /* stored is newer now: response is held against it */
-void proof_refuse(struct client *c);
 void proof_refuse_method(struct client *c, const char *method); /* those without a secret of ours */
 
 /* auth.c: somebody else says whether RESPONSE, of which a copy is made, is the user's password. */

@@ -545,12 +545,6 @@ prepared_message(struct client *c, const struct scan_span *span, enum front_kind
 }
 
 bool
-prepared_wants_more(const struct client *c, const struct scan_span *span)
-{
-    return !span->is_last && span->body_len <= PREPARED_WHOLE_QUERY && has_names(c);
-}
-
-bool
 prepared_must_wait(struct client *c, const struct scan_span *span, enum front_kind kind)
 {
     struct slice body = body_of(span);

@@ -23,7 +23,6 @@ struct statement_set; /* what a server holds; NULL until the first */
 /* A Parse that is longer must be sent unprepared; names of a client, and their bytes, are bounded too. */
 #define PREPARED_MOST_PARSE (16u * 1024u * 1024u)
 #define PREPARED_MOST_NAME 65536u
-#define PREPARED_WHOLE_QUERY 16384u /* bytes of a simple Query up to which it is seen whole */
 #define PREPARED_MOST_NAMES 10000u
 #define PREPARED_MOST_NAME_BYTES (2048u * 1024u)
 
@@ -45,9 +44,6 @@ enum prepared prepared_is_complete(const struct scan_span *span, enum front_kind
 /* A complete Parse, Bind, Describe or Close of C, which has its server; AFTER is what has come behind it. */
 enum prepared prepared_message(struct client *c, const struct scan_span *span, enum front_kind kind,
                                struct slice after);
-/* Whether more of a simple Query should be there before it is entered: a DEALLOCATE ALL in it would be
- * overlooked. */
-bool prepared_wants_more(const struct client *c, const struct scan_span *span);
 /* Whether what the message names is uncertain until a Sync that is owed has been answered: it must not be
  * sent before. Of one that is complete. */
 bool prepared_must_wait(struct client *c, const struct scan_span *span, enum front_kind kind);

@@ -69,7 +69,7 @@ proof_ask_plain(struct client *c)
     l->expects = LOGIN_PLAIN;
 }
 
-void
+static void
 proof_refuse(struct client *c)
 {
     const struct login *l = c->login;

@@ -25,10 +25,6 @@
 #include "relay_impl.h"
 #include "state_impl.h"
 
-#define STATE_WORD(id, word) [id] = word,
-const char *const server_state_words[SERVER_STATE_COUNT] = { SERVER_STATES(STATE_WORD) };
-#undef STATE_WORD
-
 /* Where S is, or where it wants to be. */
 static void
 whereabouts(const struct server *s, char *out, size_t size)

@@ -15,26 +15,21 @@
 #include "pgweir/wire/startup.h"
 #include "worker_impl.h"
 
-/* clang-format off */
-#define SERVER_STATES(X)                                                                            \
-    X(SERVER_DIALING, "dialing")     /* no socket yet */                                            \
-    X(SERVER_TLS_ASKED, "tls_asked") /* SSLRequest sent */                                          \
-    X(SERVER_TLS, "tls")             /* the handshake is under way */                               \
-    X(SERVER_AUTH, "auth")           /* startup packet sent, up to the first ReadyForQuery */       \
-    X(SERVER_SETUP, "setup")         /* runs connect_query */                                       \
-    X(SERVER_IDLE, "idle")           /* in the pool */                                              \
-    X(SERVER_ACTIVE, "active")       /* has a client */                                             \
-    X(SERVER_CLEANING, "cleaning")   /* its client left something: what is owed drains, then ROLLBACK, reset query */ \
-    X(SERVER_CHECKING, "checking")   /* it was idle for long: answers server_check_query before it is used */ \
-    X(SERVER_SETTLING, "settling")   /* a cancel request for its last client is still under way */ \
-    X(SERVER_PARTING, "parting")   /* we have closed our side; its slot is free when its backend has gone */ \
-    X(SERVER_ENDED, "ended")
-
-/* clang-format on */
-
-#define SERVER_STATE_ID(id, word) id,
-enum server_state { SERVER_STATES(SERVER_STATE_ID) SERVER_STATE_COUNT };
-#undef SERVER_STATE_ID
+enum server_state {
+    SERVER_DIALING,   /* no socket yet */
+    SERVER_TLS_ASKED, /* SSLRequest sent */
+    SERVER_TLS,       /* the handshake is under way */
+    SERVER_AUTH,      /* startup packet sent, up to the first ReadyForQuery */
+    SERVER_SETUP,     /* runs connect_query */
+    SERVER_IDLE,      /* in the pool */
+    SERVER_ACTIVE,    /* has a client */
+    SERVER_CLEANING,  /* its client left something: what is owed drains, then ROLLBACK, reset query */
+    SERVER_CHECKING,  /* it was idle for long: answers server_check_query before it is used */
+    SERVER_SETTLING,  /* a cancel request for its last client is still under way */
+    SERVER_PARTING,   /* we have closed our side; its slot is free when its backend has gone */
+    SERVER_ENDED,
+    SERVER_STATE_COUNT
+};
 
 /* Which query of ours an entry of the ledger is (owed.own). */
 enum own_query {
@@ -186,8 +181,6 @@ struct server {
     bool is_patient;   /* CLEANING: what runs may end by itself first, its client left politely */
     bool is_ours;      /* CLEANING: nothing of its client's runs any more, only what we have sent */
 };
-
-extern const char *const server_state_words[SERVER_STATE_COUNT];
 
 /* pool's handlers */
 void server_dial(struct shard *shard);

@@ -13,9 +13,6 @@ static const struct scene one_server = { .limit = 1 };
 #define C2_WORKS_WITH_S1                                                                \
     "c2 sends Query after", "s1 gets Query after", "s1 sends Complete AFTER | Ready I", \
         "c2 gets Complete AFTER | Ready I", "servers 1", "couriers 0"
-#define C2_WORKS_WITH_S2                                                                \
-    "c2 sends Query after", "s2 gets Query after", "s2 sends Complete AFTER | Ready I", \
-        "c2 gets Complete AFTER | Ready I", "servers 1", "couriers 0"
 
 /* --- clients --- */
 

@@ -11,7 +11,6 @@
 
 enum err {
     ERR_NONE,
-    ERR_MEMORY,    /* an allocation that a peer can make large was refused */
     ERR_LIMIT,     /* a configured bound was reached */
     ERR_SYNTAX,    /* text or bytes that do not follow their grammar */
     ERR_NOT_FOUND, /* a file, a name, a host */

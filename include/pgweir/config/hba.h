@@ -66,7 +66,4 @@ bool hba_wants_networks(const struct hba *hba);
 /* Whether some rule looks at client certificates. */
 bool hba_wants_certificates(const struct hba *hba);
 
-/* What people call METHOD. */
-const char *hba_method_word(enum hba_method method);
-
 #endif

@@ -168,7 +168,6 @@ struct welcome {
     size_t len;
 };
 struct welcome *welcome_new(struct slice parameters); /* copies; one reference */
-struct welcome *welcome_hold(struct welcome *w);
 void welcome_drop(struct welcome *w);
 /* Adopts; wakes WISH_WELCOME waiters of all shards. Called for each new server before its shard_adopt(), at
  * least when pool_welcome() is NULL, as it is again after a reload that makes all servers stale: while logins
@@ -185,10 +184,8 @@ bool member_is_suspect(const struct member *m, uint64_t now_us);
 struct pool *shard_pool(const struct shard *s);
 const struct route *shard_route(const struct shard *s); /* as of this worker's last reload letter */
 void *shard_owner(const struct shard *s);
-struct loop *shard_loop(const struct shard *s);
 unsigned shard_waiting_count(const struct shard *s);
 unsigned shard_idle_count(const struct shard *s);
-unsigned shard_active_count(const struct shard *s);
 /* Clients of this shard, logged in or about to be; for SHOW. */
 unsigned shard_client_count(const struct shard *s);
 void shard_client_came(struct shard *s);

@@ -81,7 +81,5 @@ void console_call_free(struct console_call *call);
 
 /* Whether a login to DATABASE is one to the console. */
 bool console_is_database(const char *database);
-/* Whether the comma list NAMES has NAME. */
-bool console_list_has(const char *names, const char *name);
 
 #endif

@@ -107,8 +107,7 @@ void house_close_doors(struct house *h);
  * its transaction ends; servers are closed as they come back. on_drained follows. Main thread, once. */
 void house_drain(struct house *h);
 
-/* Clients of an entry of [databases] and of a login user; any thread. */
-unsigned house_database_clients(struct house *h, const char *database);
+/* Clients of a login user; any thread. */
 unsigned house_user_clients(struct house *h, const char *user);
 
 struct house_totals {

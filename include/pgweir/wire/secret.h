@@ -21,7 +21,6 @@
 
 #define SCRAM_KEY 32u
 #define SCRAM_SALT_MOST 64u
-#define SCRAM_DEFAULT_ITERATIONS 4096u
 #define SCRAM_MOST_ITERATIONS 1000000u /* a server that asks for more is refused: it would block the loop */
 #define SCRAM_NONCE_RAW 18u            /* 24 characters of base64 */
 #define MD5_TEXT 36u                   /* "md5" + 32 hex + NUL */

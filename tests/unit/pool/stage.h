@@ -13,7 +13,6 @@
 #include "pgweir/pool/pool.h"
 
 #define STAGE_MOST_WORKERS 8
-#define STAGE_MOST_POOLS 8
 
 enum actor_state { CLIENT_RESTING, CLIENT_WAITING, CLIENT_SERVED };
 

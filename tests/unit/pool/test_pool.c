@@ -70,7 +70,6 @@ a_pool_is_found_again_by_database_and_role(void)
     CU_ASSERT_STRING_EQUAL(pool_user(forced), "owner");
     CU_ASSERT_PTR_EQUAL(shard_pool(pool_shard(f.pool, 1)), f.pool);
     CU_ASSERT_PTR_EQUAL(pool_shard(f.pool, 1), pool_shard(f.pool, 1));
-    CU_ASSERT_PTR_EQUAL(shard_loop(pool_shard(f.pool, 1)), f.st.loops[1]);
     fixture_fini(&f);
 }
 

@@ -67,7 +67,6 @@ a_client_waits_for_a_dial_and_then_has_the_server(void)
     CU_ASSERT_EQUAL(f.st.dial_count, 1);
     CU_ASSERT_TRUE(stage_dial_works(&f.st));
     CU_ASSERT_EQUAL(f.actors[0].state, CLIENT_SERVED);
-    CU_ASSERT_EQUAL(shard_active_count(f.shard), 1);
     CU_ASSERT_EQUAL(shard_waiting_count(f.shard), 0);
     fixture_fini(&f);
 }
