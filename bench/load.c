@@ -18,8 +18,8 @@
  *                                  (Bind, …)
  *     depth                        queries per Sync, for pipelines
  *     query                        the text; `copy in` sends `bytes`
- *     count                        kind run: ends after so many transactions instead, and counts from the
- *                                  first
+ *     count                        kinds run and login: ends after so many transactions or logins instead, and
+ *                                  counts from the first
  *     rate                         transactions per second of all clients together; 0: as fast as answers
  *                                  come
  *     tls                          1: TLS, not verified and never resumed
@@ -388,14 +388,23 @@ prepare_one(struct client *c)
 }
 
 static void
+count_one(uint64_t us)
+{
+    done++;
+    latency_note(&latency, us);
+    if (done == want.count) {
+        report();
+        exit(0);
+    }
+}
+
+static void
 logged_in(struct client *c)
 {
     switch (want.kind) {
     case KIND_LOGIN:
-        if (is_measuring) {
-            done++;
-            latency_note(&latency, now_us() - c->sent_us);
-        }
+        if (is_measuring)
+            count_one(now_us() - c->sent_us);
         c->state = GONE;
         loop_defer(loop, &c->restart);
         return;
@@ -425,14 +434,8 @@ answered(struct client *c)
 {
     uint64_t us = now_us() - c->sent_us;
 
-    if (is_measuring) {
-        done++;
-        latency_note(&latency, us);
-        if (done == want.count) {
-            report();
-            exit(0);
-        }
-    }
+    if (is_measuring)
+        count_one(us);
     switch (want.kind) {
     case KIND_WALK:
         stream_close(&c->stream);
@@ -773,7 +776,10 @@ main(int argc, char **argv)
     if (want.kind == KIND_LOGIN) {
         while (begun_count < want.clients)
             client_begin(&clients[begun_count++]);
-        loop_arm(loop, &phase, (uint64_t)(want.warmup * 1e6));
+        if (want.count > 0)
+            begin_measuring();
+        else
+            loop_arm(loop, &phase, (uint64_t)(want.warmup * 1e6));
     } else {
         begin_more();
     }

@@ -337,6 +337,29 @@ stream_sendv(struct stream *s, const struct iovec *iov, int count)
         send_or_keep(s, iov, count);
 }
 
+/* Whether nobody else's input waits in this turn, as far as libevent knows. */
+static bool
+is_alone(const struct loop *loop)
+{
+    return event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ACTIVE) == 0;
+}
+
+void
+stream_sendv_last(struct stream *s, const struct iovec *iov, int count)
+{
+    struct loop *loop = s->loop;
+
+    if (s->fd < 0 || s->is_broken)
+        return;
+    if (s->tls == NULL && loop->outbox.count == 0 && is_alone(loop)) {
+        stream_send_now(s, iov, count);
+        return;
+    }
+    stream_sendv(s, iov, count);
+    if (loop->outbox.count > 0 && is_alone(loop))
+        outbox_flush(&loop->outbox);
+}
+
 /* An iovec over bytes that are only read. */
 static struct iovec
 iovec_of(struct slice bytes)

@@ -116,6 +116,15 @@ bio_new(struct stream_tls *tls)
 
 /* Output */
 
+/* OpenSSL's errors are the thread's, and SSL_get_error() believes that all of them are of the last operation. There
+ * are hardly ever any, and looking costs a tenth of clearing, which was 10 % of the instructions of a transaction. */
+static void
+forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 static void
 flush(struct stream *s)
 {
@@ -168,7 +177,7 @@ stream_tls_sendv(struct stream *s, const struct iovec *iov, int count)
 
     if (!s->tls->is_established)
         return;
-    ERR_clear_error();
+    forget_errors();
     for (int i = 0; i < count; i++) {
         struct slice rest = slice_of(iov[i].iov_base, iov[i].iov_len);
 
@@ -308,7 +317,7 @@ feed(struct stream *s, struct slice cipher)
     struct stream_tls *tls = s->tls;
 
     tls->in = cipher;
-    ERR_clear_error();
+    forget_errors();
     if (!tls->is_established && shake_hands(s) == WENT_AWAY)
         return WENT_AWAY;
     while (s->is_reading && tls->in.len > 0)

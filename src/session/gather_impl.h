@@ -33,6 +33,16 @@ gather_flush(struct gather *g, struct stream *to)
     g->used = 0;
 }
 
+/* The same when the input is worked through: nothing follows for now. */
+static inline void
+gather_flush_last(struct gather *g, struct stream *to)
+{
+    if (g->count > 0 && stream_is_open(to))
+        stream_sendv_last(to, g->iov, g->count);
+    g->count = 0;
+    g->used = 0;
+}
+
 /* Room for LEN bytes (at most GATHER_SCRATCH) of our own making, to be filled before anything else is
  * gathered. */
 static inline uint8_t *

@@ -50,7 +50,7 @@ relay_flush_to_server(struct client *c)
 {
     if (c->server == NULL)
         return;
-    gather_flush(&c->worker->gather, &c->server->stream);
+    gather_flush_last(&c->worker->gather, &c->server->stream);
     if (relay_is_clogged(&c->server->stream))
         stream_read_stop(&c->stream);
 }
@@ -64,7 +64,7 @@ relay_flush_to_client(struct server *s)
         assert(s->worker->gather.count == 0);
         return;
     }
-    gather_flush(&s->worker->gather, &c->stream);
+    gather_flush_last(&s->worker->gather, &c->stream);
     if (relay_is_clogged(&c->stream) && !s->is_stalled) {
         s->is_stalled = true;
         stream_read_stop(&s->stream);

@@ -88,6 +88,10 @@ void stream_read_again(struct stream *s);
  * leaves when the turn ends. Never fails towards the caller: a dead peer is told through on_closed, from the
  * loop. What is sent to a broken stream, or during a TLS handshake, is dropped. */
 void stream_sendv(struct stream *s, const struct iovec *iov, int count);
+/* The same for what is all for now: it leaves at once, with what else waits for the end of the turn, unless
+ * the input of others is still to be seen to, whose answers can leave with it. So where nobody gains by
+ * waiting, the write comes first and the bookkeeping after it. */
+void stream_sendv_last(struct stream *s, const struct iovec *iov, int count);
 void stream_send(struct stream *s, struct slice bytes);
 size_t stream_backlog_bytes(const struct stream *s);
 
