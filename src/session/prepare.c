@@ -180,6 +180,28 @@ evict(struct client *c)
     }
 }
 
+bool
+evict_unshared(struct client *c)
+{
+    struct statement_set *set = c->server->statements;
+    struct server_statement *oldest = NULL;
+
+    if (set == NULL)
+        return false;
+    for (struct link *l = list_first(&set->lru); l != NULL; l = list_next(&set->lru, l)) {
+        struct server_statement *e = CONTAINER_OF(l, struct server_statement, in_lru);
+
+        if (atomic_load_explicit(&e->statement->refs, memory_order_relaxed) == 1)
+            oldest = e;
+    }
+    if (oldest == NULL)
+        return false;
+    send_close(c, oldest->statement, NULL); /* an entry that knew what it is would hold it */
+    set_remove(set, oldest);
+    shard_counters(c->shard)->prepared_eviction_count++;
+    return true;
+}
+
 struct owed *
 send_parse_named(struct client *c, struct statement *st, enum owed_action action, enum effect effect)
 {

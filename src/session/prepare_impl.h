@@ -50,6 +50,9 @@ struct owed *send_parse_named(struct client *c, struct statement *st, enum owed_
                               enum effect effect);
 /* Closes what the server holds beyond max_prepared_statements, used longest ago first. */
 void evict(struct client *c);
+/* The registry is full: closes what the server alone holds, used longest ago, so that there is room again.
+ * False: there is none such. */
+bool evict_unshared(struct client *c);
 /* The server is told not to keep back what it owes; once for all that was sent. */
 void send_flush(struct client *c);
 /* The server is made to fail, so that a transaction is aborted and the rest up to Sync skipped as on a direct

@@ -102,10 +102,22 @@ take_rewritten(struct client *c, struct statement *st, struct client_name **targ
     return st;
 }
 
+/* The statement of TAIL; NULL: there is no room for it, though the server has given up what it alone holds. */
+static struct statement *
+take(struct client *c, struct slice tail)
+{
+    struct statement *st;
+
+    do
+        st = statement_take(&c->worker->statements, tail, scope_of(c));
+    while (UNLIKELY(st == NULL) && evict_unshared(c));
+    return st;
+}
+
 static enum prepared
 on_parse_unnamed(struct client *c, const struct scan_span *span, struct slice tail)
 {
-    struct statement *st = span->is_last ? statement_take(&c->worker->statements, tail, scope_of(c)) : NULL;
+    struct statement *st = span->is_last ? take(c, tail) : NULL;
     struct client_name *target = NULL;
     struct statement *said = st;
     struct pg_error why;
@@ -194,7 +206,7 @@ on_parse_named(struct client *c, const struct scan_span *span, const char *name,
         send_failure(c, &e);
         return PREPARED_SENT;
     }
-    st = statement_take(&c->worker->statements, tail, scope_of(c));
+    st = take(c, tail);
     if (st == NULL) {
         pg_error_set(&e, PG_ERROR, SQLSTATE_LIMIT_EXCEEDED,
                      "prepared_statements_memory is used up: no room for \"%.64s\"", name);

@@ -279,6 +279,32 @@ what_one_client_prepares_is_bounded(void)
     script_end(s);
 }
 
+/* Nobody but the server has what its client has closed: that goes, the oldest first, where a new text needs its
+ * room. While a Close is owed, the new statement's name is made free as well. */
+static void
+a_server_gives_up_what_it_alone_holds(void)
+{
+    static const struct scene small = { .settings = "prepared_statements_memory = 1MB\n", .limit = 1 };
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    struct script *s = script_begin(&small, __FILE__, __LINE__);
+    unsigned most = sizeof letters - 1, closed = 0;
+
+    script_line(s, "c1 enters");
+    for (unsigned i = 0; i < 2 * most && !script_has_failed(s); i++) {
+        bool is_closing;
+
+        script_line(s, "c1 sends Parse s %c*%u | Close S s | Sync", letters[i % most], 25000 + i / most);
+        is_closing = has_got(script_actor(s, ACTOR_SERVER, 1), "Spgweir_");
+        actor_forget(script_actor(s, ACTOR_SERVER, 1));
+        script_line(s, is_closing ? "s1 sends CloseComplete | CloseComplete | ParseComplete | Ready I"
+                                  : "s1 sends ParseComplete | Ready I");
+        script_line(s, "c1 gets ParseComplete | CloseComplete | Ready I");
+        closed += is_closing;
+    }
+    CU_ASSERT(closed > 50);
+    script_end(s);
+}
+
 void
 suite_prepared(void)
 {
@@ -299,5 +325,6 @@ suite_prepared(void)
     CU_ADD_TEST(suite, a_close_that_we_answer_ends_copy);
     CU_ADD_TEST(suite, what_is_not_terminated_is_the_servers_to_refuse);
     CU_ADD_TEST(suite, what_one_client_prepares_is_bounded);
+    CU_ADD_TEST(suite, a_server_gives_up_what_it_alone_holds);
     CU_ADD_TEST(suite, names_pass_untouched_when_tracking_is_off);
 }
