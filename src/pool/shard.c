@@ -298,6 +298,12 @@ shard_owner(const struct shard *s)
     return s->owner;
 }
 
+bool
+shard_trouble(const struct shard *s, struct pg_error *why)
+{
+    return trouble_tell(s->pool, why);
+}
+
 unsigned
 shard_waiting_count(const struct shard *s)
 {

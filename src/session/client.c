@@ -561,6 +561,17 @@ tell_holders(struct client *c, struct pg_error *e)
 }
 
 void
+client_tell_wait(struct client *c, struct pg_error *e)
+{
+    struct pg_error why;
+
+    if (shard_trouble(c->shard, &why))
+        pg_error_detail(e, "The last attempt to connect to the server failed: %s", why.message);
+    else
+        tell_holders(c, e);
+}
+
+void
 client_on_refuse(struct waiter *w, enum refusal refusal, const struct pg_error *why)
 {
     struct client *c = client_of_waiter(w);
@@ -573,10 +584,7 @@ client_on_refuse(struct waiter *w, enum refusal refusal, const struct pg_error *
     pg_error_set(&e, PG_FATAL, SQLSTATE_TOO_MANY_CONNECTIONS,
                  "query_wait_timeout: no server connection came free within %g s",
                  (double)shard_route(c->shard)->query_wait_timeout_us / 1e6);
-    if (why != NULL)
-        pg_error_detail(&e, "The last attempt to connect to the server failed: %s", why->message);
-    else
-        tell_holders(c, &e);
+    client_tell_wait(c, &e);
     pg_error_hint(
         &e, "Shorten transactions, or raise default_pool_size, server_connections or query_wait_timeout.");
     client_end(c, END_WAITED_TOO_LONG, &e);

@@ -152,6 +152,8 @@ void client_send(struct client *c, struct slice bytes);
 void client_on_grant(struct waiter *w, struct member *m);
 void client_on_welcome(struct waiter *w);
 void client_on_long_wait(struct waiter *w);
+/* The DETAIL of an error for C, who has waited in vain: why no server could be reached, or who has them. */
+void client_tell_wait(struct client *c, struct pg_error *e);
 void client_on_refuse(struct waiter *w, enum refusal refusal, const struct pg_error *why);
 
 void client_log(const struct client *c, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);

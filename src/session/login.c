@@ -31,6 +31,8 @@ on_login_due(struct timer *timer)
     pg_error_set(&e, PG_FATAL, SQLSTATE_PROTOCOL_VIOLATION,
                  "client_login_timeout: the login was not finished within %g s",
                  (double)worker_settings(c->worker)->client_login_timeout_us / 1e6);
+    if (c->pending != NULL && waiter_is_waiting(&c->pending->waiter))
+        client_tell_wait(c, &e);
     client_end(c, END_LOGIN_TIMEOUT, &e);
 }
 

@@ -211,6 +211,22 @@ a_login_must_end_in_time(void)
 }
 
 static void
+a_login_that_waits_for_a_server_is_told_why(void)
+{
+    struct weir *w = weir_get(&(struct weir_spec){
+        .settings = "client_login_timeout = 1s\nserver_connections = 10\n",
+        .databases = "app = host=127.0.0.1 port=1\n",
+    });
+    struct raw *r = raw_dial(weir_port(w));
+
+    CU_ASSERT_FALSE(raw_login(r, "app_user", "app", "app_user_pw"));
+    CONTAINS(raw_error(r)->message, "client_login_timeout");
+    CONTAINS(raw_error(r)->detail, "The last attempt to connect to the server failed");
+    CONTAINS(raw_error(r)->detail, "refused");
+    raw_close(r);
+}
+
+static void
 clients_come_over_a_unix_socket_and_ipv6_too(void)
 {
     bool has_ipv6 = access("/proc/net/if_inet6", R_OK) == 0;
@@ -386,6 +402,7 @@ static const struct test_case cases[] = {
     TEST(an_unknown_database_is_refused_after_the_password),
     TEST(too_many_clients_are_told_the_limit_and_its_use),
     TEST(a_login_must_end_in_time),
+    TEST(a_login_that_waits_for_a_server_is_told_why),
     TEST(clients_come_over_a_unix_socket_and_ipv6_too),
     TEST(databases_lead_where_their_entries_say),
     TEST(pgweir_logs_in_by_every_method_of_the_server),

@@ -185,6 +185,8 @@ struct pool *shard_pool(const struct shard *s);
 const struct route *shard_route(const struct shard *s); /* as of this worker's last reload letter */
 void *shard_owner(const struct shard *s);
 unsigned shard_waiting_count(const struct shard *s);
+/* Why the pool's servers could not be reached last; false: no dial has failed since the last one that worked. */
+bool shard_trouble(const struct shard *s, struct pg_error *why);
 unsigned shard_idle_count(const struct shard *s);
 /* Clients of this shard, logged in or about to be; for SHOW. */
 unsigned shard_client_count(const struct shard *s);
