@@ -41,7 +41,6 @@ struct inspection {
     struct loop *loop;
     struct host *hosts;
     unsigned host_count;
-    unsigned auth_users; /* of the auth file */
 
     /* the question in hand */
     struct host *host;
@@ -195,35 +194,77 @@ inspect_login(struct inspection *in, const char *database, const struct routes *
 }
 
 uint64_t
-inspection_bound(uint64_t users, unsigned pool_size, unsigned reserve, unsigned max_db)
+inspection_bound(const struct inspection_share *shares, unsigned count, unsigned max_db)
 {
-    uint64_t all = pool_size == 0 ? 0 : users * ((uint64_t)pool_size + reserve);
+    uint64_t all = 0;
 
-    if (max_db > 0 && (all == 0 || all > max_db))
-        return max_db;
-    return all;
+    for (unsigned i = 0; i < count; i++) {
+        if (shares[i].pool_size == 0)
+            return max_db;
+        all += shares[i].users * ((uint64_t)shares[i].pool_size + shares[i].reserve);
+    }
+    return max_db > 0 && all > max_db ? max_db : all;
+}
+
+struct shares {
+    const struct settings *settings;
+    const char *database;
+    struct inspection_share *at;
+    unsigned count;
+};
+
+/* For settings_each_auth_user(): counts USER among those whose pools are of the same size. */
+static bool
+add_share(void *arg, const char *user, const char *secret)
+{
+    struct shares *all = arg;
+    struct route *r = settings_route(all->settings, all->database, user);
+    bool is_forced = r->is_forced; /* one pool for all users */
+    unsigned i = 0;
+
+    (void)secret;
+    while (i < all->count &&
+           (all->at[i].pool_size != r->pool_size || all->at[i].reserve != r->reserve_pool_size))
+        i++;
+    if (i == all->count) {
+        all->at = mem_grow(all->at, all->count + 1, sizeof all->at[0]);
+        all->at[all->count++] = (struct inspection_share){ .pool_size = r->pool_size,
+                                                           .reserve = r->reserve_pool_size };
+    }
+    all->at[i].users++;
+    route_drop(r);
+    return !is_forced;
 }
 
 static void
-add_to_sum(struct inspection *in, const char *database, const struct route *r)
+add_to_sum(struct inspection *in, const char *database, const struct route *any)
 {
-    unsigned users = r->is_forced || in->auth_users == 0 ? 1 : in->auth_users;
-    uint64_t bound = inspection_bound(users, r->pool_size, r->reserve_pool_size, r->max_db_connections);
+    struct shares all = { .settings = in->params->settings, .database = database };
     struct buf *sum = &in->host->sum;
+    uint64_t bound;
 
+    settings_each_auth_user(all.settings, add_share, &all);
+    if (all.count == 0)
+        (void)add_share(&all, any->user, NULL);
     buf_add_format(sum, "  database %s: ", database);
-    if (r->pool_size > 0)
-        buf_add_format(sum, "%u user%s x (pool_size %u + reserve_pool_size %u)", users, users == 1 ? "" : "s",
-                       r->pool_size, r->reserve_pool_size);
-    else
-        buf_add_text(sum, "pool_size 0, no bound of its own");
-    if (r->max_db_connections > 0)
-        buf_add_format(sum, ", at most max_db_connections %u", r->max_db_connections);
+    for (unsigned i = 0; i < all.count; i++) {
+        const struct inspection_share *share = &all.at[i];
+
+        buf_add_format(sum, "%s%u user%s ", i == 0 ? "" : " + ", share->users, share->users == 1 ? "" : "s");
+        if (share->pool_size > 0)
+            buf_add_format(sum, "x (pool_size %u + reserve_pool_size %u)", share->pool_size, share->reserve);
+        else
+            buf_add_text(sum, "with pool_size 0, no bound of its own");
+    }
+    bound = inspection_bound(all.at, all.count, any->max_db_connections);
+    if (any->max_db_connections > 0)
+        buf_add_format(sum, ", at most max_db_connections %u", any->max_db_connections);
     if (bound > 0)
         buf_add_format(sum, " = %" PRIu64, bound);
     buf_add_text(sum, "\n");
     in->host->bound += bound;
     in->host->is_unbounded |= bound == 0;
+    free(all.at);
 }
 
 static void
@@ -308,18 +349,6 @@ inspect_host(struct inspection *in, struct host *host)
 
 /* --- all of it --- */
 
-/* For settings_each_auth_user(). */
-static bool
-count_user(void *arg, const char *user, const char *secret)
-{
-    unsigned *count = arg;
-
-    (void)user;
-    (void)secret;
-    (*count)++;
-    return true;
-}
-
 static void
 inspection_fini(struct inspection *in)
 {
@@ -342,7 +371,6 @@ inspect(const struct inspection_params *params, struct buf *report)
         complain(&in, "%s", in.why.text);
         return in.problems;
     }
-    settings_each_auth_user(params->settings, count_user, &in.auth_users);
     for (unsigned i = 0; (name = settings_database_name(params->settings, i)) != NULL; i++)
         inspect_database(&in, name);
     for (unsigned i = 0; i < in.host_count; i++)

@@ -173,8 +173,11 @@ a_file_is_checked_against_its_servers(void)
 {
     const char *app = text("host=127.0.0.1 port=%u dbname=app user=app_user password=app_user_pw",
                            pg_main()->port);
+    const char *users = text("%s/check.users", pg_main()->dir);
     const char *said;
 
+    file_write(users,
+               slice_of_text("\"app_user\" \"app_user_pw\"\n\"analytics_user\" \"analytics_user_pw\"\n"));
     said = checks(text("[pgweir]\nauth_type = trust\n[databases]\napp = %s\n", app), NULL, 0);
     CONTAINS(said, "lets app_user into app");
     CONTAINS(said, "max_connections ");
@@ -184,6 +187,14 @@ a_file_is_checked_against_its_servers(void)
                   "--instances=100", 1);
     CONTAINS(said, "100 instances x 15 (server_connections = 15) = 1500");
     CONTAINS(said, "PROBLEM: ");
+
+    said = checks(text("[pgweir]\nauth_file = %s\ndefault_pool_size = 20\nserver_connections = 30\n"
+                       "[databases]\napp = host=127.0.0.1 port=%u\n[users]\nanalytics_user = pool_size=4\n",
+                       users, pg_main()->port),
+                  NULL, 0);
+    CONTAINS(
+        said,
+        "1 user x (pool_size 20 + reserve_pool_size 0) + 1 user x (pool_size 4 + reserve_pool_size 0) = 24");
 
     said = checks(
         text("[pgweir]\nauth_type = trust\n[databases]\napp = %s\nno = %s dbname=nowhere\n", app, app), NULL,
@@ -202,6 +213,7 @@ a_file_is_checked_against_its_servers(void)
     CONTAINS(said, "PROBLEM: ");
     CONTAINS(said, "did you mean `trust`?");
     CONTAINS(said, "3 problems\n");
+    unlink(users);
 }
 
 static const struct test_case cases[] = {

@@ -25,10 +25,17 @@ struct inspection_params {
  */
 unsigned inspect(const struct inspection_params *params, struct buf *report);
 
+/* So many users of a database have pools of this size. */
+struct inspection_share {
+    unsigned users;
+    unsigned pool_size; /* 0: without a bound */
+    unsigned reserve;
+};
+
 /*
- * Most server connections of a database's pools in one instance: USERS pools of POOL_SIZE + RESERVE, but not
- * more than MAX_DB (0: no such limit). 0 when nothing bounds it. Pure.
+ * Most server connections of a database's pools in one instance: those of all COUNT shares, but not more than
+ * MAX_DB (0: no such limit). 0 when nothing bounds it. Pure.
  */
-uint64_t inspection_bound(uint64_t users, unsigned pool_size, unsigned reserve, unsigned max_db);
+uint64_t inspection_bound(const struct inspection_share *shares, unsigned count, unsigned max_db);
 
 #endif

@@ -79,13 +79,20 @@ a_limit_keeps_one_for_the_asker(void)
 static void
 pools_are_bounded_by_their_size_or_by_their_database(void)
 {
-    CU_ASSERT_EQUAL(inspection_bound(1, 20, 0, 0), 20);
-    CU_ASSERT_EQUAL(inspection_bound(4, 20, 5, 0), 100);
-    CU_ASSERT_EQUAL(inspection_bound(4, 20, 5, 50), 50);
-    CU_ASSERT_EQUAL(inspection_bound(4, 20, 5, 500), 100);
-    CU_ASSERT_EQUAL(inspection_bound(4, 0, 5, 0), 0);
-    CU_ASSERT_EQUAL(inspection_bound(4, 0, 5, 30), 30);
-    CU_ASSERT_EQUAL(inspection_bound(4294967295, 1000000, 1000000, 0), UINT64_C(8589934590000000));
+    const struct inspection_share one[] = { { 1, 20, 0 } };
+    const struct inspection_share four[] = { { 4, 20, 5 } };
+    const struct inspection_share two_kinds[] = { { 4, 20, 5 }, { 2, 3, 0 } };
+    const struct inspection_share unbounded[] = { { 4, 20, 5 }, { 1, 0, 5 } };
+    const struct inspection_share huge[] = { { 4294967295, 1000000, 1000000 } };
+
+    CU_ASSERT_EQUAL(inspection_bound(one, 1, 0), 20);
+    CU_ASSERT_EQUAL(inspection_bound(four, 1, 0), 100);
+    CU_ASSERT_EQUAL(inspection_bound(four, 1, 50), 50);
+    CU_ASSERT_EQUAL(inspection_bound(four, 1, 500), 100);
+    CU_ASSERT_EQUAL(inspection_bound(two_kinds, 2, 0), 106);
+    CU_ASSERT_EQUAL(inspection_bound(unbounded, 2, 0), 0);
+    CU_ASSERT_EQUAL(inspection_bound(unbounded, 2, 30), 30);
+    CU_ASSERT_EQUAL(inspection_bound(huge, 1, 0), UINT64_C(8589934590000000));
 }
 
 /* --- questions --- */
