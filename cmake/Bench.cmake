@@ -10,3 +10,6 @@ foreach(program fake_backend load added)
     OUTPUT_NAME ${program} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endforeach()
 target_sources(bench_load PRIVATE ${CMAKE_SOURCE_DIR}/bench/usage.c ${CMAKE_SOURCE_DIR}/bench/latency.c)
+
+# All that a benchmark needs, without the tests.
+add_custom_target(bench DEPENDS pgweir bench_fake_backend bench_load bench_added)
