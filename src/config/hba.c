@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "pgweir/base/mem.h"
+#include "pgweir/base/text.h"
 #include "rows_impl.h"
 
 
@@ -36,7 +37,7 @@ struct name_tests {
     size_t count;
 };
 
-enum from { FROM_ANY, FROM_NETWORK, FROM_SAME_HOST, FROM_SAME_NET };
+enum from { FROM_ANY, FROM_NETWORK, FROM_SAME_HOST, FROM_SAME_NET, FROM_NAMED };
 
 struct entry {
     unsigned over; /* OVER_ bits */
@@ -45,6 +46,7 @@ struct entry {
     enum from from;
     struct hba_ip network;
     struct hba_ip mask;
+    const char *host; /* FROM_NAMED: a name, or how it ends: `.example.com`; borrowed from the rows */
     struct hba_rule rule;
 };
 
@@ -308,6 +310,16 @@ read_mask(struct reading *r, struct entry *e)
     return true;
 }
 
+/* Whether a lookup may give TEXT. What can only be a mistyped address is none: nobody would ever fit it. */
+static bool
+is_host_name(const char *text)
+{
+    struct in_addr ignored;
+
+    return text[strspn(text, "0123456789.")] != '\0' && strchr(text, ':') == NULL &&
+           inet_aton(text, &ignored) == 0;
+}
+
 static bool
 read_address(struct reading *r, struct entry *e)
 {
@@ -335,12 +347,12 @@ read_address(struct reading *r, struct entry *e)
             return slash != NULL ? read_bits(r, e, slash + 1, word->text) : read_mask(r, e);
     }
     if (slash != NULL)
+        return complain(r, "invalid IP address `%.100s` (and a host name takes no mask)", word->text);
+    if (!is_host_name(word->text))
         return complain(r, "invalid IP address `%.100s`", word->text);
-    return complain(
-        r,
-        "`%.100s` is no IP address, and host names are not supported here: a login would have to wait "
-        "for the name server; write address/bits",
-        word->text);
+    e->from = FROM_NAMED;
+    e->host = word->text;
+    return true;
 }
 
 static bool
@@ -539,21 +551,42 @@ address_fits(const struct entry *e, const struct hba_question *q)
         return is_ours(q, false);
     case FROM_SAME_NET:
         return is_ours(q, true);
+    case FROM_NAMED: /* hba_find() looks at the name, after all else */
+        return true;
     }
     return false;
 }
 
-const struct hba_rule *
-hba_find(const struct hba *hba, const struct hba_question *q)
+static bool
+host_fits(const char *wanted, const char *host)
 {
+    size_t wanted_len = strlen(wanted);
+    size_t len = strlen(host);
+
+    if (wanted[0] == '.' && len > wanted_len)
+        host += len - wanted_len;
+    return text_equal_nocase(wanted, host);
+}
+
+enum hba_answer
+hba_find(const struct hba *hba, const struct hba_question *q, const struct hba_rule **out)
+{
+    *out = NULL;
     for (size_t i = 0; i < hba->count; i++) {
         const struct entry *e = &hba->entries[i];
+        bool is_named = q->from.len > 0 && e->from == FROM_NAMED;
 
-        if (address_fits(e, q) && any_fits(&e->databases, q->database, q, true) &&
-            any_fits(&e->users, q->user, q, false))
-            return &e->rule;
+        if (!address_fits(e, q) || !any_fits(&e->databases, q->database, q, true) ||
+            !any_fits(&e->users, q->user, q, false))
+            continue;
+        if (is_named && q->host == NULL)
+            return HBA_NEEDS_HOST;
+        if (is_named && !host_fits(e->host, q->host))
+            continue;
+        *out = &e->rule;
+        return HBA_FOUND;
     }
-    return NULL;
+    return HBA_NONE;
 }
 
 bool

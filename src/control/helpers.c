@@ -205,7 +205,8 @@ wait_for_threads(struct helpers *h)
     pthread_mutex_unlock(&h->lock);
     if (left > 0)
         log_line(LOG_WARNING_LEVEL,
-                 "%u logins hang in PAM or in the system's directory of users and are left there", left);
+                 "%u logins hang in PAM, or in the system's lookup of users or hosts, and are left there",
+                 left);
     return left == 0;
 }
 

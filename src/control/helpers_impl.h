@@ -1,6 +1,6 @@
 /*
  * helpers_impl.h - threads for questions whose answer may take its time inside of a library: PAM, the system's
- * directory of users. Few threads, started when they are wanted, and a bounded queue in front of them.
+ * directory of users, names of hosts. Few threads, started when they are wanted, and a bounded queue in front of them.
  */
 #ifndef PGWEIR_CONTROL_HELPERS_IMPL_H
 #define PGWEIR_CONTROL_HELPERS_IMPL_H

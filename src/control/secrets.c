@@ -5,6 +5,7 @@
 
 #include "auth_query_impl.h"
 #include "helpers_impl.h"
+#include "host_name_impl.h"
 #include "pam_impl.h"
 #include "password_command_impl.h"
 #include "pgweir/base/mem.h"
@@ -41,8 +42,16 @@ find_out(struct secret_ask *ask)
 {
     if (ask->source == SECRET_OF_PAM)
         pam_answer(ask);
+    else if (ask->source == SECRET_OF_HOST)
+        host_name_answer(ask);
     else
         system_answer(ask);
+}
+
+static bool
+may_block(enum secret_source source)
+{
+    return source == SECRET_OF_PAM || source == SECRET_OF_SYSTEM || source == SECRET_OF_HOST;
 }
 
 static void
@@ -61,7 +70,7 @@ secrets_ask(struct secrets *s, struct secret_ask *ask)
         take(s, ask);
         return;
     }
-    if (ask->source == SECRET_OF_PAM || ask->source == SECRET_OF_SYSTEM) {
+    if (may_block(ask->source)) {
         helpers_take(s->helpers, ask);
         return;
     }

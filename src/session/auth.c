@@ -4,6 +4,8 @@
  *     auth_type, or the rule of auth_hba_file -> certificate, peer -> secret: auth_file, else auth_query
  *         -> proof.c -> others, who know secrets that we do not: PAM
  *
+ * A rule that names hosts has the login wait for the name of the client's address; then it begins anew.
+ *
  * A user who is in neither plays the whole exchange like any other. Whether a user exists matters for those
  * too who prove themselves by other means than a secret, where users are configured at all: who is taken out
  * of the auth file shall not come in by a certificate.
@@ -85,6 +87,10 @@ refuse_by_rule(struct client *c, const struct hba_rule *rule)
     char facts[250];
 
     facts_of(c, facts, sizeof facts);
+    if (c->login->no_host != NULL)
+        client_log(c, LOG_NOTICE_LEVEL, "fits no rule that names hosts: %s", c->login->no_host);
+    else if (c->login->host != NULL)
+        client_log(c, LOG_NOTICE_LEVEL, "rules know its host as \"%s\"", c->login->host);
     if (rule == NULL) {
         pg_error_set(&e, PG_FATAL, SQLSTATE_INVALID_AUTHORIZATION, "no auth_hba_file entry for %s", facts);
     } else {
@@ -95,22 +101,25 @@ refuse_by_rule(struct client *c, const struct hba_rule *rule)
     client_end(c, END_LOGIN_FAILED, &e);
 }
 
-static const struct hba_rule *
-find_rule(struct client *c, const struct hba *hba)
+static enum hba_answer
+find_rule(struct client *c, const struct hba *hba, const struct hba_rule **out)
 {
     struct hba_network own[OWN_NETWORKS_MOST];
     struct address peer = peer_of(c);
     struct hba_question q = { .database = c->login->database,
                               .user = c->login->user,
                               .from = hba_ip_of((const struct sockaddr *)&peer.at),
+                              .host = c->login->host,
                               .is_tls = stream_is_tls(&c->stream),
+                              .is_replication = c->replication == REPLICATION_PHYSICAL,
                               .own = own };
 
+    *out = NULL;
     if (!c->is_unix && q.from.len == 0) /* gone already */
-        return NULL;
+        return HBA_NONE;
     if (hba_wants_networks(hba))
         q.own_count = own_networks(own, OWN_NETWORKS_MOST);
-    return hba_find(hba, &q);
+    return hba_find(hba, &q, out);
 }
 
 /* The rule that auth_type stands for, where it is not a file of rules. */
@@ -359,6 +368,38 @@ ask_for_peer(struct client *c)
     l->ask = secret_ask_go(c->worker, ask);
 }
 
+static void
+on_host_name(void *asker, struct secret_ask *ask)
+{
+    struct client *c = asker;
+    struct login *l = c->login;
+
+    l->ask = NULL;
+    if (c->state == CLIENT_ENDED)
+        return;
+    if (ask->outcome == SECRET_FAILED) { /* a rule that refuses must not be missed */
+        client_end(c, END_LOGIN_FAILED, &ask->why);
+        return;
+    }
+    l->host = mem_text(ask->outcome == SECRET_GIVEN ? ask->secret : "");
+    if (ask->outcome == SECRET_UNKNOWN)
+        l->no_host = mem_text(ask->reason);
+    login_begin_auth(c);
+    if (c->state != CLIENT_ENDED)
+        client_read_on(c);
+}
+
+static void
+ask_for_host_name(struct client *c)
+{
+    struct login *l = c->login;
+    struct address peer = peer_of(c);
+    struct secret_ask *ask = secret_ask_new(c->worker, SECRET_OF_HOST, l->database, l->user, on_host_name, c);
+
+    ask->address = hba_ip_of((const struct sockaddr *)&peer.at);
+    l->ask = secret_ask_go(c->worker, ask);
+}
+
 /* What the database and the user ask for beyond client_tls_sslmode of the main section. */
 static bool
 tls_fits(struct client *c)
@@ -390,8 +431,11 @@ login_begin_auth(struct client *c)
         client_feed(c, EV_PROVED);
         return;
     }
-    if (settings->auth_type == AUTH_TYPE_HBA)
-        found = find_rule(c, settings_hba(settings));
+    if (settings->auth_type == AUTH_TYPE_HBA &&
+        find_rule(c, settings_hba(settings), &found) == HBA_NEEDS_HOST) {
+        ask_for_host_name(c);
+        return;
+    }
     if (found == NULL || found->method == HBA_REJECT) {
         refuse_by_rule(c, found);
         return;

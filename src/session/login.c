@@ -71,6 +71,8 @@ login_free(struct login *l)
     free(l->database);
     free(l->map);
     free(l->service);
+    free(l->host);
+    free(l->no_host);
     free(l);
 }
 

@@ -25,6 +25,8 @@ struct login {
     enum hba_method method; /* how it is proved */
     char *map;              /* PEER: that of the rule; owned; NULL: none */
     char *service;          /* PAM: likewise */
+    char *host;             /* name of its address, for rules; owned; "": none; NULL: not looked up */
+    char *no_host;          /* why there is none; owned */
     struct secret_ask *ask; /* on its way; NULL: none */
     char *response;         /* what the client answered, while a newer secret is asked for; owned, wiped */
     bool is_tls_asked;      /* SSLRequest or GSSENCRequest were answered already: once each */

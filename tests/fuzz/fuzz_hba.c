@@ -24,14 +24,20 @@ ask_hba(const struct hba *hba)
 {
     static const uint8_t lens[] = { 0, 4, 16 };
 
-    for (unsigned i = 0; i < 12; i++) {
+    static const char *const hosts[] = { NULL, "", "db.example.com" };
+
+    for (unsigned i = 0; i < 36; i++) {
         struct hba_question q = { .database = "app",
                                   .user = i % 2 == 0 ? "app" : "u",
                                   .from = { .at = { 127, 0, 0, 1 }, .len = lens[i % 3] },
+                                  .host = hosts[i / 12],
                                   .is_tls = i % 4 < 2,
-                                  .is_replication = i > 8 };
-        const struct hba_rule *rule = hba_find(hba, &q);
+                                  .is_replication = i % 12 > 8 };
+        const struct hba_rule *rule;
+        enum hba_answer answer = hba_find(hba, &q, &rule);
 
+        assert((answer == HBA_FOUND) == (rule != NULL));
+        assert(answer != HBA_NEEDS_HOST || (q.host == NULL && q.from.len > 0));
         assert(rule == NULL || strcmp(rule->file, "file") == 0);
         assert(rule == NULL || rule->method != HBA_PEER || q.from.len == 0);
         assert(rule == NULL || !rule->wants_certificate || (q.is_tls && q.from.len > 0));

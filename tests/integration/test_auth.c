@@ -61,7 +61,8 @@ weir(void)
                "host      md5        all             127.0.0.0 255.0.0.0  md5\n"
                "host      sameuser,\"two words\" all  all           scram-sha-256\n"
                "local     peer       all                           peer map=sys\n"
-               "local     all        app_user                      scram-sha-256\n",
+               "local     all        app_user                      scram-sha-256\n"
+               "host      replication app_user        all           reject\n",
         .ident = "ops  cert_user            analytics_user\n"
                  "ops  /^cert_(.*)$         md5_\\1\n"
                  "dn   CN=cert_user         tls_user\n"
@@ -96,6 +97,14 @@ who_meets_no_rule_or_a_refusing_one_is_told_the_facts(void)
     CONTAINS(come_in(weir(), "user=evil_x"), "auth_hba_file rejects connection for host \"127.0.0.1\", user "
                                              "\"evil_x\", database \"app\", no encryption");
     EVENTUALLY(weir_logged(weir(), "/hba:3"));
+}
+
+static void
+physical_replication_meets_its_own_rules_only(void)
+{
+    SAYS(come_in(weir(), "dbname=trusting"), "in");
+    CONTAINS(come_in(weir(), "dbname=trusting replication=true"), "auth_hba_file rejects connection");
+    CONTAINS(come_in(weir(), "dbname=trusting user=md5_user replication=true"), "no auth_hba_file entry for");
 }
 
 static void
@@ -267,6 +276,7 @@ servers_are_shown_the_other_password_when_they_refuse_one(void)
 static const struct test_case cases[] = {
     TEST(rules_choose_the_method),
     TEST(who_meets_no_rule_or_a_refusing_one_is_told_the_facts),
+    TEST(physical_replication_meets_its_own_rules_only),
     TEST(a_certificate_proves_its_name),
     TEST(maps_give_a_certificate_other_names),
     TEST(a_certificate_can_be_wanted_beside_a_password),

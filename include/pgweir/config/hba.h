@@ -51,6 +51,8 @@ struct hba_question {
     const char *database;
     const char *user;
     struct hba_ip from;
+    const char
+        *host; /* the name of `from` that leads back to it; "": there is none; NULL: not looked up yet */
     bool is_tls;
     bool is_replication; /* physical: asks for no database */
     const struct hba_network *own;
@@ -59,8 +61,15 @@ struct hba_question {
 
 struct hba;
 
-/* The first rule that fits; NULL when none does. Any thread. */
-const struct hba_rule *hba_find(const struct hba *hba, const struct hba_question *q);
+enum hba_answer {
+    HBA_FOUND,
+    HBA_NONE,       /* no rule fits */
+    HBA_NEEDS_HOST, /* the first that may fit names a host: ask again with `host` */
+};
+
+/* OUT: the first rule that fits, else NULL. A rule that names hosts needs a lookup only when everything else
+ * in it fits. Any thread. */
+enum hba_answer hba_find(const struct hba *hba, const struct hba_question *q, const struct hba_rule **out);
 /* Whether some rule says samehost or samenet, so that questions need `own`. */
 bool hba_wants_networks(const struct hba *hba);
 /* Whether some rule looks at client certificates. */

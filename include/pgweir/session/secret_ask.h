@@ -1,7 +1,7 @@
 /*
  * secret_ask.h - what session/ needs to know of a user and only control/ can find out: the secret of one whom
  * auth_query knows, what password_command prints, whether somebody else takes a password for his, how the
- * system calls him.
+ * system calls him, and the network his host.
  *
  *     worker: login waits -- on_ask --> control/ finds out -- secret_ask_answer() --> worker: login goes on
  *
@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "pgweir/config/hba.h"
 #include "pgweir/net/loop.h"
 #include "pgweir/wire/pg_error.h"
 
@@ -22,11 +23,12 @@ enum secret_source {
     SECRET_OF_COMMAND, /* password_command of the route of DATABASE and USER */
     SECRET_OF_PAM,     /* whether PASSWORD is USER's: SECRET_GIVEN, without a secret */
     SECRET_OF_SYSTEM,  /* how the system calls the user UID: SECRET_GIVEN with the name as its secret */
+    SECRET_OF_HOST,    /* likewise the name of ADDRESS, if that name leads back to it */
 };
 
 enum secret_outcome {
     SECRET_GIVEN,
-    SECRET_UNKNOWN, /* there is no such user, or one who cannot log in by password */
+    SECRET_UNKNOWN, /* there is no such user, or one who cannot log in by password; or no such name */
     SECRET_FAILED,  /* nobody knows; `why` is what to tell the client, the rest is in the log */
 };
 
@@ -43,6 +45,7 @@ struct secret_ask {
     char *service;            /* likewise: whose rules hold; owned */
     char *directory;          /* likewise: where those are; owned, "": where the system has them */
     uid_t uid;                /* SECRET_OF_SYSTEM */
+    struct hba_ip address;    /* SECRET_OF_HOST */
     atomic_bool is_forgotten; /* nobody waits for the answer any more, so it need not be found out */
 
     enum secret_outcome outcome;

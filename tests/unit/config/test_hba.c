@@ -22,7 +22,7 @@ static const char *const other_files[][2] = {
     { "dir/users", "alice, \"Bob B\"  # the ops\ncarol,\n@more" },
     { "dir/more", "dave" },
     { "dir/loop", "@loop" },
-    { "dir/extra.conf", "host all eve 10.0.0.0/8 trust\nhost all all junk trust\n" },
+    { "dir/extra.conf", "host all eve 10.0.0.0/8 trust\nhost all all junk/8 trust\n" },
 };
 
 static const char *under_test;
@@ -88,13 +88,15 @@ line_for(const struct hba *hba, const char *database, const char *user, const ch
         { ip("192.168.7.9"), ip("255.255.255.0") },
         { ip("fd00::9"), ip("ffff:ffff:ffff:ffff::") },
     };
-    const struct hba_rule *rule = hba_find(hba, &(struct hba_question){ .database = database,
-                                                                        .user = user,
-                                                                        .from = ip(from),
-                                                                        .is_tls = is_tls,
-                                                                        .own = own,
-                                                                        .own_count = COUNT_OF(own) });
+    const struct hba_question q = { .database = database,
+                                    .user = user,
+                                    .from = ip(from),
+                                    .is_tls = is_tls,
+                                    .own = own,
+                                    .own_count = COUNT_OF(own) };
+    const struct hba_rule *rule;
 
+    CU_ASSERT_EQUAL(hba_find(hba, &q, &rule), rule == NULL ? HBA_NONE : HBA_FOUND);
     return rule == NULL ? 0 : rule->line;
 }
 
@@ -251,11 +253,109 @@ physical_replication_needs_its_own_word(void)
 {
     struct reading r;
     struct hba_question q = { .database = "", .user = "u", .from = ip("10.0.0.1"), .is_replication = true };
+    const struct hba_rule *rule;
 
     reading_init(&r, "host all all all trust\nhost replication u all md5\n");
-    CU_ASSERT_EQUAL(hba_find(r.hba, &q)->line, 2);
+    CU_ASSERT_EQUAL(hba_find(r.hba, &q, &rule), HBA_FOUND);
+    CU_ASSERT_EQUAL(rule->line, 2);
     q.user = "v";
-    CU_ASSERT_PTR_NULL(hba_find(r.hba, &q));
+    CU_ASSERT_EQUAL(hba_find(r.hba, &q, &rule), HBA_NONE);
+    CU_ASSERT_PTR_NULL(rule);
+    reading_fini(&r);
+}
+
+static void
+hosts_are_known_by_name_or_by_how_it_ends(void)
+{
+    static const struct {
+        const char *address, *host;
+        bool fits;
+    } rows[] = {
+        { "db.example.com", "db.example.com", true },
+        { "DB.Example.com", "db.eXample.COM", true },
+        { "db.example.com", "a.db.example.com", false },
+        { "db.example.com", "db.example.com.evil", false },
+        { "db.example.com", "", false },
+        { "db", "db.example.com", false },
+        { ".example.com", "db.example.com", true },
+        { ".EXAMPLE.com", "a.db.example.COM", true },
+        { ".example.com", "example.com", false },
+        { ".example.com", "badexample.com", false },
+        { ".example.com", "db.example.com.evil", false },
+        { ".example.com", "com", false },
+        { ".example.com", "", false },
+        { "\"db.example.com\"", "db.example.com", true },
+        { "\"all\"", "all", true }, /* quoted, it is no keyword */
+        { "\"all\"", "db", false },
+        { "SAMENET", "samenet", true }, /* keywords are in small letters */
+        { "1.2.3.4.example.com", "1.2.3.4.example.com", true },
+        { "10-0-0-1", "10-0-0-1", true },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct reading r;
+        char line[100];
+        struct hba_question q = {
+            .database = "app", .user = "u", .from = ip("10.0.0.1"), .host = rows[i].host
+        };
+        const struct hba_rule *rule;
+        enum hba_answer answer;
+
+        snprintf(line, sizeof line, "host all all %s trust\n", rows[i].address);
+        reading_init(&r, line);
+        CU_ASSERT_STRING_EQUAL(buf_text(&r.told), "");
+        answer = hba_find(r.hba, &q, &rule);
+        if (answer != (rows[i].fits ? HBA_FOUND : HBA_NONE))
+            fprintf(stderr, "\n    `%s` for host `%s`: %d", line, rows[i].host, (int)answer);
+        CU_ASSERT_EQUAL(answer, rows[i].fits ? HBA_FOUND : HBA_NONE);
+        q.host = NULL;
+        CU_ASSERT_EQUAL(hba_find(r.hba, &q, &rule), HBA_NEEDS_HOST);
+        CU_ASSERT_PTR_NULL(rule);
+        q.from.len = 0; /* a Unix socket has none */
+        CU_ASSERT_EQUAL(hba_find(r.hba, &q, &rule), HBA_NONE);
+        reading_fini(&r);
+    }
+}
+
+static void
+a_host_is_looked_up_only_when_the_rule_depends_on_it(void)
+{
+    struct reading r;
+    struct hba_question q = { .from = ip("10.0.0.1") };
+    const struct hba_rule *rule;
+    static const struct {
+        const char *database, *user;
+        bool is_tls;
+        enum hba_answer answer;
+        unsigned line; /* with the name: which rule */
+    } rows[] = {
+        { "app", "early", true, HBA_FOUND, 1 },      { "app", "u", true, HBA_NEEDS_HOST, 2 },
+        { "app", "u", false, HBA_FOUND, 3 },         { "other", "u", true, HBA_FOUND, 3 },
+        { "app", "v", true, HBA_FOUND, 3 },          { "late", "u", true, HBA_NEEDS_HOST, 5 },
+        { "late", "else", true, HBA_NEEDS_HOST, 0 },
+    };
+
+    reading_init(&r, "host all early all trust\n"
+                     "hostssl app u db.example.com md5\n"
+                     "host app,other all all reject\n"
+                     "host late all .nowhere trust\n"
+                     "host late u db.example.com trust\n");
+    CU_ASSERT_STRING_EQUAL(buf_text(&r.told), "");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        q.database = rows[i].database;
+        q.user = rows[i].user;
+        q.is_tls = rows[i].is_tls;
+        q.host = NULL;
+        CU_ASSERT_EQUAL(hba_find(r.hba, &q, &rule), rows[i].answer);
+        q.host = "db.example.com";
+        CU_ASSERT_EQUAL(hba_find(r.hba, &q, &rule), rows[i].line == 0 ? HBA_NONE : HBA_FOUND);
+        CU_ASSERT_EQUAL(rule == NULL ? 0 : rule->line, rows[i].line);
+    }
+    q = (struct hba_question){
+        .database = "app", .user = "u", .from = ip("10.0.0.1"), .is_tls = true, .host = ""
+    };
+    CU_ASSERT_EQUAL(hba_find(r.hba, &q, &rule), HBA_FOUND);
+    CU_ASSERT_EQUAL(rule->line, 3);
     reading_fini(&r);
 }
 
@@ -322,8 +422,15 @@ a_bad_line_is_told_with_its_place_and_left_out(void)
         { "host all all ::1/129 trust", "number of bits" },
         { "host all all 10.0.0/8 trust", "invalid IP address" },
         { "host all all 10.0.0.0 ffff:: trust", "not of the kind of its address" },
-        { "host all all db.example.com trust", "host names are not supported" },
-        { "host all all .example.com trust", "host names are not supported" },
+        { "host all all db.example.com 255.0.0.0 trust", "method `255.0.0.0` is not supported" },
+        { "host all all .example.com", "ends before its method" },
+        { "host all all a.example.com,b.example.com trust", "one address is wanted" },
+        { "host all all db.example.com/32 trust", "a host name takes no mask" },
+        { "host all all 10.0.0.256 trust", "invalid IP address" },
+        { "host all all 10.1 255.0.0.0 trust", "invalid IP address" },
+        { "host all all 0x7f.1 trust", "invalid IP address" },
+        { "host all all fe80::1%lo trust", "invalid IP address" },
+        { "host all all \"\" trust", "invalid IP address" },
         { "host samerole all all trust", "`samerole` is not supported" },
         { "host all +staff all trust", "`+staff` is not supported" },
         { "host all all all gss", "method `gss` is not supported" },
@@ -402,6 +509,8 @@ suite_hba(void)
     CU_ADD_TEST(suite, addresses_are_held_against_networks);
     CU_ADD_TEST(suite, the_first_rule_that_fits_decides);
     CU_ADD_TEST(suite, physical_replication_needs_its_own_word);
+    CU_ADD_TEST(suite, hosts_are_known_by_name_or_by_how_it_ends);
+    CU_ADD_TEST(suite, a_host_is_looked_up_only_when_the_rule_depends_on_it);
     CU_ADD_TEST(suite, methods_and_their_options_are_understood);
     CU_ADD_TEST(suite, a_bad_line_is_told_with_its_place_and_left_out);
     CU_ADD_TEST(suite, other_files_are_included);
