@@ -609,7 +609,7 @@ follow(struct server *s, const struct answer *a)
         pins |= PIN_BIT(PIN_SETTINGS);
     else if (is_full || (state->asked_flags & SQL_RESETS_ALL) != 0)
         pins &= ~PIN_BIT(PIN_SETTINGS);
-    if ((state->asked_flags & SQL_RESETS_ALL) != 0 && state->is_sure)
+    if ((state->asked_flags & SQL_RESETS_ALL) != 0 && state->is_sure && !is_full)
         pins &= ~PIN_BIT(PIN_COMPUTED);
     if ((state->asked_flags & SQL_COMPUTED) != 0)
         pins |= PIN_BIT(PIN_COMPUTED);

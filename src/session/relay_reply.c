@@ -170,10 +170,20 @@ struct reply {
     bool is_withheld; /* the client hears something else in its place, or later */
 };
 
+/* One text may begin and undo a transaction, and no ReadyForQuery tells of it. */
+static bool
+is_rollback(struct slice message)
+{
+    return message.len == SCAN_HEADER + sizeof "ROLLBACK" &&
+           memcmp(message.at + SCAN_HEADER, "ROLLBACK", sizeof "ROLLBACK") == 0;
+}
+
 static void
 note_command(struct server *s, const struct reply *r)
 {
     note_deallocation(s, r->span->bytes);
+    if (s->client != NULL && is_rollback(r->span->bytes))
+        s->turn.is_unsure = true;
     if (s->client == NULL || !server_is_swallowing(s))
         settings_note_tag(s, r->span->bytes);
     healing_note_tag(s, r->span->bytes);

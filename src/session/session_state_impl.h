@@ -43,7 +43,8 @@ struct session_state {
     struct buf asked;   /* those of the read-back under way: enum touch, name, NUL, … */
     struct buf rows;    /* its answer so far */
     uint32_t asked_flags;
-    bool is_sure;            /* nothing has failed or was in a block since what was asked for was suspected */
+    bool
+        is_sure; /* nothing has failed, was undone or was in a block since what was asked for was suspected */
     uint32_t prepared_flags; /* of texts with SQL PREPARE: what an EXECUTE may do */
     unsigned asked_pins;     /* the kinds whose answer comes */
     unsigned tries;

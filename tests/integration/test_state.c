@@ -262,6 +262,9 @@ what_is_undone_is_undone(void)
     SAYS(ask(c, "commit"), "COMMIT");
     stir(w);
     SAYS(ask(c, "show work_mem"), "5MB");
+    SAYS(ask(c, "begin; reset all; rollback"), "ROLLBACK");
+    stir(w);
+    SAYS(ask(c, "show work_mem"), "5MB");
     SAYS(ask(c, "begin; set work_mem = '8MB'; reset all; rollback"), "ROLLBACK");
     stir(w);
     SAYS(ask(c, "show work_mem"), "5MB");
