@@ -236,6 +236,18 @@ add_share(void *arg, const char *user, const char *secret)
     return !is_forced;
 }
 
+/* Users come in no order; the largest pools are told first. */
+static int
+compare_shares(const void *a, const void *b)
+{
+    const struct inspection_share *x = a;
+    const struct inspection_share *y = b;
+
+    if (x->pool_size != y->pool_size)
+        return x->pool_size < y->pool_size ? 1 : -1;
+    return x->reserve < y->reserve ? 1 : x->reserve > y->reserve ? -1 : 0;
+}
+
 static void
 add_to_sum(struct inspection *in, const char *database, const struct route *any)
 {
@@ -246,6 +258,7 @@ add_to_sum(struct inspection *in, const char *database, const struct route *any)
     settings_each_auth_user(all.settings, add_share, &all);
     if (all.count == 0)
         (void)add_share(&all, any->user, NULL);
+    qsort(all.at, all.count, sizeof all.at[0], compare_shares);
     buf_add_format(sum, "  database %s: ", database);
     for (unsigned i = 0; i < all.count; i++) {
         const struct inspection_share *share = &all.at[i];

@@ -244,7 +244,7 @@ note_paid(struct server *s, struct owed *o)
         own_query_is_done(s, o);
 }
 
-/* After an error: what the server skips has no effect. True when the client was told another error instead. */
+/* After an error: what the server skips has no effect. True: the client was told another error instead. */
 static bool
 undo_skipped(struct server *s)
 {
@@ -340,9 +340,9 @@ refuse_transaction_block(struct client *c)
 }
 
 /* A message of C has waited for the answers that are here now, those for its settings perhaps. What has waited
- * for this server's own, is suspected or belongs to one that keeps its server is sent before the session is asked for
- * anything, or anybody else has the server: else it would wait for the same again, there or on another one, without
- * end. */
+ * for this server's own, is suspected or belongs to one that keeps its server is sent before the session is
+ * asked for anything, or anybody else has the server: else it would wait for the same again, there or on
+ * another one, without end. */
 static bool
 goes_on(const struct client *c)
 {

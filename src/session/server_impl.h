@@ -89,8 +89,7 @@ struct turn {
     bool has_temp_path;       /* local_path names pg_temp */
     bool has_ddl_portal;      /* a Bind of what may be DDL was sent */
     bool has_wiping_portal;   /* likewise of what may be DEALLOCATE or DISCARD */
-    bool
-        is_unsure; /* since client->suspected: something has failed or was undone, or a transaction block was open */
+    bool is_unsure;     /* since client->suspected something has failed, was undone, or was in a block */
     bool is_cancel_due; /* it has sent a cancel request while its server ran a query of ours */
     bool is_held_here;  /* the message at the front of its carry waits for an answer of this server */
 };
