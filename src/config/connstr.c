@@ -19,9 +19,8 @@ skip_blanks(char *at)
     return at;
 }
 
-/* Undoes the quotes at *AT in place and moves *AT behind them; NULL when they are not closed. */
-static char *
-value_unquote(char **at)
+char *
+connstr_unquote(char **at)
 {
     char quote = **at;
     char *value = *at + 1, *to = value, *from = value;
@@ -56,7 +55,7 @@ value_read(char **at, struct connstr_pair *pair, struct error *why)
 
     pair->value = *at;
     if (is_quoted) {
-        pair->value = value_unquote(at);
+        pair->value = connstr_unquote(at);
         if (pair->value == NULL) {
             error_set(why, ERR_SYNTAX, "the quote in the value of `%.60s` is not closed", pair->key);
             return CONNSTR_BAD;

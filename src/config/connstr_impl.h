@@ -24,4 +24,8 @@ struct connstr_pair {
 enum connstr_step { CONNSTR_PAIR, CONNSTR_END, CONNSTR_BAD };
 MUST_CHECK enum connstr_step connstr_next(char **at, struct connstr_pair *out, struct error *why);
 
+/* Undoes the quotes at *AT in place, a doubled one stands for itself, and moves *AT behind them: the text between.
+ * NULL when they are not closed. */
+char *connstr_unquote(char **at);
+
 #endif

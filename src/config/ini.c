@@ -22,6 +22,7 @@
 
 #include <ini.h>
 
+#include "connstr_impl.h"
 #include "pgweir/base/mem.h"
 #include "pgweir/base/text.h"
 
@@ -157,24 +158,6 @@ skip_blanks(char *at)
     return at;
 }
 
-/* Undoes the quotes at *AT in place and moves *AT behind them; NULL when they are not closed. */
-static char *
-key_unquote(char **at)
-{
-    char quote = **at;
-    char *key = *at + 1, *to = key, *from = key;
-
-    for (; *from != '\0'; from++) {
-        if (*from == quote && *++from != quote) {
-            *at = from;
-            *to = '\0';
-            return key;
-        }
-        *to++ = *from;
-    }
-    return NULL;
-}
-
 /* Repeats TEXT as far as it cannot be a password: up to a `=`, and without one the first word. */
 static enum line_kind
 line_complain(struct ini_reading *r, const char *what, const char *text)
@@ -252,7 +235,7 @@ line_read_entry(struct ini_reading *r, char *at)
     char *key = at, *end;
 
     if (*at == '\'' || *at == '"') {
-        key = key_unquote(&at);
+        key = connstr_unquote(&at);
         if (key == NULL)
             return line_complain(r, "the quote round the key is not closed", line);
         end = at;

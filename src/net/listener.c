@@ -324,13 +324,6 @@ listener_address(const struct listener *l)
 }
 
 void
-listener_keep_path(struct listener *l)
-{
-    free(l->path);
-    l->path = NULL;
-}
-
-void
 listener_pause(struct listener *l)
 {
     l->is_paused = true;

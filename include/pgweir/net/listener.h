@@ -40,8 +40,6 @@ void listener_set_tcp(struct listener *l, const struct tcp_options *tcp);
 int listener_fd(const struct listener *l); /* for handing it to another process */
 /* As bound: with the port that the kernel chose for port 0. */
 const struct address *listener_address(const struct listener *l);
-/* Another process uses the Unix socket too: listener_free() must not unlink it. */
-void listener_keep_path(struct listener *l);
 
 void listener_pause(struct listener *l); /* connections queue in the kernel */
 void listener_resume(struct listener *l);
