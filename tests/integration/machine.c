@@ -64,6 +64,13 @@ file_write(const char *path, struct slice content)
         die("cannot write %s: %s", path, strerror(errno));
 }
 
+void
+file_write_mode(const char *path, const char *content, mode_t mode)
+{
+    file_write(path, slice_of_text(content));
+    CU_ASSERT_EQUAL(chmod(path, mode), 0);
+}
+
 /* Whether nobody has PORT; then it is bound to *FD. */
 static bool
 try_bind(unsigned port, int *fd)

@@ -23,6 +23,8 @@ bool program_exists(const char *name);
 
 char *file_text(const char *path); /* owned by the caller; "" when there is no such file */
 void file_write(const char *path, struct slice content);
+/* The same, with rights MODE: for a program, or a file that another user reads. */
+void file_write_mode(const char *path, const char *content, mode_t mode);
 unsigned free_port(void);
 
 /* Ends the run with a message. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "machine.h"
 
 void suite_host_names(void);
 
@@ -126,32 +127,21 @@ many_are_looked_up_side_by_side(void)
 
 /* --- lookups that take their time --- */
 
-static void
-write_file(const char *path, const char *content, mode_t mode)
-{
-    FILE *f = fopen(path, "w");
-
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    fputs(content, f);
-    fclose(f);
-    CU_ASSERT_EQUAL(chmod(path, mode), 0);
-}
-
 /* The service slow: says that it is there, and waits until the file `go` is. */
 static void
 write_slow_service(const char *dir)
 {
     mkdir(text("%s/pam", dir), 0755);
     chmod(text("%s/pam", dir), 0777);
-    write_file(text("%s/pam/slow", dir),
-               text("auth required pam_exec.so quiet %s/pam/wait\naccount required pam_permit.so\n", dir),
-               0644);
-    write_file(text("%s/pam/wait", dir),
-               text("#!/bin/sh\n"
-                    "touch %s/pam/inside.$$\n"
-                    "for i in $(seq 600); do [ -e %s/pam/go ] && exit 0; sleep 0.1; done\n",
-                    dir, dir),
-               0755);
+    file_write_mode(
+        text("%s/pam/slow", dir),
+        text("auth required pam_exec.so quiet %s/pam/wait\naccount required pam_permit.so\n", dir), 0644);
+    file_write_mode(text("%s/pam/wait", dir),
+                    text("#!/bin/sh\n"
+                         "touch %s/pam/inside.$$\n"
+                         "for i in $(seq 600); do [ -e %s/pam/go ] && exit 0; sleep 0.1; done\n",
+                         dir, dir),
+                    0755);
 }
 
 static size_t
@@ -208,7 +198,7 @@ a_slow_lookup_keeps_nobody_else_waiting(void)
     s.settings = SETTINGS "client_login_timeout = 1\n";
     weir_reload(w, &s, "reload: ");
     CONTAINS(come_in(w, "dbname=app"), "client_login_timeout");
-    write_file(text("%s/pam/go", weir_dir(w)), "", 0644);
+    file_write_mode(text("%s/pam/go", weir_dir(w)), "", 0644);
     EVENTUALLY(dial_is_open(stays));
     PQfinish(stays);
     for (unsigned i = 0; i < HELPERS; i++) {

@@ -10,19 +10,9 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "machine.h"
 
 void suite_pam(void);
-
-static void
-write_file(const char *path, const char *content, mode_t mode)
-{
-    FILE *f = fopen(path, "w");
-
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    fputs(content, f);
-    fclose(f);
-    CU_ASSERT_EQUAL(chmod(path, mode), 0);
-}
 
 /* Services: pgweir asks the script; permit and deny need none; slow waits until the file `go` is there. */
 static void
@@ -31,30 +21,32 @@ write_rules(const struct weir *w)
     const char *dir = weir_dir(w);
 
     mkdir(text("%s/pam", dir), 0755);
-    write_file(
+    file_write_mode(
         text("%s/pam/pgweir", dir),
         text("auth required pam_exec.so quiet expose_authtok %s/pam/check\naccount required pam_permit.so\n",
              dir),
         0644);
-    write_file(text("%s/pam/permit", dir), "auth required pam_permit.so\naccount required pam_permit.so\n",
-               0644);
-    write_file(text("%s/pam/deny", dir), "auth required pam_deny.so\naccount required pam_permit.so\n", 0644);
-    write_file(text("%s/pam/expired", dir), "auth required pam_permit.so\naccount required pam_deny.so\n",
-               0644);
-    write_file(text("%s/pam/slow", dir),
-               text("auth required pam_exec.so quiet %s/pam/wait\naccount required pam_permit.so\n", dir),
-               0644);
-    write_file(text("%s/pam/check", dir),
-               "#!/bin/sh\n"
-               "given=$(tr -d '\\000')\n"
-               "[ \"$PAM_USER from $PAM_RHOST has $given\" = \"app_user from 127.0.0.1 has app_user_pw\" ]\n",
-               0755);
-    write_file(text("%s/pam/wait", dir),
-               text("#!/bin/sh\n"
-                    "touch %s/waiting\n"
-                    "for i in $(seq 600); do [ -e %s/pam/go ] && exit 0; sleep 0.1; done\n",
-                    dir, dir),
-               0755);
+    file_write_mode(text("%s/pam/permit", dir),
+                    "auth required pam_permit.so\naccount required pam_permit.so\n", 0644);
+    file_write_mode(text("%s/pam/deny", dir), "auth required pam_deny.so\naccount required pam_permit.so\n",
+                    0644);
+    file_write_mode(text("%s/pam/expired", dir),
+                    "auth required pam_permit.so\naccount required pam_deny.so\n", 0644);
+    file_write_mode(
+        text("%s/pam/slow", dir),
+        text("auth required pam_exec.so quiet %s/pam/wait\naccount required pam_permit.so\n", dir), 0644);
+    file_write_mode(
+        text("%s/pam/check", dir),
+        "#!/bin/sh\n"
+        "given=$(tr -d '\\000')\n"
+        "[ \"$PAM_USER from $PAM_RHOST has $given\" = \"app_user from 127.0.0.1 has app_user_pw\" ]\n",
+        0755);
+    file_write_mode(text("%s/pam/wait", dir),
+                    text("#!/bin/sh\n"
+                         "touch %s/waiting\n"
+                         "for i in $(seq 600); do [ -e %s/pam/go ] && exit 0; sleep 0.1; done\n",
+                         dir, dir),
+                    0755);
     chmod(text("%s/pam", dir), 0777);
 }
 
@@ -131,7 +123,7 @@ a_slow_module_keeps_nobody_else_waiting(void)
     EVENTUALLY(dial_is_open(waiting[0]) || access(text("%s/waiting", weir_dir(w)), F_OK) == 0);
     CONTAINS(come_in("dbname=password user=somebody password=wrong"), "password authentication failed");
     PQfinish(waiting[1]);
-    write_file(text("%s/pam/go", weir_dir(w)), "", 0644);
+    file_write_mode(text("%s/pam/go", weir_dir(w)), "", 0644);
     for (size_t i = 0; i < COUNT_OF(waiting); i++) {
         if (i == 1)
             continue;
@@ -159,7 +151,7 @@ the_end_does_not_wait_for_a_module_that_hangs(void)
     EVENTUALLY(dial_is_open(c) || access(text("%s/waiting", weir_dir(w)), F_OK) == 0);
     weir_stop(w);
     PQfinish(c);
-    write_file(go, "", 0644); /* for the script, which nobody waits for any more */
+    file_write_mode(go, "", 0644); /* for the script, which nobody waits for any more */
 }
 
 static const struct test_case cases[] = {
